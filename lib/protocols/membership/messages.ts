@@ -1,0 +1,220 @@
+/**
+ * What members say to each other, and what the core and its embedder say.
+ *
+ * The probe cycle:
+ *
+ * ```
+ *   A ── ping ──▶ B          direct probe
+ *   A ◀── ack ─── B          B is alive; A learns what B believes of A
+ *
+ *   A ── ping ──▶ B          no answer within the time-out
+ *   A ─ ping-request ▶ C ── ping ──▶ B
+ *   A ◀── ack ──── C ◀── ack ─── B
+ *   A ◀── nack ─── C         at 80 % of the time-out: C is there, B is not
+ * ```
+ *
+ * Every packet may carry updates.
+ */
+import type { PeerId } from '../core.ts'
+
+/** A statement with its received bytes; the signature covers those, never a re-encoding. */
+export interface Signed<Body> {
+  readonly body: Body
+  readonly bytes: Uint8Array
+  readonly signature: Uint8Array
+}
+
+export type Presence = 'alive' | 'left' | 'stopping'
+
+/** Signed by the member that it describes; only the owner raises `incarnation`. */
+export interface MemberRecord {
+  readonly cluster: string
+  readonly peer: PeerId
+  readonly generation: number
+  readonly incarnation: number
+  readonly presence: Presence
+  /** Multiaddrs at which others should dial it; at most 16. */
+  readonly addresses: readonly string[]
+  readonly name: string
+  /** Version of the software, for people. */
+  readonly version: string
+}
+
+export type Charge = 'suspected' | 'refused'
+
+/** Signed by the accuser; counts for exactly this generation and incarnation of the subject. */
+export interface Accusation {
+  readonly charge: Charge
+  readonly cluster: string
+  readonly subject: PeerId
+  readonly generation: number
+  readonly incarnation: number
+  readonly accuser: PeerId
+  readonly accuserGeneration: number
+}
+
+export interface Update {
+  readonly record: Signed<MemberRecord>
+  readonly accusations: readonly Signed<Accusation>[]
+  /** The sender itself has had authenticated contact with this life. */
+  readonly contact: boolean
+}
+
+export type Standing = 'unknown' | 'alive' | 'suspect' | 'dead' | 'left'
+
+/** What the sender of an ack believes of its receiver. */
+export interface Belief {
+  readonly generation: number
+  /** The highest generation known before `generation`; 0 when none. */
+  readonly previousGeneration: number
+  readonly incarnation: number
+  readonly standing: Standing
+  /** Since the sender had bytes from `generation` directly. */
+  readonly heardAgoMs: number | undefined
+}
+
+export type Body =
+  | {
+      readonly type: 'ping'
+      readonly seq: number
+      readonly incarnation: number
+      readonly digest: bigint
+      readonly loopLagMs: number
+      readonly record: Signed<MemberRecord> | undefined
+    }
+  | {
+      readonly type: 'ack'
+      readonly seq: number
+      readonly incarnation: number
+      readonly digest: bigint
+      readonly loopLagMs: number
+      readonly belief: Belief
+      readonly record: Signed<MemberRecord> | undefined
+    }
+  | { readonly type: 'ping-request'; readonly seq: number; readonly subject: PeerId }
+  | { readonly type: 'nack'; readonly seq: number }
+  | { readonly type: 'gossip' }
+  | { readonly type: 'sync'; readonly reply: boolean }
+  | { readonly type: 'leave'; readonly seq: number; readonly record: Signed<MemberRecord> }
+  | { readonly type: 'leave-ack'; readonly seq: number }
+
+export interface Packet {
+  /** The sender's life. */
+  readonly generation: number
+  readonly updates: readonly Update[]
+  readonly body: Body
+}
+
+/** What the embedder tells the core. */
+export type MembershipCommand =
+  /** Once, first. Takes a generation, persists it, then joins through `contacts` and the persisted peers. */
+  | { readonly type: 'start'; readonly contacts: readonly string[] }
+  /** Dial these multiaddrs and join whoever answers. */
+  | { readonly type: 'join'; readonly contacts: readonly string[] }
+  /** The addresses that others should dial have changed. */
+  | { readonly type: 'readdress'; readonly addresses: readonly string[] }
+  /** Give up membership; `departed` is emitted when it is acknowledged or the wait is over. */
+  | { readonly type: 'leave' }
+  /** The process ends, the membership does not; `departed` likewise. */
+  | { readonly type: 'stop' }
+  /** Measure one round trip; answered by the event `pong` with the same `token`. */
+  | { readonly type: 'measure'; readonly peer: PeerId; readonly token: number }
+  /** The first open connection to `peer`. */
+  | { readonly type: 'connected'; readonly peer: PeerId }
+  /** The last open connection to `peer` is gone; `remote` when a FIN or RST was received. */
+  | { readonly type: 'disconnected'; readonly peer: PeerId; readonly closedBy: 'remote' | 'local' }
+  /** The answer to the request `dial` of that id. */
+  | { readonly type: 'dialled'; readonly id: number; readonly outcome: DialOutcome }
+  /** The answer to the request `knock` of that id. */
+  | { readonly type: 'knocked'; readonly id: number; readonly outcome: KnockOutcome }
+
+export type DialOutcome =
+  | {
+      readonly type: 'connected'
+      readonly peer: PeerId
+      /** The address at which this very dial completed a handshake; undefined when an open connection was reused. */
+      readonly address: string | undefined
+    }
+  | { readonly type: 'failed'; readonly reason: DialFailure }
+
+export type DialFailure = 'refused' | 'timeout' | 'other-identity' | 'self' | 'denied' | 'unreachable'
+
+/** `refused`: ECONNREFUSED. `answered`: the peer itself completed a handshake. Everything else proves nothing. */
+export type KnockOutcome = 'refused' | 'other-identity' | 'answered' | 'inconclusive'
+
+/** What the core asks of its embedder beyond sending and persisting. */
+export type MembershipRequest =
+  | {
+      readonly type: 'dial'
+      readonly id: number
+      /** Undefined: whoever answers at `addresses`. */
+      readonly peer: PeerId | undefined
+      readonly addresses: readonly string[]
+      readonly mode: DialMode
+      readonly timeoutMs: number
+    }
+  /** A fresh TCP connect to one address; if something accepts, a handshake tells who. Closed at once. */
+  | {
+      readonly type: 'knock'
+      readonly id: number
+      readonly peer: PeerId
+      readonly address: string
+      readonly timeoutMs: number
+    }
+
+/**
+ * `connect` reuses an open connection. `verify` always makes a new one and closes
+ * it again if another stays open. `replace` always makes a new one and closes the
+ * older ones when it has answered (they may be cut without knowing it).
+ */
+export type DialMode = 'connect' | 'verify' | 'replace'
+
+/** What the core tells its embedder. */
+export type MembershipEvent =
+  | { readonly type: 'member'; readonly change: MemberChange; readonly member: MemberView }
+  /** Own life is settled: a contact has answered, or there was none to ask. */
+  | { readonly type: 'joined'; readonly generation: number }
+  /** Another process runs with this identity; the embedder stops with ERR_IDENTITY_IN_USE. */
+  | { readonly type: 'identity-in-use'; readonly generation: number; readonly heardAgoMs: number }
+  /** A peer knew a generation above the persisted one: this disk was restored from a backup. */
+  | { readonly type: 'rolled-back'; readonly persisted: number; readonly known: number }
+  /** Own incarnation was raised against an accusation or a stale belief. */
+  | { readonly type: 'refuted'; readonly incarnation: number }
+  | { readonly type: 'departed'; readonly acknowledgements: number }
+  | { readonly type: 'pong'; readonly token: number; readonly rttMs: number | undefined }
+  /** A peer broke the protocol; the embedder counts it and closes the link when it repeats. */
+  | { readonly type: 'misbehaved'; readonly peer: PeerId; readonly reason: Misbehaviour }
+
+export type MemberChange = 'joined' | 'alive' | 'suspect' | 'dead' | 'left' | 'restarted' | 'updated'
+
+export type Misbehaviour =
+  | 'bad-signature'
+  | 'other-cluster'
+  | 'not-the-owner'
+  | 'incarnation-too-far'
+  | 'replayed'
+  | 'too-many-members'
+
+export type MemberStatus = 'joining' | 'alive' | 'suspect' | 'dead' | 'leaving' | 'left'
+
+/** One row of the membership table. */
+export interface MemberView {
+  readonly peer: PeerId
+  readonly self: boolean
+  readonly name: string
+  readonly version: string
+  readonly status: MemberStatus
+  /** With `left` or `leaving`: why. */
+  readonly reason: 'leaving' | 'stopping' | undefined
+  readonly generation: number
+  readonly incarnation: number
+  readonly addresses: readonly string[]
+  /** Smoothed round trip; undefined until measured. */
+  readonly rttMs: number | undefined
+  /** Wall time of the last change of status, in milliseconds. */
+  readonly since: number
+  /** Who accuses this incarnation. */
+  readonly accusers: readonly PeerId[]
+  /** An open connection exists. */
+  readonly connected: boolean
+}
