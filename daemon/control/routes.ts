@@ -1,0 +1,72 @@
+/**
+ * The control API's routes: what a client may ask for, by name. Free of
+ * imports at run time, so that the client can use it too; `contract.ts` binds
+ * each to its schemas.
+ */
+import type {
+  AdmissionRequest,
+  HealthAnswer,
+  InviteAnswer,
+  InviteRequest,
+  JoinAnswer,
+  JoinRequest,
+  LeaveAnswer,
+  LeaveRequest,
+  MembersAnswer,
+  MembersQuery,
+  PeersAnswer,
+  PingAnswer,
+  PingRequest,
+  ReadyAnswer,
+  StatusAnswer,
+} from './schemas.ts'
+
+export interface Route {
+  readonly method: 'GET' | 'POST'
+  readonly path: string
+  readonly summary: string
+}
+
+export const routes = {
+  status: { method: 'GET', path: '/v1/status', summary: 'This daemon and what it sees, on one page' },
+  members: { method: 'GET', path: '/v1/members', summary: 'The membership table' },
+  memberEvents: {
+    method: 'GET',
+    path: '/v1/members/events',
+    summary: 'Server-sent events: a snapshot of the table, then each changed row',
+  },
+  ping: { method: 'POST', path: '/v1/ping', summary: "One round trip over the daemon's own link" },
+  invite: { method: 'GET', path: '/v1/invite', summary: 'An invite that names the announced addresses' },
+  inviteAt: { method: 'POST', path: '/v1/invite', summary: 'An invite that names the given addresses' },
+  join: { method: 'POST', path: '/v1/join', summary: 'Dial addresses and merge with whoever answers' },
+  leave: { method: 'POST', path: '/v1/leave', summary: 'Give up membership, then end the daemon' },
+  peers: { method: 'GET', path: '/v1/peers', summary: 'Who may come in' },
+  allowPeers: {
+    method: 'POST',
+    path: '/v1/peers/allow',
+    summary: 'Let peers in; the first time the list begins',
+  },
+  denyPeers: { method: 'POST', path: '/v1/peers/deny', summary: 'Keep peers out and cut their connections' },
+  health: { method: 'GET', path: '/healthz', summary: 'The process answers' },
+  ready: { method: 'GET', path: '/readyz', summary: 'Listening, and joined or alone on purpose' },
+  metrics: { method: 'GET', path: '/metrics', summary: 'Prometheus, text format' },
+  openapi: { method: 'GET', path: '/v1/openapi.json', summary: 'This interface as OpenAPI 3.1' },
+} as const satisfies Record<string, Route>
+
+export type RouteName = keyof typeof routes
+
+/** What a client sends and gets, by route. `memberEvents` and `metrics` are not JSON answers. */
+export interface Api {
+  status: { query: undefined; body: undefined; answer: StatusAnswer }
+  members: { query: MembersQuery; body: undefined; answer: MembersAnswer }
+  ping: { query: undefined; body: PingRequest; answer: PingAnswer }
+  invite: { query: undefined; body: undefined; answer: InviteAnswer }
+  inviteAt: { query: undefined; body: InviteRequest; answer: InviteAnswer }
+  join: { query: undefined; body: JoinRequest; answer: JoinAnswer }
+  leave: { query: undefined; body: LeaveRequest; answer: LeaveAnswer }
+  peers: { query: undefined; body: undefined; answer: PeersAnswer }
+  allowPeers: { query: undefined; body: AdmissionRequest; answer: PeersAnswer }
+  denyPeers: { query: undefined; body: AdmissionRequest; answer: PeersAnswer }
+  health: { query: undefined; body: undefined; answer: HealthAnswer }
+  ready: { query: undefined; body: undefined; answer: ReadyAnswer }
+}
