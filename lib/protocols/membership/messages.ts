@@ -62,35 +62,30 @@ export interface Update {
 
 export type Standing = 'unknown' | 'alive' | 'suspect' | 'dead' | 'left'
 
-/** What the sender of an ack believes of its receiver. */
+/** What the sender of a heartbeat believes of its receiver. */
 export interface Belief {
   readonly generation: number
-  /** The highest generation known before `generation`; 0 when none. */
-  readonly previousGeneration: number
   readonly incarnation: number
   readonly standing: Standing
-  /** Since the sender had bytes from `generation` directly. */
+  /** Since the sender had bytes from `generation` directly; undefined when never. */
   readonly heardAgoMs: number | undefined
 }
 
+/** A ping, or with the same `seq` the ack that answers it. */
+export interface Heartbeat {
+  readonly type: 'ping' | 'ack'
+  readonly seq: number
+  /** 64-bit sum over the sender's view. */
+  readonly digest: bigint
+  /** How late the sender's event loop last ran, ms. */
+  readonly loopLagMs: number
+  readonly belief: Belief
+  /** Proof of another life of the receiver, the highest that the sender knows. */
+  readonly otherLife: Signed<MemberRecord> | undefined
+}
+
 export type Body =
-  | {
-      readonly type: 'ping'
-      readonly seq: number
-      readonly incarnation: number
-      readonly digest: bigint
-      readonly loopLagMs: number
-      readonly record: Signed<MemberRecord> | undefined
-    }
-  | {
-      readonly type: 'ack'
-      readonly seq: number
-      readonly incarnation: number
-      readonly digest: bigint
-      readonly loopLagMs: number
-      readonly belief: Belief
-      readonly record: Signed<MemberRecord> | undefined
-    }
+  | Heartbeat
   | { readonly type: 'ping-request'; readonly seq: number; readonly subject: PeerId }
   | { readonly type: 'nack'; readonly seq: number }
   | { readonly type: 'gossip' }

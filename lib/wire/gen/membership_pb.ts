@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file membership.proto.
  */
 export const file_membership: GenFile = /*@__PURE__*/
-  fileDesc("ChBtZW1iZXJzaGlwLnByb3RvEhJwMnBkLm1lbWJlcnNoaXAudjEiKQoGU2lnbmVkEgwKBGJvZHkYASABKAwSEQoJc2lnbmF0dXJlGAIgASgMIrYBCgpSZWNvcmRCb2R5Eg8KB2NsdXN0ZXIYASABKAkSDAoEcGVlchgCIAEoCRISCgpnZW5lcmF0aW9uGAMgASgEEhMKC2luY2FybmF0aW9uGAQgASgEEi4KCHByZXNlbmNlGAUgASgOMhwucDJwZC5tZW1iZXJzaGlwLnYxLlByZXNlbmNlEhEKCWFkZHJlc3NlcxgGIAMoCRIMCgRuYW1lGAcgASgJEg8KB3ZlcnNpb24YCCABKAkitAEKDkFjY3VzYXRpb25Cb2R5EioKBmNoYXJnZRgBIAEoDjIaLnAycGQubWVtYmVyc2hpcC52MS5DaGFyZ2USDwoHY2x1c3RlchgCIAEoCRIPCgdzdWJqZWN0GAMgASgJEhIKCmdlbmVyYXRpb24YBCABKAQSEwoLaW5jYXJuYXRpb24YBSABKAQSDwoHYWNjdXNlchgGIAEoCRIaChJhY2N1c2VyX2dlbmVyYXRpb24YByABKAQidgoGVXBkYXRlEioKBnJlY29yZBgBIAEoCzIaLnAycGQubWVtYmVyc2hpcC52MS5TaWduZWQSLwoLYWNjdXNhdGlvbnMYAiADKAsyGi5wMnBkLm1lbWJlcnNoaXAudjEuU2lnbmVkEg8KB2NvbnRhY3QYAyABKAgiqgEKBkJlbGllZhISCgpnZW5lcmF0aW9uGAEgASgEEhsKE3ByZXZpb3VzX2dlbmVyYXRpb24YAiABKAQSEwoLaW5jYXJuYXRpb24YAyABKAQSLgoIc3RhbmRpbmcYBCABKA4yHC5wMnBkLm1lbWJlcnNoaXAudjEuU3RhbmRpbmcSGQoMaGVhcmRfYWdvX21zGAUgASgESACIAQFCDwoNX2hlYXJkX2Fnb19tcyJ5CgRQaW5nEgsKA3NlcRgBIAEoBBITCgtpbmNhcm5hdGlvbhgCIAEoBBIOCgZkaWdlc3QYAyABKAYSEwoLbG9vcF9sYWdfbXMYBCABKA0SKgoGcmVjb3JkGAUgASgLMhoucDJwZC5tZW1iZXJzaGlwLnYxLlNpZ25lZCKkAQoDQWNrEgsKA3NlcRgBIAEoBBITCgtpbmNhcm5hdGlvbhgCIAEoBBIOCgZkaWdlc3QYAyABKAYSEwoLbG9vcF9sYWdfbXMYBCABKA0SKgoGYmVsaWVmGAUgASgLMhoucDJwZC5tZW1iZXJzaGlwLnYxLkJlbGllZhIqCgZyZWNvcmQYBiABKAsyGi5wMnBkLm1lbWJlcnNoaXAudjEuU2lnbmVkIisKC1BpbmdSZXF1ZXN0EgsKA3NlcRgBIAEoBBIPCgdzdWJqZWN0GAIgASgJIhMKBE5hY2sSCwoDc2VxGAEgASgEIhUKBFN5bmMSDQoFcmVwbHkYASABKAgiCAoGR29zc2lwIkAKBUxlYXZlEgsKA3NlcRgBIAEoBBIqCgZyZWNvcmQYAiABKAsyGi5wMnBkLm1lbWJlcnNoaXAudjEuU2lnbmVkIhcKCExlYXZlQWNrEgsKA3NlcRgBIAEoBCK9AwoGUGFja2V0EhIKCmdlbmVyYXRpb24YASABKAQSKwoHdXBkYXRlcxgCIAMoCzIaLnAycGQubWVtYmVyc2hpcC52MS5VcGRhdGUSKAoEcGluZxgDIAEoCzIYLnAycGQubWVtYmVyc2hpcC52MS5QaW5nSAASJgoDYWNrGAQgASgLMhcucDJwZC5tZW1iZXJzaGlwLnYxLkFja0gAEjcKDHBpbmdfcmVxdWVzdBgFIAEoCzIfLnAycGQubWVtYmVyc2hpcC52MS5QaW5nUmVxdWVzdEgAEigKBG5hY2sYBiABKAsyGC5wMnBkLm1lbWJlcnNoaXAudjEuTmFja0gAEiwKBmdvc3NpcBgHIAEoCzIaLnAycGQubWVtYmVyc2hpcC52MS5Hb3NzaXBIABIoCgRzeW5jGAggASgLMhgucDJwZC5tZW1iZXJzaGlwLnYxLlN5bmNIABIqCgVsZWF2ZRgJIAEoCzIZLnAycGQubWVtYmVyc2hpcC52MS5MZWF2ZUgAEjEKCWxlYXZlX2FjaxgKIAEoCzIcLnAycGQubWVtYmVyc2hpcC52MS5MZWF2ZUFja0gAQgYKBGtpbmQiSQoJU2VsZlN0YXRlEhIKCmdlbmVyYXRpb24YASABKAQSEwoLaW5jYXJuYXRpb24YAiABKAQSEwoLcm9sbGVkX2JhY2sYAyABKAgiOgoKS25vd25QZWVycxIsCgVwZWVycxgBIAMoCzIdLnAycGQubWVtYmVyc2hpcC52MS5Lbm93blBlZXIiQAoJS25vd25QZWVyEgwKBHBlZXIYASABKAkSEgoKZ2VuZXJhdGlvbhgCIAEoBBIRCglhZGRyZXNzZXMYAyADKAkqYgoIUHJlc2VuY2USGAoUUFJFU0VOQ0VfVU5TUEVDSUZJRUQQABISCg5QUkVTRU5DRV9BTElWRRABEhEKDVBSRVNFTkNFX0xFRlQQAhIVChFQUkVTRU5DRV9TVE9QUElORxADKkoKBkNoYXJnZRIWChJDSEFSR0VfVU5TUEVDSUZJRUQQABIUChBDSEFSR0VfU1VTUEVDVEVEEAESEgoOQ0hBUkdFX1JFRlVTRUQQAiqKAQoIU3RhbmRpbmcSGAoUU1RBTkRJTkdfVU5TUEVDSUZJRUQQABIUChBTVEFORElOR19VTktOT1dOEAESEgoOU1RBTkRJTkdfQUxJVkUQAhIUChBTVEFORElOR19TVVNQRUNUEAMSEQoNU1RBTkRJTkdfREVBRBAEEhEKDVNUQU5ESU5HX0xFRlQQBWIGcHJvdG8z");
+  fileDesc("ChBtZW1iZXJzaGlwLnByb3RvEhJwMnBkLm1lbWJlcnNoaXAudjEiKQoGU2lnbmVkEgwKBGJvZHkYASABKAwSEQoJc2lnbmF0dXJlGAIgASgMIrYBCgpSZWNvcmRCb2R5Eg8KB2NsdXN0ZXIYASABKAkSDAoEcGVlchgCIAEoCRISCgpnZW5lcmF0aW9uGAMgASgEEhMKC2luY2FybmF0aW9uGAQgASgEEi4KCHByZXNlbmNlGAUgASgOMhwucDJwZC5tZW1iZXJzaGlwLnYxLlByZXNlbmNlEhEKCWFkZHJlc3NlcxgGIAMoCRIMCgRuYW1lGAcgASgJEg8KB3ZlcnNpb24YCCABKAkitAEKDkFjY3VzYXRpb25Cb2R5EioKBmNoYXJnZRgBIAEoDjIaLnAycGQubWVtYmVyc2hpcC52MS5DaGFyZ2USDwoHY2x1c3RlchgCIAEoCRIPCgdzdWJqZWN0GAMgASgJEhIKCmdlbmVyYXRpb24YBCABKAQSEwoLaW5jYXJuYXRpb24YBSABKAQSDwoHYWNjdXNlchgGIAEoCRIaChJhY2N1c2VyX2dlbmVyYXRpb24YByABKAQidgoGVXBkYXRlEioKBnJlY29yZBgBIAEoCzIaLnAycGQubWVtYmVyc2hpcC52MS5TaWduZWQSLwoLYWNjdXNhdGlvbnMYAiADKAsyGi5wMnBkLm1lbWJlcnNoaXAudjEuU2lnbmVkEg8KB2NvbnRhY3QYAyABKAgijQEKBkJlbGllZhISCgpnZW5lcmF0aW9uGAEgASgEEhMKC2luY2FybmF0aW9uGAIgASgEEi4KCHN0YW5kaW5nGAMgASgOMhwucDJwZC5tZW1iZXJzaGlwLnYxLlN0YW5kaW5nEhkKDGhlYXJkX2Fnb19tcxgEIAEoBEgAiAEBQg8KDV9oZWFyZF9hZ29fbXMimQEKCUhlYXJ0YmVhdBILCgNzZXEYASABKAQSDgoGZGlnZXN0GAIgASgGEhMKC2xvb3BfbGFnX21zGAMgASgNEioKBmJlbGllZhgEIAEoCzIaLnAycGQubWVtYmVyc2hpcC52MS5CZWxpZWYSLgoKb3RoZXJfbGlmZRgFIAEoCzIaLnAycGQubWVtYmVyc2hpcC52MS5TaWduZWQiKwoLUGluZ1JlcXVlc3QSCwoDc2VxGAEgASgEEg8KB3N1YmplY3QYAiABKAkiEwoETmFjaxILCgNzZXEYASABKAQiFQoEU3luYxINCgVyZXBseRgBIAEoCCIICgZHb3NzaXAiQAoFTGVhdmUSCwoDc2VxGAEgASgEEioKBnJlY29yZBgCIAEoCzIaLnAycGQubWVtYmVyc2hpcC52MS5TaWduZWQiFwoITGVhdmVBY2sSCwoDc2VxGAEgASgEIsgDCgZQYWNrZXQSEgoKZ2VuZXJhdGlvbhgBIAEoBBIrCgd1cGRhdGVzGAIgAygLMhoucDJwZC5tZW1iZXJzaGlwLnYxLlVwZGF0ZRItCgRwaW5nGAMgASgLMh0ucDJwZC5tZW1iZXJzaGlwLnYxLkhlYXJ0YmVhdEgAEiwKA2FjaxgEIAEoCzIdLnAycGQubWVtYmVyc2hpcC52MS5IZWFydGJlYXRIABI3CgxwaW5nX3JlcXVlc3QYBSABKAsyHy5wMnBkLm1lbWJlcnNoaXAudjEuUGluZ1JlcXVlc3RIABIoCgRuYWNrGAYgASgLMhgucDJwZC5tZW1iZXJzaGlwLnYxLk5hY2tIABIsCgZnb3NzaXAYByABKAsyGi5wMnBkLm1lbWJlcnNoaXAudjEuR29zc2lwSAASKAoEc3luYxgIIAEoCzIYLnAycGQubWVtYmVyc2hpcC52MS5TeW5jSAASKgoFbGVhdmUYCSABKAsyGS5wMnBkLm1lbWJlcnNoaXAudjEuTGVhdmVIABIxCglsZWF2ZV9hY2sYCiABKAsyHC5wMnBkLm1lbWJlcnNoaXAudjEuTGVhdmVBY2tIAEIGCgRraW5kIkkKCVNlbGZTdGF0ZRISCgpnZW5lcmF0aW9uGAEgASgEEhMKC2luY2FybmF0aW9uGAIgASgEEhMKC3JvbGxlZF9iYWNrGAMgASgIIjoKCktub3duUGVlcnMSLAoFcGVlcnMYASADKAsyHS5wMnBkLm1lbWJlcnNoaXAudjEuS25vd25QZWVyIkAKCUtub3duUGVlchIMCgRwZWVyGAEgASgJEhIKCmdlbmVyYXRpb24YAiABKAQSEQoJYWRkcmVzc2VzGAMgAygJKmIKCFByZXNlbmNlEhgKFFBSRVNFTkNFX1VOU1BFQ0lGSUVEEAASEgoOUFJFU0VOQ0VfQUxJVkUQARIRCg1QUkVTRU5DRV9MRUZUEAISFQoRUFJFU0VOQ0VfU1RPUFBJTkcQAypKCgZDaGFyZ2USFgoSQ0hBUkdFX1VOU1BFQ0lGSUVEEAASFAoQQ0hBUkdFX1NVU1BFQ1RFRBABEhIKDkNIQVJHRV9SRUZVU0VEEAIqigEKCFN0YW5kaW5nEhgKFFNUQU5ESU5HX1VOU1BFQ0lGSUVEEAASFAoQU1RBTkRJTkdfVU5LTk9XThABEhIKDlNUQU5ESU5HX0FMSVZFEAISFAoQU1RBTkRJTkdfU1VTUEVDVBADEhEKDVNUQU5ESU5HX0RFQUQQBBIRCg1TVEFORElOR19MRUZUEAViBnByb3RvMw");
 
 /**
  * @generated from message p2pd.membership.v1.Signed
@@ -185,24 +185,19 @@ export type Belief = Message<"p2pd.membership.v1.Belief"> & {
   generation: bigint;
 
   /**
-   * @generated from field: uint64 previous_generation = 2;
-   */
-  previousGeneration: bigint;
-
-  /**
-   * @generated from field: uint64 incarnation = 3;
+   * @generated from field: uint64 incarnation = 2;
    */
   incarnation: bigint;
 
   /**
-   * @generated from field: p2pd.membership.v1.Standing standing = 4;
+   * @generated from field: p2pd.membership.v1.Standing standing = 3;
    */
   standing: Standing;
 
   /**
    * Since the sender had bytes from `generation` directly; absent when never.
    *
-   * @generated from field: optional uint64 heard_ago_ms = 5;
+   * @generated from field: optional uint64 heard_ago_ms = 4;
    */
   heardAgoMs?: bigint | undefined;
 };
@@ -215,87 +210,47 @@ export const BeliefSchema: GenMessage<Belief> = /*@__PURE__*/
   messageDesc(file_membership, 4);
 
 /**
- * @generated from message p2pd.membership.v1.Ping
+ * A ping, or with the same seq the ack that answers it.
+ *
+ * @generated from message p2pd.membership.v1.Heartbeat
  */
-export type Ping = Message<"p2pd.membership.v1.Ping"> & {
+export type Heartbeat = Message<"p2pd.membership.v1.Heartbeat"> & {
   /**
    * @generated from field: uint64 seq = 1;
    */
   seq: bigint;
 
   /**
-   * @generated from field: uint64 incarnation = 2;
-   */
-  incarnation: bigint;
-
-  /**
-   * @generated from field: fixed64 digest = 3;
-   */
-  digest: bigint;
-
-  /**
-   * @generated from field: uint32 loop_lag_ms = 4;
-   */
-  loopLagMs: number;
-
-  /**
-   * Left out once the receiver is known to have it.
+   * 64-bit sum over the sender's view; equal views have equal digests.
    *
-   * @generated from field: p2pd.membership.v1.Signed record = 5;
-   */
-  record?: Signed | undefined;
-};
-
-/**
- * Describes the message p2pd.membership.v1.Ping.
- * Use `create(PingSchema)` to create a new message.
- */
-export const PingSchema: GenMessage<Ping> = /*@__PURE__*/
-  messageDesc(file_membership, 5);
-
-/**
- * @generated from message p2pd.membership.v1.Ack
- */
-export type Ack = Message<"p2pd.membership.v1.Ack"> & {
-  /**
-   * @generated from field: uint64 seq = 1;
-   */
-  seq: bigint;
-
-  /**
-   * @generated from field: uint64 incarnation = 2;
-   */
-  incarnation: bigint;
-
-  /**
-   * @generated from field: fixed64 digest = 3;
+   * @generated from field: fixed64 digest = 2;
    */
   digest: bigint;
 
   /**
-   * @generated from field: uint32 loop_lag_ms = 4;
+   * @generated from field: uint32 loop_lag_ms = 3;
    */
   loopLagMs: number;
 
   /**
-   * @generated from field: p2pd.membership.v1.Belief belief = 5;
+   * @generated from field: p2pd.membership.v1.Belief belief = 4;
    */
   belief?: Belief | undefined;
 
   /**
-   * Present when the pinger's digest or belief shows that it lacks it.
+   * Owner-signed proof of another life of the receiver, the highest that is known.
    *
-   * @generated from field: p2pd.membership.v1.Signed record = 6;
+   * @generated from field: p2pd.membership.v1.Signed other_life = 5;
    */
-  record?: Signed | undefined;
+  otherLife?: Signed | undefined;
 };
 
 /**
- * Describes the message p2pd.membership.v1.Ack.
- * Use `create(AckSchema)` to create a new message.
+ * Describes the message p2pd.membership.v1.Heartbeat.
+ * Use `create(HeartbeatSchema)` to create a new message.
  */
-export const AckSchema: GenMessage<Ack> = /*@__PURE__*/
-  messageDesc(file_membership, 6);
+export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
+  messageDesc(file_membership, 5);
 
 /**
  * @generated from message p2pd.membership.v1.PingRequest
@@ -317,7 +272,7 @@ export type PingRequest = Message<"p2pd.membership.v1.PingRequest"> & {
  * Use `create(PingRequestSchema)` to create a new message.
  */
 export const PingRequestSchema: GenMessage<PingRequest> = /*@__PURE__*/
-  messageDesc(file_membership, 7);
+  messageDesc(file_membership, 6);
 
 /**
  * Sent by a helper at 80 % of the time-out: "I am here, the subject is not".
@@ -336,7 +291,7 @@ export type Nack = Message<"p2pd.membership.v1.Nack"> & {
  * Use `create(NackSchema)` to create a new message.
  */
 export const NackSchema: GenMessage<Nack> = /*@__PURE__*/
-  messageDesc(file_membership, 8);
+  messageDesc(file_membership, 7);
 
 /**
  * The sender's whole view, in as many packets as it takes; `reply` asks for the
@@ -356,7 +311,7 @@ export type Sync = Message<"p2pd.membership.v1.Sync"> & {
  * Use `create(SyncSchema)` to create a new message.
  */
 export const SyncSchema: GenMessage<Sync> = /*@__PURE__*/
-  messageDesc(file_membership, 9);
+  messageDesc(file_membership, 8);
 
 /**
  * @generated from message p2pd.membership.v1.Gossip
@@ -369,7 +324,7 @@ export type Gossip = Message<"p2pd.membership.v1.Gossip"> & {
  * Use `create(GossipSchema)` to create a new message.
  */
 export const GossipSchema: GenMessage<Gossip> = /*@__PURE__*/
-  messageDesc(file_membership, 10);
+  messageDesc(file_membership, 9);
 
 /**
  * @generated from message p2pd.membership.v1.Leave
@@ -391,7 +346,7 @@ export type Leave = Message<"p2pd.membership.v1.Leave"> & {
  * Use `create(LeaveSchema)` to create a new message.
  */
 export const LeaveSchema: GenMessage<Leave> = /*@__PURE__*/
-  messageDesc(file_membership, 11);
+  messageDesc(file_membership, 10);
 
 /**
  * @generated from message p2pd.membership.v1.LeaveAck
@@ -408,7 +363,7 @@ export type LeaveAck = Message<"p2pd.membership.v1.LeaveAck"> & {
  * Use `create(LeaveAckSchema)` to create a new message.
  */
 export const LeaveAckSchema: GenMessage<LeaveAck> = /*@__PURE__*/
-  messageDesc(file_membership, 12);
+  messageDesc(file_membership, 11);
 
 /**
  * @generated from message p2pd.membership.v1.Packet
@@ -431,15 +386,15 @@ export type Packet = Message<"p2pd.membership.v1.Packet"> & {
    */
   kind: {
     /**
-     * @generated from field: p2pd.membership.v1.Ping ping = 3;
+     * @generated from field: p2pd.membership.v1.Heartbeat ping = 3;
      */
-    value: Ping;
+    value: Heartbeat;
     case: "ping";
   } | {
     /**
-     * @generated from field: p2pd.membership.v1.Ack ack = 4;
+     * @generated from field: p2pd.membership.v1.Heartbeat ack = 4;
      */
-    value: Ack;
+    value: Heartbeat;
     case: "ack";
   } | {
     /**
@@ -485,7 +440,7 @@ export type Packet = Message<"p2pd.membership.v1.Packet"> & {
  * Use `create(PacketSchema)` to create a new message.
  */
 export const PacketSchema: GenMessage<Packet> = /*@__PURE__*/
-  messageDesc(file_membership, 13);
+  messageDesc(file_membership, 12);
 
 /**
  * What a member keeps on disk of itself.
@@ -516,7 +471,7 @@ export type SelfState = Message<"p2pd.membership.v1.SelfState"> & {
  * Use `create(SelfStateSchema)` to create a new message.
  */
 export const SelfStateSchema: GenMessage<SelfState> = /*@__PURE__*/
-  messageDesc(file_membership, 14);
+  messageDesc(file_membership, 13);
 
 /**
  * What a member keeps on disk of the others: hints to dial, never members.
@@ -535,7 +490,7 @@ export type KnownPeers = Message<"p2pd.membership.v1.KnownPeers"> & {
  * Use `create(KnownPeersSchema)` to create a new message.
  */
 export const KnownPeersSchema: GenMessage<KnownPeers> = /*@__PURE__*/
-  messageDesc(file_membership, 15);
+  messageDesc(file_membership, 14);
 
 /**
  * @generated from message p2pd.membership.v1.KnownPeer
@@ -562,7 +517,7 @@ export type KnownPeer = Message<"p2pd.membership.v1.KnownPeer"> & {
  * Use `create(KnownPeerSchema)` to create a new message.
  */
 export const KnownPeerSchema: GenMessage<KnownPeer> = /*@__PURE__*/
-  messageDesc(file_membership, 16);
+  messageDesc(file_membership, 15);
 
 /**
  * @generated from enum p2pd.membership.v1.Presence
