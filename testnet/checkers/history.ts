@@ -4,12 +4,14 @@
  * Recorded by whoever drives the cluster (the simulator, or the harness of real
  * processes, which reads each daemon's event stream), never by the code that is
  * judged. `at` is milliseconds on the recorder's monotonic clock; events are in
- * the order of `at`.
+ * the order of `at`. What is done is recorded before it is done, so that nobody
+ * can be seen to react to it earlier.
  */
 export type HistoryEvent =
   /** A process of this peer was started; `life` counts its starts from 1. */
   | { readonly at: number; readonly type: 'started'; readonly peer: string; readonly life: number }
-  | { readonly at: number; readonly type: 'ready'; readonly peer: string }
+  /** It takes part. `generation`: the one that it says it has, where its own row is not recorded. */
+  | { readonly at: number; readonly type: 'ready'; readonly peer: string; readonly generation?: number }
   /** Ended without a word: SIGKILL, power cut. */
   | { readonly at: number; readonly type: 'killed'; readonly peer: string }
   /** Told to stop, keeping its membership: SIGTERM. */
@@ -25,19 +27,24 @@ export type HistoryEvent =
       readonly from: readonly string[]
       readonly to: readonly string[]
     }
+  /** Loss or delay beyond what the bounds allow for, until `healed`: only safety is judged meanwhile. */
+  | { readonly at: number; readonly type: 'degraded' }
+  /** Ends every `cut` and `degraded`. */
   | { readonly at: number; readonly type: 'healed' }
   /** `observer`'s row for `subject` changed, or was first seen, as given. */
-  | {
-      readonly at: number
-      readonly type: 'view'
-      readonly observer: string
-      readonly subject: string
-      readonly status: ViewStatus
-      readonly generation: number
-      readonly incarnation: number
-    }
+  | ViewEvent
   /** The recorder stopped recording. */
   | { readonly at: number; readonly type: 'end' }
+
+export interface ViewEvent {
+  readonly at: number
+  readonly type: 'view'
+  readonly observer: string
+  readonly subject: string
+  readonly status: ViewStatus
+  readonly generation: number
+  readonly incarnation: number
+}
 
 export type ViewStatus = 'alive' | 'suspect' | 'dead' | 'left'
 
@@ -46,4 +53,25 @@ export interface Violation {
   readonly property: string
   readonly at: number
   readonly message: string
+}
+
+/** What one checker found: the breaches, and figures for people. */
+export interface Verdict<Figures> {
+  readonly violations: readonly Violation[]
+  readonly figures: Figures
+}
+
+/** What a history is judged by. `Infinity` switches one off. */
+export interface MembershipBounds {
+  /** A peer that is gone is shown alive or suspect for no longer than this, ms. */
+  readonly detectionMs: number
+  /** While nothing is done to the cluster, views differ for no longer than this, ms. */
+  readonly convergenceMs: number
+  /** After a heal or a resume a verdict about what was cut or paused may still be shown for this long, ms. */
+  readonly graceMs: number
+}
+
+/** A row as people read it, for messages. */
+export function describeView(view: ViewEvent): string {
+  return `${view.observer} shows ${view.subject} ${view.status} at generation ${view.generation}, incarnation ${view.incarnation}`
 }

@@ -1,0 +1,56 @@
+/**
+ * Accuracy: a peer that runs, is not frozen and can be reached is never shown
+ * dead. Its being suspected is allowed (SWIM's suspicion exists so that it can
+ * object), and counted.
+ */
+import {
+  describeView,
+  type HistoryEvent,
+  type MembershipBounds,
+  type Verdict,
+  type Violation,
+} from './history.ts'
+import { type Life, Truth } from './truth.ts'
+
+export interface AccuracyFigures {
+  /** Rows that turned suspect without cause, and those of them that turned alive again. */
+  readonly falseSuspicions: number
+  readonly refuted: number
+}
+
+export function checkAccuracy(
+  history: readonly HistoryEvent[],
+  bounds: MembershipBounds,
+): Verdict<AccuracyFigures> {
+  const truth = new Truth(bounds.graceMs)
+  const violations: Violation[] = []
+  const suspected = new Map<string, Life>()
+  let falseSuspicions = 0
+  let refuted = 0
+  for (const event of history) {
+    truth.apply(event)
+    if (event.type !== 'view' || !truth.live(event.observer)) continue
+    const { at, observer, subject, status } = event
+    const pair = `${observer}\n${subject}`
+    if (status === 'alive' || status === 'left') {
+      if (status === 'alive' && suspected.get(pair) === truth.life(subject)) refuted++
+      suspected.delete(pair)
+      continue
+    }
+    const excused = truth.lately(subject, at) || truth.severed(observer, subject, at)
+    const life = truth.live(subject) ? truth.life(subject) : undefined
+    if (life === undefined || truth.lifeOf(subject, event.generation) !== life || excused) continue
+    if (status === 'suspect') {
+      if (suspected.get(pair) === life) continue
+      suspected.set(pair, life)
+      falseSuspicions++
+    } else {
+      violations.push({
+        property: 'accuracy',
+        at,
+        message: `${describeView(event)}, but it runs and can be reached`,
+      })
+    }
+  }
+  return { violations, figures: { falseSuspicions, refuted } }
+}

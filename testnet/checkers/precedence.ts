@@ -1,0 +1,53 @@
+/**
+ * No resurrection: at one observer, for as long as its process lives, a row only
+ * moves up. Generation never falls; incarnation never falls, not even into a new
+ * generation; at equal ones alive < suspect < dead < left.
+ */
+import type { HistoryEvent, MembershipBounds, Verdict, ViewEvent, ViewStatus, Violation } from './history.ts'
+import { Truth } from './truth.ts'
+
+const rank = { alive: 0, suspect: 1, dead: 2, left: 3 } as const satisfies Record<ViewStatus, number>
+
+export function checkPrecedence(
+  history: readonly HistoryEvent[],
+  bounds: MembershipBounds,
+): Verdict<Record<never, never>> {
+  const truth = new Truth(bounds.graceMs)
+  const violations: Violation[] = []
+  const rows = new Map<string, Map<string, ViewEvent>>()
+  for (const event of history) {
+    truth.apply(event)
+    if (event.type === 'started') rows.delete(event.peer)
+    if (event.type !== 'view' || !truth.live(event.observer)) continue
+    const own = rows.get(event.observer) ?? new Map<string, ViewEvent>()
+    rows.set(event.observer, own)
+    const before = own.get(event.subject)
+    own.set(event.subject, event)
+    const fault = before === undefined ? undefined : fall(before, event)
+    if (before === undefined || fault === undefined) continue
+    violations.push({
+      property: 'no-resurrection',
+      at: event.at,
+      message: `${fault} in ${event.observer}'s row for ${event.subject}: ${brief(before)}, then ${brief(event)}`,
+    })
+  }
+  return { violations, figures: {} }
+}
+
+function fall(before: ViewEvent, after: ViewEvent): string | undefined {
+  if (after.generation < before.generation) return 'the generation falls'
+  if (after.incarnation < before.incarnation) {
+    return after.generation > before.generation
+      ? 'the incarnation falls with a new generation'
+      : 'the incarnation falls'
+  }
+  const same = after.generation === before.generation && after.incarnation === before.incarnation
+  if (same && rank[after.status] < rank[before.status]) {
+    return `${before.status} turns ${after.status} without a newer incarnation`
+  }
+  return undefined
+}
+
+function brief(view: ViewEvent): string {
+  return `${view.status} (${view.generation}, ${view.incarnation}) at ${Math.round(view.at)} ms`
+}
