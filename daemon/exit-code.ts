@@ -1,0 +1,39 @@
+/** What the process's exit code says about an error; free of imports at run time. */
+import type { ErrorCode } from '../lib/wire/errors.ts'
+
+export const exitCodes = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  unreachable: 3,
+  timedOut: 4,
+  noQuorum: 5,
+  denied: 6,
+  lockLost: 7,
+  /** 128 + SIGINT, as a shell reports it. */
+  interrupted: 130,
+  /** 128 + SIGTERM. */
+  terminated: 143,
+} as const
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
+
+const byCode: Readonly<Record<string, ExitCode>> = {
+  ERR_CONFIG: exitCodes.usage,
+  ERR_USAGE: exitCodes.usage,
+  ERR_BAD_ADDRESS: exitCodes.usage,
+  ERR_BAD_REQUEST: exitCodes.usage,
+  ERR_AMBIGUOUS_PEER: exitCodes.usage,
+  ERR_UNKNOWN_PEER: exitCodes.usage,
+  ERR_DAEMON_NOT_RUNNING: exitCodes.unreachable,
+  ERR_CONNECTION_LOST: exitCodes.unreachable,
+  ERR_TIMEOUT: exitCodes.timedOut,
+  ERR_NO_QUORUM: exitCodes.noQuorum,
+  ERR_DENIED: exitCodes.denied,
+  ERR_UNAUTHORIZED: exitCodes.denied,
+  ERR_LOCK_LOST: exitCodes.lockLost,
+}
+
+export function exitCodeOf(code: ErrorCode): ExitCode {
+  return byCode[code] ?? exitCodes.failed
+}

@@ -1,0 +1,60 @@
+/** What the daemon itself remembers between starts, beside the keys and the store. */
+import { z } from 'zod'
+import { P2pdError } from '../lib/wire/errors.ts'
+import { addressLimits, isDialAddress, isListenAddress } from './address.ts'
+import { namePattern } from './config.ts'
+import { readFileIfAny, writeFileAtomically } from './files.ts'
+
+/** Where this peer's cluster is found again, beside the peers that membership remembers. */
+export const maxContacts = 64
+
+const clusterSchema = z.strictObject({
+  cluster: z.string().regex(namePattern),
+  contacts: z.array(z.string().refine(isDialAddress)).max(maxContacts),
+})
+const peerSchema = z.strictObject({
+  name: z.string().regex(namePattern),
+  listen: z.array(z.string().refine(isListenAddress)).min(1).max(addressLimits.count),
+  announce: z.array(z.string().refine(isDialAddress)).max(addressLimits.count),
+})
+
+export type SavedCluster = Readonly<z.infer<typeof clusterSchema>>
+export type SavedPeer = Readonly<z.infer<typeof peerSchema>>
+
+export function readCluster(path: string): Promise<SavedCluster | undefined> {
+  return read(path, clusterSchema)
+}
+
+export function readPeer(path: string): Promise<SavedPeer | undefined> {
+  return read(path, peerSchema)
+}
+
+export function writeCluster(path: string, saved: SavedCluster): Promise<void> {
+  return write(path, saved)
+}
+
+export function writePeer(path: string, saved: SavedPeer): Promise<void> {
+  return write(path, saved)
+}
+
+async function read<Schema extends z.ZodType>(
+  path: string,
+  schema: Schema,
+): Promise<z.infer<Schema> | undefined> {
+  const text = await readFileIfAny(path, 64 * 1024)
+  if (text === undefined) return undefined
+  try {
+    return schema.parse(JSON.parse(text))
+  } catch (cause) {
+    throw new P2pdError('ERR_STATE_CORRUPT', `${path} is damaged`, {
+      hint: 'restore it from a backup, or move the data directory away and join anew with an invite',
+      cause,
+    })
+  }
+}
+
+/** Unchanged contents are not written again, so that a full disk does not stop a start without news. */
+async function write(path: string, saved: SavedCluster | SavedPeer): Promise<void> {
+  const text = `${JSON.stringify(saved, null, 2)}\n`
+  if ((await readFileIfAny(path, 64 * 1024)) !== text) await writeFileAtomically(path, text)
+}
