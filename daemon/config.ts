@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { type Profile, profiles } from '../lib/protocols/membership/config.ts'
 import { P2pdError } from '../lib/wire/errors.ts'
-import { addressLimits, badAddress, isDialAddress, isListenAddress } from './address.ts'
+import { badAddress, isDialAddress, isListenAddress, maxAddressCount } from './address.ts'
 import { readFileIfAny } from './files.ts'
 import { type Environment, resolveDataDir } from './paths.ts'
 
@@ -33,7 +33,7 @@ const addressesField = (accepts: (text: string) => boolean) =>
         params: { address: true },
       }),
     )
-    .max(addressLimits.count)
+    .max(maxAddressCount)
 const hostPort = z.string().regex(/^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|localhost|\[::1\]):\d{1,5}$/, {
   error: 'must be a loopback host and a port, like 127.0.0.1:7070',
 })

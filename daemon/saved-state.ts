@@ -1,7 +1,7 @@
 /** What the daemon itself remembers between starts, beside the keys and the store. */
 import { z } from 'zod'
 import { P2pdError } from '../lib/wire/errors.ts'
-import { addressLimits, isDialAddress, isListenAddress } from './address.ts'
+import { isDialAddress, isListenAddress, maxAddressCount } from './address.ts'
 import { namePattern } from './config.ts'
 import { readFileIfAny, writeFileAtomically } from './files.ts'
 
@@ -14,8 +14,8 @@ const clusterSchema = z.strictObject({
 })
 const peerSchema = z.strictObject({
   name: z.string().regex(namePattern),
-  listen: z.array(z.string().refine(isListenAddress)).min(1).max(addressLimits.count),
-  announce: z.array(z.string().refine(isDialAddress)).max(addressLimits.count),
+  listen: z.array(z.string().refine(isListenAddress)).min(1).max(maxAddressCount),
+  announce: z.array(z.string().refine(isDialAddress)).max(maxAddressCount),
 })
 
 export type SavedCluster = Readonly<z.infer<typeof clusterSchema>>
