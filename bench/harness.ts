@@ -1,0 +1,100 @@
+/** A question, its figure and its bar; one line each, for people and for programs. */
+
+/** The object of one line of `--json`. */
+export interface Figure {
+  readonly bench: string
+  readonly question: string
+  readonly unit: Unit
+  /** Median of the runs. */
+  readonly ours: number
+  readonly worst: number
+  readonly rival: string | null
+  /** The rival's median on this machine in this run; null where it is not installed. */
+  readonly theirs: number | null
+  readonly limit: number | null
+  /** The bar in words; null when the figure is only reported. */
+  readonly bar: string | null
+  readonly met: boolean | null
+  readonly runs: number
+}
+
+export type Unit = 'ms' | 'MiB' | '% of a core'
+
+export interface Question {
+  readonly question: string
+  readonly unit: Unit
+  readonly samples: readonly number[]
+  /** At most this, by the median or by the worst run; undefined when the figure is only reported. */
+  readonly limit?: number
+  readonly judge?: 'median' | 'worst'
+  readonly rival?: string
+  readonly rivalSamples?: readonly number[]
+}
+
+/** One file a bench: it asks its questions and reports each as soon as it is answered. */
+export interface Bench {
+  readonly name: string
+  run(tools: BenchTools): Promise<void>
+}
+
+export interface BenchTools {
+  readonly report: (question: Question) => void
+  /** For people who wait. */
+  readonly progress: (text: string) => void
+  readonly signal: AbortSignal
+}
+
+export function median(samples: readonly number[]): number {
+  const sorted = [...samples].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  const upper = sorted[middle]
+  if (upper === undefined) throw new RangeError('a figure needs at least one run')
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2
+}
+
+export function figure(bench: string, asked: Question): Figure {
+  const { question, unit, samples, limit, judge = 'median', rival, rivalSamples = [] } = asked
+  const ours = median(samples)
+  const worst = Math.max(...samples)
+  const judged = judge === 'worst' ? worst : ours
+  return {
+    bench,
+    question,
+    unit,
+    ours: round(ours),
+    worst: round(worst),
+    rival: rival ?? null,
+    theirs: rivalSamples.length === 0 ? null : round(median(rivalSamples)),
+    limit: limit ?? null,
+    bar: limit === undefined ? null : `${judge} ≤ ${limit} ${unit}`,
+    met: limit === undefined ? null : judged <= limit,
+    runs: samples.length,
+  }
+}
+
+const columns = ['question', 'unit', 'ours', 'worst', 'rival', 'theirs', 'bar', 'met', 'runs'] as const
+
+export function table(figures: readonly Figure[]): string {
+  const rows = [columns, ...figures.map((row) => columns.map((column) => cell(row[column])))]
+  const widths = columns.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)))
+  return rows
+    .map((row) =>
+      row
+        .map((text, i) => text.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+function cell(value: string | number | boolean | null): string {
+  if (value === null) return '–'
+  if (typeof value === 'boolean') return value ? 'yes' : 'NO'
+  return String(value)
+}
+
+/** Three digits that mean something. */
+function round(value: number): number {
+  if (value >= 100) return Math.round(value)
+  return Number(value.toPrecision(3))
+}
