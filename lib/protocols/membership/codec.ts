@@ -1,10 +1,170 @@
+/**
+ * Packets to bytes and back.
+ *
+ * Decoding refuses what breaks a limit and what this version cannot name; it
+ * does not verify signatures, which is the core's business. A field that a newer
+ * version adds outside a signed body is ignored.
+ */
+import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
+import { WireError } from '../../wire/errors.ts'
+import {
+  PacketSchema,
+  type Belief as WireBelief,
+  type Heartbeat as WireHeartbeat,
+  type Packet as WirePacket,
+  Standing as WireStanding,
+  type Update as WireUpdate,
+} from '../../wire/gen/membership_pb.ts'
 import type { Codec } from '../core.ts'
-import type { Packet } from './messages.ts'
+import type { Belief, Body, Heartbeat, Packet, Standing, Update } from './messages.ts'
+import { counter, malformed, named, openAccusation, openRecord, peerId, toWire } from './statements.ts'
 
-/** Packets to bytes and back; refuses what breaks a limit before it is materialised. */
+export const packetLimits = {
+  /** The control frame's limit; a view that does not fit goes in several packets. */
+  bytes: 64 * 1024,
+  updates: 512,
+  accusationsPerUpdate: 8,
+} as const
+
 export const packetCodec: Codec<Packet> = {
-  encode: () => new Uint8Array(),
-  decode: () => {
-    throw new Error('being written')
+  encode: (packet) =>
+    toBinary(
+      PacketSchema,
+      create(PacketSchema, {
+        generation: BigInt(packet.generation),
+        updates: packet.updates.map(updateToWire),
+        kind: bodyToWire(packet.body),
+      }),
+    ),
+  decode(bytes) {
+    if (bytes.length > packetLimits.bytes) throw malformed(`a packet of ${bytes.length} bytes`)
+    try {
+      return toPacket(fromBinary(PacketSchema, bytes))
+    } catch (error) {
+      if (error instanceof WireError) throw error
+      throw new WireError('ERR_MALFORMED', 'membership: not a packet', { cause: error })
+    }
   },
+}
+
+function toPacket(wire: WirePacket): Packet {
+  if (wire.updates.length > packetLimits.updates)
+    throw malformed(`${wire.updates.length} updates in a packet`)
+  return {
+    generation: counter(wire.generation, 'generation'),
+    updates: wire.updates.map(toUpdate),
+    body: toBody(wire.kind),
+  }
+}
+
+function toUpdate(wire: WireUpdate): Update {
+  if (wire.record === undefined) throw malformed('an update without a record')
+  if (wire.accusations.length > packetLimits.accusationsPerUpdate) {
+    throw malformed(`${wire.accusations.length} accusations in an update`)
+  }
+  return {
+    record: openRecord(wire.record),
+    accusations: wire.accusations.map(openAccusation),
+    contact: wire.contact,
+  }
+}
+
+function updateToWire(update: Update) {
+  return {
+    record: toWire(update.record),
+    accusations: update.accusations.map(toWire),
+    contact: update.contact,
+  }
+}
+
+function toBody(kind: WirePacket['kind']): Body {
+  switch (kind.case) {
+    case 'ping':
+    case 'ack':
+      return toHeartbeat(kind.case, kind.value)
+    case 'pingRequest':
+      return { type: 'ping-request', seq: seq(kind.value.seq), subject: peerId(kind.value.subject) }
+    case 'nack':
+      return { type: 'nack', seq: seq(kind.value.seq) }
+    case 'gossip':
+      return { type: 'gossip' }
+    case 'sync':
+      return { type: 'sync', reply: kind.value.reply }
+    case 'leave':
+      if (kind.value.record === undefined) throw malformed('a leave without a record')
+      return { type: 'leave', seq: seq(kind.value.seq), record: openRecord(kind.value.record) }
+    case 'leaveAck':
+      return { type: 'leave-ack', seq: seq(kind.value.seq) }
+    case undefined:
+      throw malformed('a packet of an unknown kind')
+  }
+}
+
+function bodyToWire(body: Body): NonNullable<MessageInitShape<typeof PacketSchema>['kind']> {
+  switch (body.type) {
+    case 'ping':
+    case 'ack':
+      return { case: body.type, value: heartbeatToWire(body) }
+    case 'ping-request':
+      return { case: 'pingRequest', value: { seq: BigInt(body.seq), subject: body.subject } }
+    case 'nack':
+      return { case: 'nack', value: { seq: BigInt(body.seq) } }
+    case 'gossip':
+      return { case: 'gossip', value: {} }
+    case 'sync':
+      return { case: 'sync', value: { reply: body.reply } }
+    case 'leave':
+      return { case: 'leave', value: { seq: BigInt(body.seq), record: toWire(body.record) } }
+    case 'leave-ack':
+      return { case: 'leaveAck', value: { seq: BigInt(body.seq) } }
+  }
+}
+
+function toHeartbeat(type: Heartbeat['type'], wire: WireHeartbeat): Heartbeat {
+  if (wire.belief === undefined) throw malformed('a heartbeat without a belief')
+  return {
+    type,
+    seq: seq(wire.seq),
+    digest: wire.digest,
+    loopLagMs: wire.loopLagMs,
+    belief: toBelief(wire.belief),
+    otherLife: wire.otherLife === undefined ? undefined : openRecord(wire.otherLife),
+  }
+}
+
+function heartbeatToWire(heartbeat: Heartbeat) {
+  const { belief } = heartbeat
+  return {
+    seq: BigInt(heartbeat.seq),
+    digest: heartbeat.digest,
+    loopLagMs: Math.min(2 ** 32 - 1, Math.round(heartbeat.loopLagMs)),
+    belief: {
+      generation: BigInt(belief.generation),
+      incarnation: BigInt(belief.incarnation),
+      standing: standings[belief.standing],
+      ...(belief.heardAgoMs === undefined ? {} : { heardAgoMs: BigInt(Math.round(belief.heardAgoMs)) }),
+    },
+    ...(heartbeat.otherLife === undefined ? {} : { otherLife: toWire(heartbeat.otherLife) }),
+  }
+}
+
+const standings = {
+  unknown: WireStanding.UNKNOWN,
+  alive: WireStanding.ALIVE,
+  suspect: WireStanding.SUSPECT,
+  dead: WireStanding.DEAD,
+  left: WireStanding.LEFT,
+} as const satisfies Record<Standing, WireStanding>
+
+function toBelief(wire: WireBelief): Belief {
+  return {
+    generation: counter(wire.generation, 'generation'),
+    incarnation: counter(wire.incarnation, 'incarnation'),
+    standing: named(standings, wire.standing, 'standing'),
+    heardAgoMs: wire.heardAgoMs === undefined ? undefined : counter(wire.heardAgoMs, 'age'),
+  }
+}
+
+function seq(value: bigint): number {
+  return counter(value, 'sequence number')
 }

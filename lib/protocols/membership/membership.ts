@@ -1,22 +1,52 @@
-import type { Core, Crypto, Effect, Input, Instant, PeerId } from '../core.ts'
-import type { MembershipConfig } from './config.ts'
-import type { MembershipCommand, MembershipEvent, MembershipRequest, MemberView, Packet } from './messages.ts'
+/**
+ * Membership: who is in, and who is alive (SWIM, with Lifeguard's health, signed
+ * suspicions and a fast path).
+ *
+ * - Das, Gupta & Motivala 2002, SWIM
+ * - Dadgar, Phillips & Currey 2017, Lifeguard (arXiv 1707.00788)
+ *
+ * This file wires the parts and turns inputs into their calls; each part is one
+ * idea in its own file:
+ *
+ *   own-life       me: generation, incarnation, refuting, other lives of me
+ *   view           the others: merging records, judging accusations
+ *   prober         the probe cycle and its helpers
+ *   fast-path      refused connects as proof of a dead process
+ *   reach          whom to dial
+ *   dissemination  what is still to be told
+ */
+import { Agenda } from '../agenda.ts'
+import type { Core, Effect, Input, Instant, PeerId } from '../core.ts'
+import { Awareness } from './awareness.ts'
+import { Dissemination, retransmitLimit } from './dissemination.ts'
+import { FastPath } from './fast-path.ts'
+import type { MembershipInit } from './init.ts'
+import { digestRow, type Member } from './member.ts'
+import type {
+  Belief,
+  Body,
+  Heartbeat,
+  MemberChange,
+  MemberRecord,
+  MembershipCommand,
+  MembershipEvent,
+  MembershipRequest,
+  MemberView,
+  Packet,
+  Signed,
+  Update,
+} from './messages.ts'
+import { OwnLife } from './own-life.ts'
+import { shuffled } from './probe-schedule.ts'
+import { Prober } from './prober.ts'
+import { Reach } from './reach.ts'
+import { recordIsSigned } from './statements.ts'
+import type { Timer } from './timers.ts'
+import { Turn } from './turn.ts'
+import { type MembershipUnits, standardUnits } from './units.ts'
+import { View } from './view.ts'
 
-export interface MembershipInit {
-  readonly self: PeerId
-  /** Identifies the cluster in every signed body; derived from its name and secret. */
-  readonly cluster: string
-  readonly name: string
-  readonly version: string
-  /** Addresses that others should dial. */
-  readonly addresses: readonly string[]
-  readonly config: MembershipConfig
-  readonly crypto: Crypto
-  /** Uniform in [0, 1). */
-  readonly random: () => number
-  /** What earlier `persist` effects wrote, by key; empty on a new disk. */
-  readonly durable: ReadonlyMap<string, Uint8Array>
-}
+export type { MembershipInit } from './init.ts'
 
 export interface Health {
   /** Lifeguard's local health multiplier: 0 is well, 8 is worst. */
@@ -25,41 +55,610 @@ export interface Health {
   readonly isolated: boolean
 }
 
+/** Updates in one gossip packet, and bytes of updates in one packet of a sync. */
+const updatesPerGossip = 16
+const syncPacketBytes = 32 * 1024
+/** Refusals and departures go to every connected member at once, up to this many. */
+const announceToAtMost = 64
+/** A suspect that talks is told so at most this often, ms. */
+const tellIntervalMs = 200
+/** Syncs are answered at most this often a peer, ms. */
+const syncAnswerIntervalMs = 1000
+
 export class Membership implements Core<Packet, MembershipCommand, MembershipEvent, MembershipRequest> {
+  readonly #init: MembershipInit
+  readonly #units: MembershipUnits
+  readonly #turn = new Turn()
+  readonly #agenda = new Agenda<Timer>()
+  readonly #awareness = new Awareness()
+  readonly #news = new Dissemination()
+  readonly #connections = new Set<PeerId>()
+  readonly #own: OwnLife
+  readonly #view: View
+  readonly #prober: Prober
+  readonly #fastPath: FastPath
+  readonly #reach: Reach
+  #requests = 0
+  #gossipedAt = Number.NEGATIVE_INFINITY
+  #loopLagMs = 0
+  #departure: { readonly awaited: Set<PeerId>; readonly needed: number; acks: number } | undefined
+
   constructor(init: MembershipInit) {
-    void init
+    this.#init = init
+    const units = { ...standardUnits, ...init.units }
+    this.#units = units
+    const turn = this.#turn
+    const agenda = this.#agenda
+    const nextRequest = () => ++this.#requests
+    const isConnected = (peer: PeerId) => this.#connections.has(peer)
+    this.#own = new OwnLife(init, units, turn, agenda, () => this.#ownRecordChanged())
+    this.#view = new View(init, units, turn, agenda, {
+      isConnected,
+      ownGeneration: () => this.#own.generation,
+      changed: (member, change) => this.#memberChanged(member, change),
+      tell: (member) => this.#tell(member.peer, member.accusations.refused.has(init.self)),
+      hinted: (record) => this.#reach.hinted(record),
+      misbehaved: (peer, reason) => turn.emit({ type: 'misbehaved', peer, reason }),
+    })
+    this.#prober = new Prober(init, turn, agenda, this.#view, this.#awareness, {
+      isConnected,
+      ping: (to, seq) => this.#sendHeartbeat('ping', to, seq),
+      ack: (to, seq) => this.#sendHeartbeat('ack', to, seq),
+      send: (to, body) => this.#send(to, body),
+    })
+    this.#fastPath = new FastPath(init, turn, agenda, this.#view, nextRequest)
+    const port = { isConnected, connectionCount: () => this.#connections.size }
+    this.#reach = new Reach(init, turn, agenda, this.#view, port, nextRequest)
   }
 
   get deadline(): number | undefined {
-    return undefined
+    return this.#agenda.deadline
   }
 
   /** Own life; 0 before `start`. */
   get generation(): number {
-    return 0
+    return this.#own.generation
   }
 
-  /** A peer knew a later life than the disk did: this one must not vote. */
+  /** A peer proved a later life than the disk knew: this one must not vote. */
   get rolledBack(): boolean {
-    return false
+    return this.#own.rolledBack
   }
 
   get health(): Health {
-    return { score: 0, isolated: false }
+    return { score: this.#awareness.score, isolated: this.#view.isolated }
   }
 
-  /** The table, self first, then by peer id. */
-  members(now: Instant): readonly MemberView[] {
-    void now
-    return []
+  /** The table: self first, then by peer id. */
+  members(): readonly MemberView[] {
+    const others = [...this.#view.values()].sort((a, b) => (a.peer < b.peer ? -1 : 1))
+    const views = others.map((member) => this.#viewOf(member))
+    return this.#own.status === 'idle' ? views : [this.#ownView(), ...views]
   }
 
   step(
     input: Input<Packet, MembershipCommand>,
     now: Instant,
   ): readonly Effect<Packet, MembershipEvent, MembershipRequest>[] {
-    void input
-    void now
-    return []
+    this.#turn.begin(now)
+    if (input.type === 'wake') this.#wake(input.lagMs)
+    else if (input.type === 'receive') this.#receive(input.from, input.message)
+    else this.#command(input)
+    return this.#turn.end()
   }
+
+  // Inputs
+
+  #command(command: MembershipCommand): void {
+    switch (command.type) {
+      case 'start':
+        this.#start(command.contacts)
+        break
+      case 'join':
+        this.#reach.join(command.contacts)
+        break
+      case 'readdress':
+        this.#own.readdress(command.addresses)
+        break
+      case 'leave':
+        this.#depart('left')
+        break
+      case 'stop':
+        this.#depart('stopping')
+        break
+      case 'measure':
+        this.#prober.measure(command.peer, command.token)
+        break
+      case 'connected':
+        this.#connected(command.peer)
+        break
+      case 'disconnected':
+        this.#disconnected(command.peer, command.closedBy)
+        break
+      case 'dialled':
+        this.#reach.dialled(command.id, command.outcome)
+        break
+      case 'knocked':
+        this.#fastPath.knocked(command.id, command.outcome)
+        break
+    }
+  }
+
+  #start(contacts: readonly string[]): void {
+    if (this.#own.status !== 'idle') throw new Error('started twice')
+    this.#own.begin()
+    this.#reach.start(contacts)
+    this.#prober.start()
+    if (this.#reach.hasContacts) {
+      const at = this.#turn.now + this.#init.config.joinWaitMs
+      this.#agenda.schedule('join-wait', at, { type: 'join-wait' })
+    } else {
+      this.#own.settle()
+    }
+  }
+
+  #connected(peer: PeerId): void {
+    this.#connections.add(peer)
+    this.#fastPath.void(peer)
+    if (this.#own.running) this.#sendHeartbeat('ping', peer, this.#prober.nextSeq())
+  }
+
+  #disconnected(peer: PeerId, closedBy: 'remote' | 'local'): void {
+    this.#connections.delete(peer)
+    const member = this.#view.get(peer)
+    this.#departure?.awaited.delete(peer)
+    if (member === undefined || !member.present || this.#own.status === 'leaving' || !this.#own.running)
+      return
+    // The next connection may be to another life: it has to hear all again.
+    member.knowsGeneration = 0
+    this.#reach.redial(member)
+    if (closedBy === 'remote') this.#fastPath.open(member)
+    this.#view.assess(member)
+  }
+
+  #receive(from: PeerId, packet: Packet): void {
+    if (!this.#own.running || from === this.#init.self) return
+    for (const update of packet.updates) this.#merge(update, from)
+    // Merging may have shown another life of this identity, which ends this one.
+    if (!this.#own.running) return
+    const member = this.#view.get(from)
+    const current = member?.generation === packet.generation ? member : undefined
+    if (current !== undefined) {
+      this.#view.heard(current)
+      this.#fastPath.void(from)
+    }
+    this.#receiveBody(from, packet, current)
+    if (this.#own.running && member !== undefined && packet.body.type !== 'ping') {
+      this.#tellWhatIsBelieved(member, packet.generation)
+    }
+  }
+
+  #receiveBody(from: PeerId, packet: Packet, current: Member | undefined): void {
+    const { body } = packet
+    switch (body.type) {
+      case 'ping':
+        if (current !== undefined && body.seq <= current.lastSeq) {
+          this.#turn.emit({ type: 'misbehaved', peer: from, reason: 'replayed' })
+          break
+        }
+        if (current !== undefined) current.lastSeq = body.seq
+        this.#sendHeartbeat('ack', from, body.seq, packet.generation)
+        this.#heartbeat(from, body, current)
+        break
+      case 'ack':
+        if (current !== undefined) this.#prober.acked(from, body.seq)
+        this.#heartbeat(from, body, current)
+        break
+      case 'ping-request':
+        this.#prober.relay(from, body.seq, body.subject)
+        break
+      case 'nack':
+        this.#prober.nacked(from, body.seq)
+        break
+      case 'gossip':
+        break
+      case 'sync':
+        this.#syncAsked(from, current, body.reply)
+        break
+      case 'leave':
+        this.#merge({ record: body.record, accusations: [], contact: true }, from)
+        this.#send(from, { type: 'leave-ack', seq: body.seq })
+        break
+      case 'leave-ack':
+        this.#leaveAcked(from)
+        break
+    }
+  }
+
+  #heartbeat(from: PeerId, heartbeat: Heartbeat, current: Member | undefined): void {
+    const { belief, otherLife } = heartbeat
+    if (otherLife !== undefined) {
+      const known = otherLife.body.generation === belief.generation
+      this.#confront(otherLife, known ? belief.heardAgoMs : undefined, from)
+      if (!this.#own.running) return
+    }
+    const mine = belief.generation === this.#own.generation
+    if (mine && (belief.standing === 'suspect' || belief.standing === 'dead' || belief.standing === 'left')) {
+      this.#refute(belief.incarnation)
+    }
+    if (current !== undefined) {
+      current.loopLagMs = heartbeat.loopLagMs
+      current.knowsGeneration = belief.generation
+      current.knowsIncarnation = belief.incarnation
+      this.#compareDigests(current, heartbeat.digest)
+    }
+    if (this.#own.status === 'joining' && heartbeat.type === 'ack' && mine) this.#own.settle()
+  }
+
+  #wake(lagMs: number): void {
+    this.#loopLagMs = lagMs
+    const { config } = this.#init
+    if (lagMs > config.timeoutMaxMs / 2) {
+      const severe = lagMs > config.suspicionMinMs
+      this.#prober.voidOutstanding(severe ? config.suspicionMinMs : 0)
+      this.#fastPath.voidAll()
+      this.#view.grant(lagMs)
+      if (severe) this.#own.reassert()
+    }
+    for (;;) {
+      const timer = this.#agenda.takeDue(this.#turn.now)
+      if (timer === undefined) return
+      this.#fired(timer)
+    }
+  }
+
+  #fired(timer: Timer): void {
+    switch (timer.type) {
+      case 'probe-round':
+        this.#prober.round()
+        break
+      case 'probe-timeout':
+        this.#prober.timedOut(timer.seq)
+        break
+      case 'probe-end':
+        this.#prober.ended(timer.seq)
+        break
+      case 'relay-nack':
+        this.#prober.relayUnanswered(timer.seq)
+        break
+      case 'relay-end':
+        this.#prober.relayEnded(timer.seq)
+        break
+      case 'measure-end':
+        this.#prober.measureEnded(timer.seq)
+        break
+      case 'gossip':
+        this.#gossip()
+        break
+      case 'assess': {
+        const member = this.#view.get(timer.peer)
+        if (member !== undefined) this.#view.assess(member)
+        break
+      }
+      case 'knock':
+        this.#fastPath.knock(timer.peer)
+        break
+      case 'refute':
+        this.#own.refuteNow()
+        break
+      case 'contest-end':
+        this.#own.contestEnded()
+        break
+      case 'join-wait':
+        this.#own.settle()
+        break
+      case 'mesh-dial':
+        this.#reach.meshDial(timer.peer)
+        break
+      case 'dial-back':
+        this.#reach.dialBack(timer.peer)
+        break
+      case 'heal':
+        this.#reach.heal()
+        break
+      case 'persist-peers':
+        this.#reach.remember()
+        break
+      case 'leave-wait':
+        this.#departed()
+        break
+    }
+  }
+
+  // What is said of whom
+
+  #merge(update: Update, from: PeerId): void {
+    if (update.record.body.peer === this.#init.self) this.#mergeAboutSelf(update, from)
+    else this.#view.merge(update, from)
+  }
+
+  #mergeAboutSelf(update: Update, from: PeerId): void {
+    const { generation, incarnation } = update.record.body
+    if (generation < this.#own.generation) return
+    if (this.#own.isForeign(update.record)) {
+      this.#confront(update.record, undefined, from)
+      // Its ack will say how long ago the other life was heard.
+      if (this.#own.running) this.#sendHeartbeat('ping', from, this.#prober.nextSeq())
+      return
+    }
+    const accused = update.accusations.filter(
+      ({ body }) => body.generation === generation && body.incarnation === incarnation,
+    )
+    if (incarnation < this.#own.incarnation || accused.length === 0) return
+    if (accused.some((accusation) => this.#isProvenAccusation(accusation, from))) this.#refute(incarnation)
+  }
+
+  #isProvenAccusation(accusation: Update['accusations'][number], from: PeerId): boolean {
+    const { cluster, crypto } = this.#init
+    if (accusation.body.cluster !== cluster || accusation.body.subject !== this.#init.self) return false
+    if (this.#units.accusationIsSigned(accusation, crypto)) return true
+    this.#turn.emit({ type: 'misbehaved', peer: from, reason: 'bad-signature' })
+    return false
+  }
+
+  #confront(record: Signed<MemberRecord>, heardAgoMs: number | undefined, from: PeerId): void {
+    const { self, cluster, crypto } = this.#init
+    if (record.body.peer !== self || record.body.cluster !== cluster) return
+    if (!this.#own.isForeign(record)) return
+    if (recordIsSigned(record, crypto)) this.#own.confront(record, heardAgoMs)
+    else this.#turn.emit({ type: 'misbehaved', peer: from, reason: 'bad-signature' })
+  }
+
+  #refute(incarnation: number): void {
+    this.#awareness.refuted(this.#turn.now, this.#init.config.probePeriodMs)
+    this.#own.refute(incarnation)
+  }
+
+  #ownRecordChanged(): void {
+    this.#view.setOwnRow(digestRow(this.#own.record.body, 0, 0))
+    this.#tell(this.#init.self, true)
+    if (this.#own.status !== 'idle') {
+      this.#turn.emit({ type: 'member', change: 'updated', member: this.#ownView() })
+    }
+  }
+
+  #memberChanged(member: Member, change: MemberChange): void {
+    this.#turn.emit({ type: 'member', change, member: this.#viewOf(member) })
+    this.#tell(member.peer, change === 'left')
+    if (change === 'joined' || change === 'restarted') {
+      this.#fastPath.void(member.peer)
+      this.#reach.welcome(member)
+    } else if (change === 'alive' || change === 'updated') {
+      this.#reach.welcome(member)
+    } else if (change === 'suspect') {
+      // Who is told of a suspicion looks for itself at once (Lifeguard's buddy system).
+      this.#prober.probe(member)
+    } else {
+      this.#fastPath.void(member.peer)
+      this.#reach.rememberSoon()
+    }
+  }
+
+  /** Contact with somebody who is not believed alive asks for a higher incarnation. */
+  #tellWhatIsBelieved(member: Member, itsGeneration: number): void {
+    const stale = itsGeneration < member.generation
+    if (!stale && (member.status === 'alive' || itsGeneration > member.generation)) return
+    if (this.#turn.now - member.toldAt < tellIntervalMs) return
+    member.toldAt = this.#turn.now
+    this.#send(member.peer, { type: 'gossip' }, [member.update()])
+  }
+
+  // Dissemination
+
+  #tell(peer: PeerId, urgent: boolean): void {
+    this.#news.enqueue(peer, urgent)
+    const due = urgent ? this.#turn.now : this.#gossipedAt + this.#init.config.gossipTickMs
+    this.#agenda.scheduleAtLatest('gossip', Math.max(this.#turn.now, due), { type: 'gossip' })
+  }
+
+  #gossip(): void {
+    this.#gossipedAt = this.#turn.now
+    const { config, random } = this.#init
+    const targets = [...this.#view.values()].filter(
+      (member) => member.status !== 'left' && this.#connections.has(member.peer),
+    )
+    if (targets.length === 0) return
+    const limit = retransmitLimit(config.retransmitFactor, this.#view.n)
+    if (this.#news.hasUrgent && targets.length <= announceToAtMost) {
+      const subjects = this.#news.take(updatesPerGossip, limit)
+      for (const { peer } of targets) this.#sendNews(peer, subjects)
+    } else {
+      for (const { peer } of shuffled(targets, random).slice(0, config.gossipFanout)) {
+        this.#sendNews(peer, this.#news.take(updatesPerGossip, limit))
+      }
+    }
+    if (this.#news.size === 0) return
+    this.#agenda.schedule('gossip', this.#turn.now + config.gossipTickMs, { type: 'gossip' })
+  }
+
+  #sendNews(to: PeerId, subjects: readonly string[]): void {
+    const updates: Update[] = []
+    for (const subject of subjects) {
+      const update = this.#updateOf(subject as PeerId)
+      // To the subject itself only what it has to answer is news.
+      if (update !== undefined && (subject !== to || update.accusations.length > 0)) updates.push(update)
+    }
+    if (updates.length > 0) this.#send(to, { type: 'gossip' }, updates)
+  }
+
+  #updateOf(subject: PeerId): Update | undefined {
+    if (subject !== this.#init.self) return this.#view.get(subject)?.update()
+    return { record: this.#own.record, accusations: [], contact: true }
+  }
+
+  // Syncs
+
+  #compareDigests(member: Member, digest: bigint): void {
+    if (digest === this.#view.digest) {
+      member.disagreements = 0
+      return
+    }
+    member.disagreements++
+    // While rumours travel digests differ for a moment; on first contact they differ for good.
+    const first = member.syncedAt === Number.NEGATIVE_INFINITY
+    const due = this.#turn.now - member.syncedAt >= this.#init.config.syncIntervalMs
+    if (!first && (member.disagreements < 2 || !due)) return
+    member.syncedAt = this.#turn.now
+    this.#sendView(member.peer, true)
+  }
+
+  #syncAsked(from: PeerId, current: Member | undefined, reply: boolean): void {
+    if (!reply || current === undefined) return
+    if (this.#turn.now - current.syncAnsweredAt < syncAnswerIntervalMs) return
+    current.syncAnsweredAt = this.#turn.now
+    current.syncedAt = this.#turn.now
+    this.#sendView(from, false)
+  }
+
+  /** The whole view, in as many packets as it takes; only the last one asks for the other's. */
+  #sendView(to: PeerId, reply: boolean): void {
+    let updates: Update[] = []
+    let bytes = 0
+    for (const member of this.#view.values()) {
+      if (member.peer === to && member.accusations.suspected.size + member.accusations.refused.size === 0)
+        continue
+      const update = member.update()
+      const size = sizeOf(update)
+      if (updates.length > 0 && bytes + size > syncPacketBytes) {
+        this.#send(to, { type: 'sync', reply: false }, updates)
+        updates = []
+        bytes = 0
+      }
+      updates.push(update)
+      bytes += size
+    }
+    this.#send(to, { type: 'sync', reply }, updates)
+  }
+
+  // Departure
+
+  #depart(presence: 'left' | 'stopping'): void {
+    if (this.#own.status === 'leaving') return
+    if (!this.#own.running) {
+      this.#turn.emit({ type: 'departed', acknowledgements: 0 })
+      return
+    }
+    this.#agenda.clear()
+    this.#fastPath.voidAll()
+    this.#reach.remember()
+    this.#own.depart(presence)
+    const awaited = new Set([...this.#connections].filter((peer) => this.#view.get(peer)?.present))
+    this.#departure = { awaited, needed: Math.min(this.#init.config.leaveAcks, awaited.size), acks: 0 }
+    const seq = this.#prober.nextSeq()
+    for (const peer of awaited) this.#send(peer, { type: 'leave', seq, record: this.#own.record })
+    if (awaited.size === 0) {
+      this.#departed()
+      return
+    }
+    const at = this.#turn.now + this.#init.config.leaveWaitMs
+    this.#agenda.schedule('leave-wait', at, { type: 'leave-wait' })
+  }
+
+  #leaveAcked(from: PeerId): void {
+    if (this.#departure === undefined || !this.#departure.awaited.delete(from)) return
+    this.#departure.acks++
+    if (this.#departure.acks >= this.#departure.needed) this.#departed()
+  }
+
+  #departed(): void {
+    if (this.#departure === undefined || this.#own.status === 'left') return
+    this.#agenda.clear()
+    this.#own.status = 'left'
+    this.#turn.emit({ type: 'departed', acknowledgements: this.#departure.acks })
+  }
+
+  // Sending
+
+  #sendHeartbeat(type: Heartbeat['type'], to: PeerId, seq: number, askingGeneration?: number): void {
+    const member = this.#view.get(to)
+    const updates: Update[] = []
+    const { generation, incarnation } = this.#own
+    if (member?.knowsGeneration !== generation || member.knowsIncarnation !== incarnation) {
+      updates.push({ record: this.#own.record, accusations: [], contact: true })
+    }
+    // Who pings while accused should see by whom: it answers exactly those.
+    if (member !== undefined && member.status !== 'alive') updates.push(member.update())
+    const body: Heartbeat = {
+      type,
+      seq,
+      digest: this.#view.digest,
+      loopLagMs: this.#loopLagMs,
+      belief: this.#belief(to),
+      otherLife: this.#otherLife(member, askingGeneration),
+    }
+    this.#send(to, body, updates)
+  }
+
+  /** Proof of a life of `member` other than the one that asks, while that is news to it. */
+  #otherLife(member: Member | undefined, asking: number | undefined): Signed<MemberRecord> | undefined {
+    if (member === undefined || asking === undefined) return undefined
+    if (member.generation !== asking) return member.record
+    return member.knowsGeneration === 0 ? member.previousLife : undefined
+  }
+
+  #belief(peer: PeerId): Belief {
+    const member = this.#view.get(peer)
+    if (member === undefined) {
+      return { generation: 0, incarnation: 0, standing: 'unknown', heardAgoMs: undefined }
+    }
+    return {
+      generation: member.generation,
+      incarnation: member.incarnation,
+      standing: member.status,
+      heardAgoMs: member.heardAt === undefined ? undefined : this.#turn.now - member.heardAt,
+    }
+  }
+
+  #send(to: PeerId, body: Body, updates: readonly Update[] = []): void {
+    this.#turn.send(to, { generation: this.#own.generation, updates, body })
+  }
+
+  // Rows for the embedder
+
+  #viewOf(member: Member): MemberView {
+    const { body } = member.record
+    return {
+      peer: member.peer,
+      self: false,
+      name: body.name,
+      version: body.version,
+      status: member.status,
+      reason: body.presence === 'alive' ? undefined : body.presence === 'left' ? 'leaving' : 'stopping',
+      generation: body.generation,
+      incarnation: body.incarnation,
+      addresses: body.addresses,
+      rttMs: member.roundTrip.smoothedMs,
+      since: member.since,
+      accusers: [...member.accusers()],
+      connected: this.#connections.has(member.peer),
+    }
+  }
+
+  #ownView(): MemberView {
+    const { self, name, version } = this.#init
+    const { status, presence, generation, incarnation, addresses, since } = this.#own
+    return {
+      peer: self,
+      self: true,
+      name,
+      version,
+      status: status === 'idle' || status === 'superseded' ? 'left' : status,
+      reason: presence === 'alive' ? undefined : presence === 'left' ? 'leaving' : 'stopping',
+      generation,
+      incarnation,
+      addresses,
+      rttMs: undefined,
+      since,
+      accusers: [],
+      connected: true,
+    }
+  }
+}
+
+function sizeOf(update: Update): number {
+  const overhead = 16
+  let bytes = update.record.bytes.length + update.record.signature.length + overhead
+  for (const { bytes: body, signature } of update.accusations)
+    bytes += body.length + signature.length + overhead
+  return bytes
 }

@@ -1,0 +1,103 @@
+/**
+ * What a core has still to do, and when: a binary heap of keyed timers.
+ *
+ * A key holds one timer; scheduling it again moves it. Entries that were moved
+ * or cancelled stay in the heap until they surface (lazy deletion), so both are
+ * O(log n) and `deadline` is O(1).
+ */
+export class Agenda<Timer> {
+  readonly #heap: Entry<Timer>[] = []
+  readonly #live = new Map<string, Entry<Timer>>()
+  #order = 0
+
+  /** Monotonic milliseconds of the earliest timer; undefined when there is none. */
+  get deadline(): number | undefined {
+    return this.#heap[0]?.at
+  }
+
+  /** Sets, or moves, the timer of `key` to the monotonic instant `at`. */
+  schedule(key: string, at: number, timer: Timer): void {
+    this.cancel(key)
+    const entry: Entry<Timer> = { key, at, order: this.#order++, timer, live: true }
+    this.#live.set(key, entry)
+    this.#push(entry)
+  }
+
+  /** Like `schedule`, but an earlier timer of the same key stays. */
+  scheduleAtLatest(key: string, at: number, timer: Timer): void {
+    const current = this.#live.get(key)
+    if (current === undefined || current.at > at) this.schedule(key, at, timer)
+  }
+
+  has(key: string): boolean {
+    return this.#live.has(key)
+  }
+
+  cancel(key: string): void {
+    const entry = this.#live.get(key)
+    if (entry === undefined) return
+    entry.live = false
+    this.#live.delete(key)
+    this.#dropDead()
+  }
+
+  clear(): void {
+    this.#heap.length = 0
+    this.#live.clear()
+  }
+
+  /** Takes the earliest timer that is due; equal instants come in the order of scheduling. */
+  takeDue(now: number): Timer | undefined {
+    const top = this.#heap[0]
+    if (top === undefined || top.at > now) return undefined
+    this.#pop()
+    this.#live.delete(top.key)
+    this.#dropDead()
+    return top.timer
+  }
+
+  #dropDead(): void {
+    while (this.#heap[0]?.live === false) this.#pop()
+  }
+
+  #push(entry: Entry<Timer>): void {
+    const heap = this.#heap
+    let i = heap.push(entry) - 1
+    while (i > 0) {
+      const parent = (i - 1) >> 1
+      if (!before(entry, heap[parent] as Entry<Timer>)) break
+      heap[i] = heap[parent] as Entry<Timer>
+      i = parent
+    }
+    heap[i] = entry
+  }
+
+  #pop(): void {
+    const heap = this.#heap
+    const last = heap.pop()
+    if (last === undefined || heap.length === 0) return
+    let i = 0
+    for (;;) {
+      let child = 2 * i + 1
+      if (child >= heap.length) break
+      const right = heap[child + 1]
+      if (right !== undefined && before(right, heap[child] as Entry<Timer>)) child++
+      if (!before(heap[child] as Entry<Timer>, last)) break
+      heap[i] = heap[child] as Entry<Timer>
+      i = child
+    }
+    heap[i] = last
+  }
+}
+
+interface Entry<Timer> {
+  readonly key: string
+  readonly at: number
+  readonly order: number
+  readonly timer: Timer
+  live: boolean
+}
+
+function before<T>(a: Entry<T>, b: Entry<T>): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order)
+}

@@ -1,0 +1,22 @@
+import type { Crypto, PeerId } from '../core.ts'
+import type { MembershipConfig } from './config.ts'
+import type { MembershipUnits } from './units.ts'
+
+/** What membership is made of. */
+export interface MembershipInit {
+  readonly self: PeerId
+  /** Identifies the cluster in every signed body; derived from its name and secret. */
+  readonly cluster: string
+  readonly name: string
+  readonly version: string
+  /** Addresses that others should dial. */
+  readonly addresses: readonly string[]
+  readonly config: MembershipConfig
+  readonly crypto: Crypto
+  /** Uniform in [0, 1). */
+  readonly random: () => number
+  /** What earlier `persist` effects wrote, by key; empty on a new disk. */
+  readonly durable: ReadonlyMap<string, Uint8Array>
+  /** Rules replaced by tests; the standard ones otherwise. */
+  readonly units?: Partial<MembershipUnits>
+}

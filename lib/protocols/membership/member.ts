@@ -1,0 +1,113 @@
+import type { PeerId } from '../core.ts'
+import type { Accusation, Charge, MemberRecord, Signed, Update } from './messages.ts'
+import type { Rank } from './precedence.ts'
+import { RoundTrip } from './round-trip.ts'
+
+/** Most accusations of each kind that are kept and told: the opener and the K = 3 that shorten the time-out. */
+export const maxAccusationsPerCharge = 4
+
+/** One row of the view: another member, in the life that is known of it. */
+export class Member {
+  readonly peer: PeerId
+  record: Signed<MemberRecord>
+  /** The record of the highest earlier life: proof, for an owner whose disk went back. */
+  previousLife: Signed<MemberRecord> | undefined
+  status: Rank['status']
+  /** Monotonic and wall instants of the last change of status, ms. */
+  statusAt: number
+  since: number
+  readonly accusations: Readonly<Record<Charge, Map<PeerId, Signed<Accusation>>>> = {
+    suspected: new Map(),
+    refused: new Map(),
+  }
+  /** What own stalls added to the suspicion time-out, ms. */
+  grantedMs = 0
+  /** When bytes of this life last came directly. */
+  heardAt: number | undefined
+  /** This life has been in authenticated contact with self. */
+  contact = false
+  /** Addresses at which an own dial completed a handshake with this life. */
+  readonly verified = new Set<string>()
+  /** The own record that it is known to hold. */
+  knowsGeneration = 0
+  knowsIncarnation = -1
+  readonly roundTrip = new RoundTrip()
+  loopLagMs = 0
+  lastSeq = 0
+  syncedAt = Number.NEGATIVE_INFINITY
+  syncAnsweredAt = Number.NEGATIVE_INFINITY
+  disagreements = 0
+  toldAt = Number.NEGATIVE_INFINITY
+
+  constructor(record: Signed<MemberRecord>, now: number, wall: number) {
+    this.peer = record.body.peer
+    this.record = record
+    this.status = record.body.presence === 'alive' ? 'alive' : 'left'
+    this.statusAt = now
+    this.since = wall
+  }
+
+  get generation(): number {
+    return this.record.body.generation
+  }
+
+  get incarnation(): number {
+    return this.record.body.incarnation
+  }
+
+  get rank(): Rank {
+    return { generation: this.generation, incarnation: this.incarnation, status: this.status }
+  }
+
+  /** Counts towards n: alive or suspect. */
+  get present(): boolean {
+    return this.status === 'alive' || this.status === 'suspect'
+  }
+
+  /** Distinct accusers of this incarnation, by whatever charge. */
+  accusers(): Set<PeerId> {
+    return new Set([...this.accusations.suspected.keys(), ...this.accusations.refused.keys()])
+  }
+
+  /** A newer record of the same life, or of a new one, which starts with nothing known. */
+  replaceRecord(record: Signed<MemberRecord>): void {
+    const newLife = record.body.generation !== this.generation
+    if (newLife) {
+      this.previousLife = this.record
+      this.heardAt = undefined
+      this.contact = false
+      this.knowsGeneration = 0
+      this.lastSeq = 0
+      this.loopLagMs = 0
+      this.syncedAt = Number.NEGATIVE_INFINITY
+    }
+    if (newLife || !sameAddresses(record.body.addresses, this.record.body.addresses)) this.verified.clear()
+    this.record = record
+    this.accusations.suspected.clear()
+    this.accusations.refused.clear()
+    this.grantedMs = 0
+  }
+
+  /** What there is to tell of it; bounded. */
+  update(): Update {
+    const told = (charge: Charge) => [...this.accusations[charge].values()]
+    return {
+      record: this.record,
+      accusations: [...told('suspected'), ...told('refused')],
+      contact: this.contact && this.present,
+    }
+  }
+
+  /** What two members that agree on it have in common. */
+  digestRow(): string {
+    return digestRow(this.record.body, this.accusations.suspected.size, this.accusations.refused.size)
+  }
+}
+
+export function digestRow(record: MemberRecord, suspected: number, refused: number): string {
+  return `${record.generation} ${record.incarnation} ${record.presence} ${suspected} ${refused}`
+}
+
+function sameAddresses(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((address, i) => address === b[i])
+}

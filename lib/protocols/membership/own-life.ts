@@ -1,0 +1,228 @@
+/**
+ * Me: generation, incarnation and record.
+ *
+ * A generation is on disk before anybody hears of it; an incarnation is
+ * persisted before it is told and never falls, also not in a new generation
+ * (`persist` is a barrier, so putting it ahead of the send is enough).
+ */
+import type { Agenda } from '../agenda.ts'
+import { decodeSelfState, durableKeys, encodeSelfState } from './durable-state.ts'
+import type { MembershipInit } from './init.ts'
+import type { MemberRecord, Presence, Signed } from './messages.ts'
+import { signRecord } from './statements.ts'
+import type { Timer } from './timers.ts'
+import type { Turn } from './turn.ts'
+import type { MembershipUnits } from './units.ts'
+
+export type OwnStatus = 'idle' | 'joining' | 'alive' | 'leaving' | 'left' | 'superseded'
+
+export class OwnLife {
+  readonly #init: MembershipInit
+  readonly #units: MembershipUnits
+  readonly #turn: Turn
+  readonly #agenda: Agenda<Timer>
+  readonly #onChange: () => void
+  /** What the disk held when this process started: whoever knows more knows that the disk went back. */
+  readonly #persistedGeneration: number
+  /** Generations that this process took; everything else under this identity is another life. */
+  readonly #taken = new Set<number>()
+
+  status: OwnStatus = 'idle'
+  generation = 0
+  incarnation: number
+  rolledBack: boolean
+  presence: Presence = 'alive'
+  since = 0
+  #addresses: readonly string[]
+  #record: Signed<MemberRecord> | undefined
+  #refutedAt = Number.NEGATIVE_INFINITY
+  #accused = -1
+
+  constructor(
+    init: MembershipInit,
+    units: MembershipUnits,
+    turn: Turn,
+    agenda: Agenda<Timer>,
+    onChange: () => void,
+  ) {
+    this.#init = init
+    this.#units = units
+    this.#turn = turn
+    this.#agenda = agenda
+    this.#onChange = onChange
+    this.#addresses = init.addresses
+    const state = decodeSelfState(init.durable.get(durableKeys.self))
+    this.#persistedGeneration = state.generation
+    this.incarnation = state.incarnation
+    this.rolledBack = state.rolledBack
+  }
+
+  get record(): Signed<MemberRecord> {
+    if (this.#record === undefined) throw new Error('a record before a generation was taken')
+    return this.#record
+  }
+
+  get addresses(): readonly string[] {
+    return this.#addresses
+  }
+
+  /** Takes part in the protocol: sends, answers, judges. */
+  get running(): boolean {
+    return this.status === 'joining' || this.status === 'alive' || this.status === 'leaving'
+  }
+
+  begin(): void {
+    this.status = 'joining'
+    this.since = this.#turn.wall
+    this.#takeGeneration(this.#units.nextGeneration(this.#persistedGeneration, this.#turn.wall))
+  }
+
+  settle(): void {
+    this.status = 'alive'
+    this.since = this.#turn.wall
+    this.#agenda.cancel('join-wait')
+    this.#turn.emit({ type: 'joined', generation: this.generation })
+  }
+
+  readdress(addresses: readonly string[]): void {
+    this.#addresses = addresses
+    if (this.running) this.#raise(this.incarnation + 1)
+  }
+
+  /** Answers an accusation of `incarnation`, now or as soon as the rate limit allows. */
+  refute(incarnation: number): void {
+    if (incarnation < this.incarnation || !this.running || this.presence !== 'alive') return
+    this.#accused = Math.max(this.#accused, incarnation)
+    const due = this.#refutedAt + this.#init.config.probePeriodMs / 4
+    if (this.#turn.now < due) {
+      this.#agenda.schedule('refute', due, { type: 'refute' })
+      return
+    }
+    this.refuteNow()
+  }
+
+  refuteNow(): void {
+    if (this.#accused < this.incarnation) return
+    this.#refutedAt = this.#turn.now
+    const next = this.#units.refutation(this.incarnation, this.#accused)
+    this.#accused = -1
+    this.#raise(next)
+    this.#turn.emit({ type: 'refuted', incarnation: this.incarnation })
+  }
+
+  /** After a stall so long that others may have judged: a higher incarnation says that I am back. */
+  reassert(): void {
+    if (this.running && this.presence === 'alive') this.#raise(this.incarnation + 1)
+  }
+
+  depart(presence: 'left' | 'stopping'): void {
+    this.status = 'leaving'
+    this.since = this.#turn.wall
+    this.presence = presence
+    this.#sign()
+  }
+
+  /** Whether `record` is something that this process did not sign in this life. */
+  isForeign(record: Signed<MemberRecord>): boolean {
+    const { generation, incarnation } = record.body
+    if (!this.#taken.has(generation)) return true
+    if (generation !== this.generation) return false
+    if (incarnation !== this.incarnation) return incarnation > this.incarnation
+    return record.body.presence === this.presence && !equal(record.bytes, this.record.bytes)
+  }
+
+  /**
+   * Owner-signed proof of another life of this identity.
+   *
+   * Above the persisted generation the disk went back, and this peer must not
+   * vote. Not below the own generation, it decides who goes on: a life heard a
+   * moment ago is running, so this one ends; an older one is a memory, so this
+   * one steps over it. Unknown age: wait for somebody who knows.
+   */
+  confront(record: Signed<MemberRecord>, heardAgoMs: number | undefined): void {
+    const { generation } = record.body
+    if (generation > this.#persistedGeneration && !this.rolledBack && !this.#taken.has(generation)) {
+      this.rolledBack = true
+      this.#persist()
+      this.#turn.emit({ type: 'rolled-back', persisted: this.#persistedGeneration, known: generation })
+    }
+    if (generation < this.generation) return
+    if (heardAgoMs === undefined) {
+      if (!this.#agenda.has('contest-end')) {
+        const at = this.#turn.now + 2 * this.#init.config.probePeriodMs
+        this.#agenda.schedule('contest-end', at, { type: 'contest-end' })
+      }
+      this.#contested = Math.max(this.#contested, generation)
+      return
+    }
+    if (generation > this.generation && heardAgoMs < this.#init.config.identityInUseWithinMs) {
+      this.status = 'superseded'
+      this.#agenda.clear()
+      this.#turn.emit({ type: 'identity-in-use', generation, heardAgoMs })
+      return
+    }
+    this.#stepOver(generation)
+  }
+
+  #contested = 0
+
+  /** Nobody said that the other life is running. */
+  contestEnded(): void {
+    if (this.#contested >= this.generation) this.#stepOver(this.#contested)
+  }
+
+  #stepOver(generation: number): void {
+    this.#agenda.cancel('contest-end')
+    this.#contested = 0
+    // Two processes with one generation would step over each other for ever in step: draw.
+    this.#takeGeneration(generation + 1 + Math.floor(this.#init.random() * 1000))
+  }
+
+  #takeGeneration(generation: number): void {
+    if (generation > 2 ** 52) throw new Error(`generation ${generation} is beyond 2^52`)
+    this.generation = generation
+    this.#taken.add(generation)
+    this.#persist()
+    this.#sign()
+  }
+
+  #raise(incarnation: number): void {
+    if (incarnation === this.incarnation) return
+    this.incarnation = incarnation
+    this.#persist()
+    this.#sign()
+  }
+
+  #persist(): void {
+    this.#turn.persist(
+      durableKeys.self,
+      encodeSelfState({
+        generation: Math.max(this.generation, this.#persistedGeneration),
+        incarnation: this.incarnation,
+        rolledBack: this.rolledBack,
+      }),
+    )
+  }
+
+  #sign(): void {
+    const { self, cluster, name, version, crypto } = this.#init
+    this.#record = signRecord(
+      {
+        cluster,
+        peer: self,
+        generation: this.generation,
+        incarnation: this.incarnation,
+        presence: this.presence,
+        addresses: this.#addresses,
+        name,
+        version,
+      },
+      crypto,
+    )
+    this.#onChange()
+  }
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
+}

@@ -1,0 +1,54 @@
+/**
+ * Whom to probe in this period (SWIM §4.3).
+ *
+ * Round robin over a shuffled list bounds the time until a given member is
+ * probed, which picking at random does not. Small clusters probe everybody each
+ * period: with five members, one subject a period left a tail of 6–9 s before a
+ * silent death was noticed. While a suspicion is open, eight are probed, those
+ * not yet accused by this member first: suspects must be judged, and if many are
+ * silent the own connection is the likelier culprit.
+ */
+export class ProbeSchedule {
+  static readonly whileSuspecting = 8
+  readonly #random: () => number
+  #queue: string[] = []
+
+  constructor(random: () => number) {
+    this.#random = random
+  }
+
+  next(members: readonly ProbeCandidate[], probeAllUpTo: number): string[] {
+    if (members.length + 1 <= probeAllUpTo) return members.map((m) => m.peer)
+    const holdsSuspect = members.some((m) => m.suspect)
+    const count = holdsSuspect ? ProbeSchedule.whileSuspecting : 1
+    const subjects = members
+      .filter((m) => m.suspect && !m.accusedBySelf)
+      .slice(0, count)
+      .map((m) => m.peer)
+    const probeable = new Set(members.map((m) => m.peer))
+    for (let tries = 0; subjects.length < count && tries <= 2 * members.length; tries++) {
+      if (this.#queue.length === 0) this.#queue = shuffled([...probeable], this.#random)
+      const peer = this.#queue.pop()
+      if (peer !== undefined && probeable.has(peer) && !subjects.includes(peer)) subjects.push(peer)
+    }
+    return subjects
+  }
+}
+
+export interface ProbeCandidate {
+  readonly peer: string
+  readonly suspect: boolean
+  readonly accusedBySelf: boolean
+}
+
+/** Fisher–Yates. */
+export function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  const result = [...items]
+  for (let i = result.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1))
+    const swap = result[i] as T
+    result[i] = result[j] as T
+    result[j] = swap
+  }
+  return result
+}

@@ -1,0 +1,245 @@
+/**
+ * SWIM's probe cycle, with Lifeguard's nacks and multiplier.
+ *
+ * A probe is judged at the end of its period, not at its time-out: in between,
+ * helpers are asked, and any bytes from the subject on any path count for it.
+ */
+import type { Agenda } from '../agenda.ts'
+import type { PeerId } from '../core.ts'
+import type { Awareness } from './awareness.ts'
+import type { MembershipInit } from './init.ts'
+import type { Member } from './member.ts'
+import type { Body } from './messages.ts'
+import { ProbeSchedule, shuffled } from './probe-schedule.ts'
+import type { Timer } from './timers.ts'
+import type { Turn } from './turn.ts'
+import type { View } from './view.ts'
+
+export interface ProberPort {
+  ping(to: PeerId, seq: number): void
+  ack(to: PeerId, seq: number): void
+  send(to: PeerId, body: Body): void
+  isConnected(peer: PeerId): boolean
+}
+
+interface Probe {
+  readonly subject: PeerId
+  readonly generation: number
+  readonly sentAt: number
+  readonly wasSuspect: boolean
+  readonly helpers: Set<PeerId>
+  readonly heardFrom: Set<PeerId>
+  answered: boolean
+}
+
+interface Relay {
+  readonly requester: PeerId
+  readonly requesterSeq: number
+  readonly subject: PeerId
+}
+
+export class Prober {
+  /** Probes for others under way at once; further requests are answered with a nack at once. */
+  static readonly maxRelays = 256
+  readonly #init: MembershipInit
+  readonly #turn: Turn
+  readonly #agenda: Agenda<Timer>
+  readonly #view: View
+  readonly #awareness: Awareness
+  readonly #port: ProberPort
+  readonly #schedule: ProbeSchedule
+  readonly #probes = new Map<number, Probe>()
+  readonly #relays = new Map<number, Relay>()
+  readonly #measures = new Map<number, { token: number; sentAt: number }>()
+  #seq = 0
+  #accuseNotBefore = Number.NEGATIVE_INFINITY
+
+  constructor(
+    init: MembershipInit,
+    turn: Turn,
+    agenda: Agenda<Timer>,
+    view: View,
+    awareness: Awareness,
+    port: ProberPort,
+  ) {
+    this.#init = init
+    this.#turn = turn
+    this.#agenda = agenda
+    this.#view = view
+    this.#awareness = awareness
+    this.#port = port
+    this.#schedule = new ProbeSchedule(init.random)
+  }
+
+  nextSeq(): number {
+    return ++this.#seq
+  }
+
+  start(): void {
+    const spread = this.#init.random() * this.#init.config.probePeriodMs
+    this.#agenda.schedule('probe-round', this.#turn.now + spread, { type: 'probe-round' })
+  }
+
+  round(): void {
+    const candidates = [...this.#view.values()]
+      .filter((member) => member.present)
+      .map((member) => ({
+        peer: member.peer,
+        suspect: member.status === 'suspect',
+        accusedBySelf: member.accusations.suspected.has(this.#init.self),
+      }))
+    for (const peer of this.#schedule.next(candidates, this.#init.config.probeAllUpTo)) {
+      const member = this.#view.get(peer as PeerId)
+      if (member !== undefined) this.probe(member)
+    }
+    this.#agenda.schedule('probe-round', this.#turn.now + this.#periodMs, { type: 'probe-round' })
+  }
+
+  /** Starts a probe unless one is under way. */
+  probe(member: Member): void {
+    for (const probe of this.#probes.values()) if (probe.subject === member.peer) return
+    const { config } = this.#init
+    const seq = this.nextSeq()
+    this.#probes.set(seq, {
+      subject: member.peer,
+      generation: member.generation,
+      sentAt: this.#turn.now,
+      wasSuspect: member.status === 'suspect',
+      helpers: new Set(),
+      heardFrom: new Set(),
+      answered: false,
+    })
+    this.#port.ping(member.peer, seq)
+    const clamp = member.roundTrip.timeoutMs(config.timeoutMinMs, config.timeoutMaxMs)
+    // A subject that says its loop runs late is given that time.
+    const lagMs = Math.min(member.loopLagMs, config.probePeriodMs / 4)
+    const timeoutMs = Math.min(this.#periodMs / 2, clamp * this.#awareness.multiplier + lagMs)
+    const { now } = this.#turn
+    this.#agenda.schedule(`timeout ${seq}`, now + timeoutMs, { type: 'probe-timeout', seq })
+    // A breath before the next round, which would find this one still open.
+    this.#agenda.schedule(`end ${seq}`, now + this.#periodMs - 1, { type: 'probe-end', seq })
+  }
+
+  timedOut(seq: number): void {
+    const probe = this.#probes.get(seq)
+    if (probe === undefined || probe.answered) return
+    const willing = [...this.#view.values()].filter(
+      (member) =>
+        member.status === 'alive' && member.peer !== probe.subject && this.#port.isConnected(member.peer),
+    )
+    const helpers = shuffled(willing, this.#init.random).slice(0, this.#init.config.indirectProbes)
+    for (const helper of helpers) {
+      probe.helpers.add(helper.peer)
+      this.#port.send(helper.peer, { type: 'ping-request', seq, subject: probe.subject })
+    }
+  }
+
+  ended(seq: number): void {
+    const probe = this.#probes.get(seq)
+    if (probe === undefined) return
+    this.#forget(seq)
+    const member = this.#view.get(probe.subject)
+    if (member === undefined || !member.present || member.generation !== probe.generation) return
+    if (probe.answered || (member.heardAt ?? Number.NEGATIVE_INFINITY) >= probe.sentAt) {
+      this.#awareness.probeSucceeded()
+      return
+    }
+    if (!probe.wasSuspect) {
+      this.#awareness.probeFailed()
+      if (probe.heardFrom.size < probe.helpers.size) this.#awareness.nackMissed()
+    }
+    if (this.#turn.now >= this.#accuseNotBefore) this.#view.accuse(member, 'suspected')
+  }
+
+  /** Somebody asks for a probe of `subject` on its behalf. */
+  relay(requester: PeerId, requesterSeq: number, subject: PeerId): void {
+    const member = this.#view.get(subject)
+    if (member === undefined || !this.#port.isConnected(subject) || this.#relays.size >= Prober.maxRelays) {
+      this.#port.send(requester, { type: 'nack', seq: requesterSeq })
+      return
+    }
+    const seq = this.nextSeq()
+    this.#relays.set(seq, { requester, requesterSeq, subject })
+    this.#port.ping(subject, seq)
+    const { now } = this.#turn
+    const timeoutMs = this.#init.config.timeoutMaxMs
+    this.#agenda.schedule(`nack ${seq}`, now + 0.8 * timeoutMs, { type: 'relay-nack', seq })
+    this.#agenda.schedule(`relay ${seq}`, now + this.#init.config.probePeriodMs, { type: 'relay-end', seq })
+  }
+
+  relayUnanswered(seq: number): void {
+    const relay = this.#relays.get(seq)
+    if (relay !== undefined) this.#port.send(relay.requester, { type: 'nack', seq: relay.requesterSeq })
+  }
+
+  relayEnded(seq: number): void {
+    this.#relays.delete(seq)
+    this.#agenda.cancel(`nack ${seq}`)
+    this.#agenda.cancel(`relay ${seq}`)
+  }
+
+  acked(from: PeerId, seq: number): void {
+    const probe = this.#probes.get(seq)
+    if (probe !== undefined) {
+      this.#probeAcked(probe, from)
+      return
+    }
+    const relay = this.#relays.get(seq)
+    if (relay !== undefined && relay.subject === from) {
+      this.#port.ack(relay.requester, relay.requesterSeq)
+      this.relayEnded(seq)
+      return
+    }
+    const measure = this.#measures.get(seq)
+    if (measure !== undefined) this.#pong(seq, this.#turn.now - measure.sentAt)
+  }
+
+  nacked(from: PeerId, seq: number): void {
+    this.#probes.get(seq)?.heardFrom.add(from)
+  }
+
+  measure(peer: PeerId, token: number): void {
+    const seq = this.nextSeq()
+    this.#measures.set(seq, { token, sentAt: this.#turn.now })
+    this.#port.ping(peer, seq)
+    const at = this.#turn.now + 4 * this.#init.config.timeoutMaxMs
+    this.#agenda.schedule(`measure ${seq}`, at, { type: 'measure-end', seq })
+  }
+
+  measureEnded(seq: number): void {
+    if (this.#measures.has(seq)) this.#pong(seq, undefined)
+  }
+
+  /** The own loop stood still: what is outstanding proves nothing, and nobody is accused for a while. */
+  voidOutstanding(holdAccusationsMs: number): void {
+    for (const seq of [...this.#probes.keys()]) this.#forget(seq)
+    this.#accuseNotBefore = Math.max(this.#accuseNotBefore, this.#turn.now + holdAccusationsMs)
+  }
+
+  get #periodMs(): number {
+    return this.#init.config.probePeriodMs * this.#awareness.multiplier
+  }
+
+  #probeAcked(probe: Probe, from: PeerId): void {
+    if (from === probe.subject) {
+      if (!probe.answered) this.#view.get(from)?.roundTrip.measured(this.#turn.now - probe.sentAt)
+      probe.answered = true
+    } else if (probe.helpers.has(from)) {
+      probe.heardFrom.add(from)
+      probe.answered = true
+    }
+  }
+
+  #pong(seq: number, rttMs: number | undefined): void {
+    const measure = this.#measures.get(seq)
+    this.#measures.delete(seq)
+    this.#agenda.cancel(`measure ${seq}`)
+    if (measure !== undefined) this.#turn.emit({ type: 'pong', token: measure.token, rttMs })
+  }
+
+  #forget(seq: number): void {
+    this.#probes.delete(seq)
+    this.#agenda.cancel(`timeout ${seq}`)
+    this.#agenda.cancel(`end ${seq}`)
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * Signed statements: a member's record, signed by its owner, and an accusation,
+ * signed by its accuser.
+ *
+ * The signature covers a domain tag and the received bytes of the body. Nothing
+ * is re-encoded to verify or to relay, because protobuf is not canonical and a
+ * newer version's fields must survive. Decoding checks every limit first.
+ */
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import { WireError } from '../../wire/errors.ts'
+import {
+  type AccusationBody,
+  AccusationBodySchema,
+  type RecordBody,
+  RecordBodySchema,
+  SignedSchema,
+  Charge as WireCharge,
+  Presence as WirePresence,
+  type Signed as WireSigned,
+} from '../../wire/gen/membership_pb.ts'
+import type { Crypto, PeerId } from '../core.ts'
+import type { Accusation, Charge, MemberRecord, Presence, Signed } from './messages.ts'
+
+/** Refused before anything is kept. Lengths of text are in UTF-16 units, as `length` counts them. */
+export const statementLimits = {
+  recordBytes: 32 * 1024,
+  accusationBytes: 1024,
+  addresses: 16,
+  addressLength: 256,
+  nameLength: 128,
+  versionLength: 64,
+  peerIdLength: 64,
+  clusterLength: 64,
+  /** Generations and incarnations: exact in a double, with room to count on. */
+  counter: 2 ** 52,
+} as const
+
+/** Makes and opens the statements of one kind. */
+interface Kind<Body> {
+  encode(body: Body): Uint8Array
+  decode(bytes: Uint8Array): Body
+  readonly tag: Uint8Array
+  readonly maxBytes: number
+  signer(body: Body): PeerId
+}
+
+const recordKind: Kind<MemberRecord> = {
+  tag: ascii('p2pd membership record 1\0'),
+  maxBytes: statementLimits.recordBytes,
+  signer: (record) => record.peer,
+  encode: (record) =>
+    toBinary(
+      RecordBodySchema,
+      create(RecordBodySchema, {
+        cluster: record.cluster,
+        peer: record.peer,
+        generation: BigInt(record.generation),
+        incarnation: BigInt(record.incarnation),
+        presence: presences[record.presence],
+        addresses: [...record.addresses],
+        name: record.name,
+        version: record.version,
+      }),
+    ),
+  decode: (bytes) => toRecord(fromBinary(RecordBodySchema, bytes)),
+}
+
+const accusationKind: Kind<Accusation> = {
+  tag: ascii('p2pd membership accusation 1\0'),
+  maxBytes: statementLimits.accusationBytes,
+  signer: (accusation) => accusation.accuser,
+  encode: (accusation) =>
+    toBinary(
+      AccusationBodySchema,
+      create(AccusationBodySchema, {
+        charge: charges[accusation.charge],
+        cluster: accusation.cluster,
+        subject: accusation.subject,
+        generation: BigInt(accusation.generation),
+        incarnation: BigInt(accusation.incarnation),
+        accuser: accusation.accuser,
+        accuserGeneration: BigInt(accusation.accuserGeneration),
+      }),
+    ),
+  decode: (bytes) => toAccusation(fromBinary(AccusationBodySchema, bytes)),
+}
+
+export function signRecord(record: MemberRecord, crypto: Crypto): Signed<MemberRecord> {
+  return seal(recordKind, record, crypto)
+}
+
+export function signAccusation(accusation: Accusation, crypto: Crypto): Signed<Accusation> {
+  return seal(accusationKind, accusation, crypto)
+}
+
+export function recordIsSigned(signed: Signed<MemberRecord>, crypto: Crypto): boolean {
+  return isSigned(recordKind, signed, crypto)
+}
+
+export function accusationIsSigned(signed: Signed<Accusation>, crypto: Crypto): boolean {
+  return isSigned(accusationKind, signed, crypto)
+}
+
+/** Decodes within limits; the signature is not yet verified. Throws `WireError`. */
+export function openRecord(wire: WireSigned): Signed<MemberRecord> {
+  return open(recordKind, wire)
+}
+
+/** Decodes within limits; the signature is not yet verified. Throws `WireError`. */
+export function openAccusation(wire: WireSigned): Signed<Accusation> {
+  return open(accusationKind, wire)
+}
+
+export function toWire(signed: Signed<unknown>): WireSigned {
+  return create(SignedSchema, { body: signed.bytes, signature: signed.signature })
+}
+
+function seal<Body>(kind: Kind<Body>, body: Body, crypto: Crypto): Signed<Body> {
+  const bytes = kind.encode(body)
+  return { body, bytes, signature: crypto.sign(concat(kind.tag, bytes)) }
+}
+
+function isSigned<Body>(kind: Kind<Body>, signed: Signed<Body>, crypto: Crypto): boolean {
+  return crypto.verify(kind.signer(signed.body), concat(kind.tag, signed.bytes), signed.signature)
+}
+
+function open<Body>(kind: Kind<Body>, wire: WireSigned): Signed<Body> {
+  if (wire.body.length > kind.maxBytes) throw malformed(`a signed body of ${wire.body.length} bytes`)
+  if (wire.signature.length > 128) throw malformed('a signature of more than 128 bytes')
+  return { body: kind.decode(wire.body), bytes: wire.body, signature: wire.signature }
+}
+
+const presences = {
+  alive: WirePresence.ALIVE,
+  left: WirePresence.LEFT,
+  stopping: WirePresence.STOPPING,
+} as const satisfies Record<Presence, WirePresence>
+
+const charges = {
+  suspected: WireCharge.SUSPECTED,
+  refused: WireCharge.REFUSED,
+} as const satisfies Record<Charge, WireCharge>
+
+function toRecord(body: RecordBody): MemberRecord {
+  if (body.addresses.length > statementLimits.addresses) throw malformed('more than 16 addresses')
+  for (const address of body.addresses) text(address, statementLimits.addressLength, 'address')
+  return {
+    cluster: text(body.cluster, statementLimits.clusterLength, 'cluster'),
+    peer: peerId(body.peer),
+    generation: counter(body.generation, 'generation'),
+    incarnation: counter(body.incarnation, 'incarnation'),
+    presence: named(presences, body.presence, 'presence'),
+    addresses: body.addresses,
+    name: text(body.name, statementLimits.nameLength, 'name'),
+    version: text(body.version, statementLimits.versionLength, 'version'),
+  }
+}
+
+function toAccusation(body: AccusationBody): Accusation {
+  return {
+    charge: named(charges, body.charge, 'charge'),
+    cluster: text(body.cluster, statementLimits.clusterLength, 'cluster'),
+    subject: peerId(body.subject),
+    generation: counter(body.generation, 'generation'),
+    incarnation: counter(body.incarnation, 'incarnation'),
+    accuser: peerId(body.accuser),
+    accuserGeneration: counter(body.accuserGeneration, 'accuser generation'),
+  }
+}
+
+/** The domain's name of a wire enum's value. Throws `WireError` for one that this version does not know. */
+export function named<Name extends string>(
+  table: Readonly<Record<Name, number>>,
+  value: number,
+  field: string,
+): Name {
+  for (const name in table) if (table[name] === value) return name
+  throw malformed(`an unknown ${field}`)
+}
+
+/** A wire counter as an exact number. Throws `WireError` beyond 2^52. */
+export function counter(value: bigint, field: string): number {
+  if (value > BigInt(statementLimits.counter)) throw malformed(`a ${field} beyond 2^52`)
+  return Number(value)
+}
+
+/** Checks the shape only; whether a key stands behind it shows when a signature is verified. */
+export function peerId(value: string): PeerId {
+  if (value.length > statementLimits.peerIdLength || !/^[0-9A-Za-z]+$/.test(value)) {
+    throw malformed('a peer id that is none')
+  }
+  return value as PeerId
+}
+
+export function malformed(what: string): WireError {
+  return new WireError('ERR_MALFORMED', `membership: ${what}`)
+}
+
+/** Text for tables and logs: bounded, and without control characters that would repaint a terminal. */
+function text(value: string, maxLength: number, field: string): string {
+  if (value.length > maxLength) throw malformed(`a ${field} of ${value.length} characters`)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+  if (/[\u0000-\u001f\u007f-\u009f]/.test(value)) throw malformed(`a ${field} with control characters`)
+  return value
+}
+
+function ascii(value: string): Uint8Array {
+  return Uint8Array.from(value, (c) => c.charCodeAt(0))
+}
+
+function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const joined = new Uint8Array(a.length + b.length)
+  joined.set(a)
+  joined.set(b, a.length)
+  return joined
+}

@@ -1,0 +1,337 @@
+/**
+ * The others: merging what is said of them, and judging who is alive.
+ *
+ * Records are signed by their owners and merge by precedence. `dead` is never
+ * adopted from anybody: each member derives it from signed accusations, its own
+ * timer and its own connection. A suspicion ends only by the owner's higher
+ * incarnation or generation.
+ */
+import type { Agenda } from '../agenda.ts'
+import type { PeerId } from '../core.ts'
+import { Credibility } from './credibility.ts'
+import { Digest } from './digest.ts'
+import type { MembershipInit } from './init.ts'
+import { Member, maxAccusationsPerCharge } from './member.ts'
+import type { Accusation, MemberChange, MemberRecord, Misbehaviour, Signed, Update } from './messages.ts'
+import { recordIsSigned, signAccusation } from './statements.ts'
+import { scaledMinimumMs } from './suspicion.ts'
+import type { Timer } from './timers.ts'
+import type { Turn } from './turn.ts'
+import type { MembershipUnits } from './units.ts'
+
+/** What the view needs to know of the rest of membership. */
+export interface ViewPort {
+  isConnected(peer: PeerId): boolean
+  ownGeneration(): number
+  changed(member: Member, change: MemberChange): void
+  /** News of this member should travel, although its status did not change. */
+  tell(member: Member): void
+  /** Somebody unknown is said to be alive: worth a dial, no more. */
+  hinted(record: MemberRecord): void
+  misbehaved(peer: PeerId, reason: Misbehaviour): void
+}
+
+export class View {
+  readonly #init: MembershipInit
+  readonly #units: MembershipUnits
+  readonly #turn: Turn
+  readonly #agenda: Agenda<Timer>
+  readonly #port: ViewPort
+  readonly #members = new Map<PeerId, Member>()
+  readonly #digest: Digest
+  readonly #credibility = new Credibility()
+  #heardAnybodyAt = Number.NEGATIVE_INFINITY
+
+  constructor(
+    init: MembershipInit,
+    units: MembershipUnits,
+    turn: Turn,
+    agenda: Agenda<Timer>,
+    port: ViewPort,
+  ) {
+    this.#init = init
+    this.#units = units
+    this.#turn = turn
+    this.#agenda = agenda
+    this.#port = port
+    this.#digest = new Digest(init.crypto.sha256)
+  }
+
+  get(peer: PeerId): Member | undefined {
+    return this.#members.get(peer)
+  }
+
+  values(): IterableIterator<Member> {
+    return this.#members.values()
+  }
+
+  get digest(): bigint {
+    return this.#digest.value
+  }
+
+  /** The own row counts in the digest like every other. */
+  setOwnRow(row: string): void {
+    this.#digest.set(this.#init.self, row)
+  }
+
+  /** Members that are alive or suspect, self included. */
+  get n(): number {
+    let n = 1
+    for (const member of this.#members.values()) if (member.present) n++
+    return n
+  }
+
+  /** Nothing heard from anybody while most members are suspected: this peer may be the sick one. */
+  get isolated(): boolean {
+    const n = this.n
+    if (n < 3) return false
+    let suspects = 0
+    for (const member of this.#members.values()) if (member.status === 'suspect') suspects++
+    const most = Math.min(n - 1, Math.max(3, Math.ceil(n / 5)))
+    return suspects >= most && this.#turn.now - this.#heardAnybodyAt > this.#suspicionMinMs(n)
+  }
+
+  /** Bytes of the member's current life came directly from it. */
+  heard(member: Member): void {
+    member.heardAt = this.#turn.now
+    member.contact = true
+    this.#heardAnybodyAt = this.#turn.now
+  }
+
+  merge(update: Update, from: PeerId): void {
+    const record = update.record.body
+    const known = this.#members.get(record.peer)
+    if (record.cluster !== this.#init.cluster) {
+      this.#port.misbehaved(from, 'other-cluster')
+      return
+    }
+    if (known === undefined) this.#mergeUnknown(update, from)
+    else if (!this.#mergeRecord(known, update.record, from)) return
+    const member = this.#members.get(record.peer)
+    if (member === undefined) return
+    let added = false
+    for (const accusation of update.accusations)
+      added = this.#addAccusation(member, accusation, from) || added
+    if (added) {
+      this.#refreshDigest(member)
+      this.#port.tell(member)
+      this.assess(member)
+    }
+  }
+
+  /** Signs an accusation of its own, once an incarnation and charge. */
+  accuse(member: Member, charge: Accusation['charge']): void {
+    const { self, cluster, crypto } = this.#init
+    if (!member.present || member.accusations[charge].has(self)) return
+    const accusation = signAccusation(
+      {
+        charge,
+        cluster,
+        subject: member.peer,
+        generation: member.generation,
+        incarnation: member.incarnation,
+        accuser: self,
+        accuserGeneration: this.#port.ownGeneration(),
+      },
+      crypto,
+    )
+    this.#keep(member, accusation)
+    this.#refreshDigest(member)
+    this.#port.tell(member)
+    this.assess(member)
+  }
+
+  /** Judges one member anew: after an accusation, a disconnect, or when its time has come. */
+  assess(member: Member): void {
+    if (!member.present) return
+    const accusers = member.accusers()
+    const credible = [...accusers].filter((accuser) => !this.#isMuted(accuser))
+    if (member.status === 'alive') {
+      if (credible.length === 0) return
+      this.#become(member, 'suspect')
+    }
+    if (this.#refusalDecides(member) || this.#suspicionDecides(member, accusers.size, credible.length)) {
+      this.#agenda.cancel(assessKey(member.peer))
+      this.#become(member, 'dead')
+    }
+  }
+
+  /** An own stall of `lagMs` is nobody's fault: every open suspicion lasts that much longer. */
+  grant(lagMs: number): void {
+    for (const member of this.#members.values()) {
+      if (member.status !== 'suspect') continue
+      member.grantedMs += lagMs
+      this.assess(member)
+    }
+  }
+
+  #suspicionMinMs(n: number): number {
+    return scaledMinimumMs(this.#init.config.suspicionMinMs, n)
+  }
+
+  #isMuted(accuser: PeerId): boolean {
+    return accuser !== this.#init.self && this.#credibility.isMuted(accuser, this.#turn.now)
+  }
+
+  #mergeUnknown(update: Update, from: PeerId): void {
+    const { record } = update
+    // `left` and `dead` of somebody unknown are nothing to us.
+    if (record.body.presence !== 'alive') return
+    if (!recordIsSigned(record, this.#init.crypto)) {
+      this.#port.misbehaved(from, 'bad-signature')
+      return
+    }
+    const own = from === record.body.peer
+    // First-hand only: a member that somebody once relayed would come back for ever.
+    const confirmed = update.contact && this.#members.get(from)?.present === true
+    if (!own && !confirmed) {
+      this.#port.hinted(record.body)
+      return
+    }
+    if (this.#members.size + 1 >= this.#init.config.maxMembers) {
+      this.#port.misbehaved(from, 'too-many-members')
+      return
+    }
+    const member = new Member(record, this.#turn.now, this.#turn.wall)
+    this.#members.set(member.peer, member)
+    this.#refreshDigest(member)
+    this.#port.changed(member, 'joined')
+  }
+
+  /** False when the update is of an older life or incarnation, or refused. */
+  #mergeRecord(member: Member, record: Signed<MemberRecord>, from: PeerId): boolean {
+    const { generation, incarnation, presence } = record.body
+    const offered = { generation, incarnation, status: presence === 'alive' ? 'alive' : 'left' } as const
+    const identical = generation === member.generation && incarnation === member.incarnation
+    if (identical && (presence === 'alive' || member.status === 'left')) return true
+    if (this.#units.comparePrecedence(offered, member.rank) <= 0) return false
+    if (incarnation - member.incarnation > this.#init.config.maxIncarnationJump) {
+      this.#port.misbehaved(from, 'incarnation-too-far')
+      return false
+    }
+    if (!recordIsSigned(record, this.#init.crypto)) {
+      this.#port.misbehaved(from, 'bad-signature')
+      return false
+    }
+    const restarted = generation !== member.generation
+    if (!restarted && presence === 'alive') this.#blameLoneAccuser(member)
+    const before = member.status
+    member.replaceRecord(record)
+    this.#agenda.cancel(assessKey(member.peer))
+    this.#refreshDigest(member)
+    if (offered.status === 'left') this.#become(member, 'left')
+    else if (before !== 'alive') this.#become(member, 'alive', restarted ? 'restarted' : 'alive')
+    else this.#port.changed(member, restarted ? 'restarted' : 'updated')
+    return true
+  }
+
+  #blameLoneAccuser(member: Member): void {
+    const [accuser, another] = member.accusers()
+    if (accuser === undefined || another !== undefined || accuser === this.#init.self) return
+    this.#credibility.refutedAlone(accuser, this.#turn.now)
+  }
+
+  #addAccusation(member: Member, accusation: Signed<Accusation>, from: PeerId): boolean {
+    const { body } = accusation
+    const about =
+      body.cluster === this.#init.cluster &&
+      body.subject === member.peer &&
+      body.generation === member.generation &&
+      body.incarnation === member.incarnation
+    if (!about || body.accuser === member.peer || member.status === 'left') return false
+    const kept = member.accusations[body.charge]
+    if (kept.has(body.accuser)) return false
+    // Who is unknown here cannot witness here; the next sync brings it again.
+    const accuser = this.#members.get(body.accuser)
+    if (body.accuser !== this.#init.self && accuser === undefined) return false
+    const evicted = kept.size < maxAccusationsPerCharge ? undefined : this.#replaceable(kept, body.accuser)
+    if (kept.size >= maxAccusationsPerCharge && evicted === undefined) return false
+    if (!this.#units.accusationIsSigned(accusation, this.#init.crypto)) {
+      this.#port.misbehaved(from, 'bad-signature')
+      return false
+    }
+    if (evicted !== undefined) kept.delete(evicted)
+    this.#keep(member, accusation)
+    return true
+  }
+
+  /** A muted accuser gives way to a credible one: a liar must not fill the few places. */
+  #replaceable(kept: ReadonlyMap<PeerId, unknown>, accuser: PeerId): PeerId | undefined {
+    if (this.#isMuted(accuser)) return undefined
+    return [...kept.keys()].find((other) => this.#isMuted(other))
+  }
+
+  #keep(member: Member, accusation: Signed<Accusation>): void {
+    member.accusations[accusation.body.charge].set(accusation.body.accuser, accusation)
+  }
+
+  /** The fast path: enough witnesses of refused connects, and nothing of our own against them. */
+  #refusalDecides(member: Member): boolean {
+    const { self } = this.#init
+    const refusers = [...member.accusations.refused.keys()].filter((accuser) => !this.#isMuted(accuser))
+    const alone = !this.#anotherIsAlive(member) && refusers.includes(self)
+    if (refusers.length < this.#units.refusersNeeded(this.n) && !alone) return false
+    const silentForMs = this.#turn.now - (member.heardAt ?? Number.NEGATIVE_INFINITY)
+    const connected = this.#port.isConnected(member.peer)
+    if (this.#units.refusalStands({ connected, silentForMs })) return true
+    // A disconnect assesses again; silence has to be waited for.
+    if (!connected) this.#assessAt(member, this.#turn.now + Math.max(1, 100 - silentForMs))
+    return false
+  }
+
+  #suspicionDecides(member: Member, accusers: number, credibleAccusers: number): boolean {
+    const { config } = this.#init
+    const n = this.n
+    const timeoutMs = this.#units.suspicionTimeoutMs({
+      n,
+      healthyOthers: this.#healthyOthers(member),
+      accusers,
+      credibleAccusers,
+      minMs: config.suspicionMinMs,
+      maxFactor: config.suspicionMaxFactor,
+      isolated: this.isolated,
+    })
+    const due = member.statusAt + timeoutMs + member.grantedMs
+    if (this.#turn.now < due) {
+      this.#assessAt(member, due)
+      return false
+    }
+    const freshUntil = (member.heardAt ?? Number.NEGATIVE_INFINITY) + this.#suspicionMinMs(n)
+    if (accusers >= this.#units.accusersNeeded(n) && this.#turn.now >= freshUntil) return true
+    this.#assessAt(member, Math.max(freshUntil, this.#turn.now + config.probePeriodMs))
+    return false
+  }
+
+  #assessAt(member: Member, at: number): void {
+    this.#agenda.scheduleAtLatest(assessKey(member.peer), at, { type: 'assess', peer: member.peer })
+  }
+
+  #healthyOthers(subject: Member): number {
+    let healthy = 0
+    for (const member of this.#members.values())
+      if (member !== subject && member.status === 'alive') healthy++
+    return healthy
+  }
+
+  #anotherIsAlive(subject: Member): boolean {
+    for (const member of this.#members.values()) {
+      if (member !== subject && member.status === 'alive') return true
+    }
+    return false
+  }
+
+  #become(member: Member, status: Member['status'], change: MemberChange = status): void {
+    member.status = status
+    member.statusAt = this.#turn.now
+    member.since = this.#turn.wall
+    this.#port.changed(member, change)
+  }
+
+  #refreshDigest(member: Member): void {
+    this.#digest.set(member.peer, member.digestRow())
+  }
+}
+
+function assessKey(peer: PeerId): string {
+  return `assess ${peer}`
+}
