@@ -21,10 +21,13 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 const byCode: Readonly<Record<string, ExitCode>> = {
   ERR_CONFIG: exitCodes.usage,
   ERR_USAGE: exitCodes.usage,
+  ERR_CONFIRM: exitCodes.usage,
   ERR_BAD_ADDRESS: exitCodes.usage,
   ERR_BAD_REQUEST: exitCodes.usage,
   ERR_AMBIGUOUS_PEER: exitCodes.usage,
   ERR_UNKNOWN_PEER: exitCodes.usage,
+  ERR_UNKNOWN_SCENARIO: exitCodes.usage,
+  ERR_SCENARIO: exitCodes.usage,
   ERR_DAEMON_NOT_RUNNING: exitCodes.unreachable,
   ERR_CONNECTION_LOST: exitCodes.unreachable,
   ERR_TIMEOUT: exitCodes.timedOut,

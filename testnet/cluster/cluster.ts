@@ -1,0 +1,298 @@
+/**
+ * A cluster of real daemons on this machine: formed, disturbed, recorded.
+ *
+ * The daemons are `n1`, `n2` … ; `n1` founds, the others come by its invite.
+ * Each has its data directory and its log in one temporary folder. They end
+ * with this process, however it ends.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ControlClient } from '../../daemon/client/client.ts'
+import { P2pdError } from '../../lib/wire/errors.ts'
+import { DaemonProcess, describeExit, type Exit } from './process.ts'
+import { Reaper } from './reaper.ts'
+import { Recorder } from './recorder.ts'
+
+export interface ClusterOptions {
+  readonly peers: number
+  readonly profile: string
+  readonly env: NodeJS.ProcessEnv
+  readonly signal: AbortSignal
+}
+
+/** A member that is or was started here. */
+export interface Member {
+  readonly name: string
+  readonly dataDir: string
+  readonly logPath: string
+  readonly client: ControlClient
+  /** Starts so far. */
+  lives: number
+  /** Of its latest life that was ready, and of the one before. */
+  generation: number
+  previousGeneration: number
+  process: DaemonProcess | undefined
+  /** Why its process ends is known; otherwise its end is a crash. */
+  expected: boolean
+}
+
+/** Of one start, ms: generous, since five start at once on a small machine. */
+const readyWithinMs = 60_000
+/** After SIGTERM, ms; the daemon promises 5 s. */
+const stopWithinMs = 6000
+
+const program = fileURLToPath(new URL('../../bin/p2pd.js', import.meta.url))
+
+export class Cluster {
+  readonly folder: string
+  readonly recorder = new Recorder()
+  readonly members: readonly Member[]
+  /** Daemons that ended unasked, in words. */
+  readonly crashes: string[] = []
+  readonly #options: ClusterOptions
+  readonly #reaper = Reaper.start()
+  readonly #strangers: DaemonProcess[] = []
+  #closed = false
+
+  private constructor(folder: string, options: ClusterOptions) {
+    this.folder = folder
+    this.#options = options
+    this.members = Array.from({ length: options.peers }, (_, index) => this.#member(`n${index + 1}`))
+  }
+
+  static async create(options: ClusterOptions): Promise<Cluster> {
+    return new Cluster(await mkdtemp(join(tmpdir(), 'p2pd-testnet-')), options)
+  }
+
+  member(name: string): Member {
+    const member = this.members.find((candidate) => candidate.name === name)
+    if (member === undefined) {
+      throw new P2pdError('ERR_SCENARIO', `there is no peer '${name}' in this testnet`, {
+        hint: `its peers are n1 to n${this.members.length}`,
+      })
+    }
+    return member
+  }
+
+  /** Those whose process runs and was not told to end. */
+  running(): readonly Member[] {
+    return this.members.filter(({ process, expected }) => process?.running && !expected)
+  }
+
+  /** Starts everybody: the founder first, then all others at once. Gives each one's time to ready, ms. */
+  async found(): Promise<readonly number[]> {
+    const [founder, ...others] = this.members
+    if (founder === undefined) return []
+    const first = await this.start(founder.name)
+    const invitePath = join(this.folder, 'invite')
+    const { invite } = await founder.client.invite({ signal: this.#options.signal })
+    await writeFile(invitePath, `${invite}\n`, { mode: 0o600, flag: 'wx' })
+    const rest = await Promise.all(others.map(({ name }) => this.start(name, ['--invite', invitePath])))
+    return [first, ...rest]
+  }
+
+  /** Starts a peer on its data directory and waits until it is ready. Gives the time that took, ms. */
+  async start(name: string, args: readonly string[] = []): Promise<number> {
+    const member = this.member(name)
+    const { recorder } = this
+    const first = member.lives === 0
+    member.lives++
+    member.expected = false
+    const startedAt = recorder.now()
+    recorder.record({ type: 'started', peer: name, life: member.lives })
+    const flags = first ? this.#firstFlags(member) : []
+    member.process = this.#spawn(member, [...flags, ...args])
+    this.#watch(member, member.process)
+    await member.process.ready(readyWithinMs, this.#options.signal)
+    const readyAt = recorder.now()
+    const { peerId, generation } = await member.client.status({ signal: this.#options.signal })
+    member.previousGeneration = member.generation
+    member.generation = generation
+    recorder.introduce(peerId, name)
+    recorder.record({ type: 'ready', peer: name, generation })
+    await recorder.follow(name, member.client)
+    return readyAt - startedAt
+  }
+
+  /** SIGKILL. */
+  async kill(name: string): Promise<void> {
+    const process = this.#runningProcess(name)
+    this.#expect(name)
+    this.recorder.record({ type: 'killed', peer: name })
+    this.recorder.unfollow(name)
+    process.kill('SIGKILL')
+    await process.exited
+  }
+
+  /** SIGTERM: keeps its membership. Gives how long it took to end, ms. */
+  async stop(name: string): Promise<number> {
+    const process = this.#runningProcess(name)
+    this.#expect(name)
+    this.recorder.record({ type: 'stopped', peer: name })
+    this.recorder.unfollow(name)
+    process.kill('SIGTERM')
+    return await this.#awaitEnd(name, process)
+  }
+
+  /** Gives up its membership. Gives how long it took to end, ms. */
+  async leave(name: string): Promise<number> {
+    const process = this.#runningProcess(name)
+    this.#expect(name)
+    this.recorder.record({ type: 'left', peer: name })
+    this.recorder.unfollow(name)
+    await this.member(name).client.leave({ signal: this.#options.signal })
+    return await this.#awaitEnd(name, process)
+  }
+
+  pause(name: string): void {
+    const process = this.#runningProcess(name)
+    this.recorder.record({ type: 'paused', peer: name })
+    process.kill('SIGSTOP')
+  }
+
+  resume(name: string): void {
+    const process = this.#runningProcess(name)
+    process.kill('SIGCONT')
+    this.recorder.record({ type: 'resumed', peer: name })
+  }
+
+  /**
+   * Starts a daemon of another cluster, with a secret of its own, which is no
+   * member and is not recorded; it ends with the cluster.
+   */
+  async startStranger(name: string): Promise<Member> {
+    const stranger = this.#member(name)
+    const args = [...this.#firstFlags(stranger), '--cluster', name]
+    stranger.process = this.#spawn(stranger, args)
+    this.#strangers.push(stranger.process)
+    await stranger.process.ready(readyWithinMs, this.#options.signal)
+    return stranger
+  }
+
+  /**
+   * Waits until `missing` finds nothing missing. Throws ERR_TESTNET with what it
+   * last found after `withinMs`, or when a daemon crashes.
+   */
+  async until(missing: () => string | undefined, withinMs: number): Promise<void> {
+    const deadline = this.recorder.now() + withinMs
+    for (;;) {
+      this.check()
+      const found = missing()
+      if (found === undefined) return
+      const leftMs = deadline - this.recorder.now()
+      if (leftMs <= 0) throw new P2pdError('ERR_TESTNET', `after ${withinMs} ms ${found}`)
+      // At least ten looks a second, for the signal and for crashes.
+      await this.recorder.changed(Math.min(leftMs, 100))
+    }
+  }
+
+  /** Lets the cluster be for `forMs`. */
+  async watch(forMs: number): Promise<void> {
+    const end = this.recorder.now() + forMs
+    while (this.recorder.now() < end) {
+      this.check()
+      await this.recorder.changed(Math.min(end - this.recorder.now(), 100))
+    }
+  }
+
+  /** Throws when a daemon has crashed, or the run is interrupted. */
+  check(): void {
+    this.#options.signal.throwIfAborted()
+    const crash = this.crashes[0]
+    if (crash !== undefined) throw new P2pdError('ERR_TESTNET', crash)
+  }
+
+  /** Ends every daemon: politely, and by SIGKILL after the time that they promise to need. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.recorder.close()
+    const processes = [...this.members.flatMap(({ process }) => process ?? []), ...this.#strangers]
+    const never = new AbortController().signal
+    await Promise.all(
+      processes.map(async (process) => {
+        if (!process.running) return
+        process.kill('SIGCONT')
+        process.kill('SIGTERM')
+        if ((await process.ended(stopWithinMs, never)) !== undefined) return
+        process.kill('SIGKILL')
+        await process.exited
+      }),
+    )
+    await this.#reaper.close()
+  }
+
+  async removeFolder(): Promise<void> {
+    await rm(this.folder, { recursive: true, force: true })
+  }
+
+  #member(name: string): Member {
+    const dataDir = join(this.folder, name)
+    return {
+      name,
+      dataDir,
+      logPath: join(this.folder, `${name}.log`),
+      client: ControlClient.open(dataDir),
+      lives: 0,
+      generation: 0,
+      previousGeneration: 0,
+      process: undefined,
+      expected: false,
+    }
+  }
+
+  #firstFlags({ name }: Member): readonly string[] {
+    return ['--name', name, '--listen', '/ip4/127.0.0.1/tcp/0']
+  }
+
+  #spawn({ dataDir, logPath }: Member, args: readonly string[]): DaemonProcess {
+    const { profile, env } = this.#options
+    return DaemonProcess.start({
+      program,
+      args: ['--data', dataDir, '--profile', profile, '--json', ...args],
+      logPath,
+      env: withoutOwnVariables(env),
+      reaper: this.#reaper,
+    })
+  }
+
+  /** An end that nobody asked for is a crash, and ends the run. */
+  #watch(member: Member, process: DaemonProcess): void {
+    void process.exited.then((exit: Exit) => {
+      if (this.#closed || member.expected || member.process !== process) return
+      member.expected = true
+      this.crashes.push(`${member.name} ended by itself (${describeExit(exit)}): ${process.lastWords()}`)
+      this.recorder.unfollow(member.name)
+      this.recorder.record({ type: 'killed', peer: member.name })
+    })
+  }
+
+  #expect(name: string): void {
+    this.member(name).expected = true
+  }
+
+  #runningProcess(name: string): DaemonProcess {
+    const { process } = this.member(name)
+    if (process?.running) return process
+    throw new P2pdError('ERR_SCENARIO', `'${name}' does not run at this step`)
+  }
+
+  async #awaitEnd(name: string, process: DaemonProcess): Promise<number> {
+    const askedAt = this.recorder.now()
+    const exit = await process.ended(stopWithinMs, this.#options.signal)
+    if (exit === undefined) {
+      throw new P2pdError('ERR_TESTNET', `${name} was told to end and still runs after ${stopWithinMs} ms`)
+    }
+    if (exit.code !== 0) {
+      throw new P2pdError('ERR_TESTNET', `${name} was told to end and failed (${describeExit(exit)})`)
+    }
+    return this.recorder.now() - askedAt
+  }
+}
+
+/** The daemons are told everything by flags: what is meant for another daemon must not reach them. */
+function withoutOwnVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('P2PD_')))
+}

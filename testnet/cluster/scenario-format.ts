@@ -1,0 +1,173 @@
+/** Reads a scenario out of JSON; what is wrong is named by its place. */
+import { P2pdError } from '../../lib/wire/errors.ts'
+import type { Bounds, Deed, Scenario, Step } from './scenario.ts'
+
+export const peerLimits = { min: 3, max: 20 } as const
+
+const maxSteps = 100
+const maxMs = 600_000
+const deedKinds = [
+  'form',
+  'kill',
+  'stop',
+  'leave',
+  'start',
+  'pause',
+  'resume',
+  'expect',
+  'settle',
+  'watch',
+  'outsider',
+] as const satisfies readonly Deed['do'][]
+
+/** `source` is the scenario's name in errors. Throws ERR_SCENARIO. */
+export function parseScenario(text: string, source: string): Scenario {
+  try {
+    return readScenario(parseJson(text), source)
+  } catch (error) {
+    if (!(error instanceof Misfit)) throw error
+    throw new P2pdError('ERR_SCENARIO', `scenario ${source}: ${error.message}`, {
+      hint: "the files in testnet/scenarios/ are examples, and '--peers' sets how many peers there are",
+    })
+  }
+}
+
+/** Every peer that the steps name must exist. Throws ERR_SCENARIO. */
+export function assertPeers(scenario: Scenario, peers: number): void {
+  const deeds = scenario.steps.flatMap((step) => (step.do === 'each' ? step.steps : [step]))
+  for (const deed of deeds) {
+    if (!('peer' in deed) || deed.peer === 'it' || Number(deed.peer.slice(1)) <= peers) continue
+    throw new P2pdError(
+      'ERR_SCENARIO',
+      `scenario ${scenario.name} needs ${deed.peer}, and there are ${peers}`,
+      {
+        hint: 'ask for more with --peers',
+      },
+    )
+  }
+}
+
+class Misfit extends Error {
+  constructor(place: string, problem: string) {
+    super(`${place} ${problem}`)
+  }
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new Misfit('it', `is not JSON (${error instanceof Error ? error.message : String(error)})`)
+  }
+}
+
+function readScenario(value: unknown, name: string): Scenario {
+  const fields = object(value, 'it', ['summary', 'peers', 'bounds', 'steps'])
+  return {
+    name,
+    summary: text(fields.summary, 'summary', /^[^\p{Cc}]{1,200}$/u, 'a line of up to 200 characters'),
+    peers: whole(fields.peers, 'peers', peerLimits.min, peerLimits.max),
+    bounds: readBounds(fields.bounds),
+    steps: list(fields.steps, 'steps').map((step, index) => readStep(step, `steps[${index}]`)),
+  }
+}
+
+function readBounds(value: unknown): Bounds {
+  const fields = object(value, 'bounds', ['detectionMs', 'convergenceMs', 'graceMs'])
+  return {
+    detectionMs: ms(fields.detectionMs, 'bounds.detectionMs'),
+    convergenceMs: ms(fields.convergenceMs, 'bounds.convergenceMs'),
+    graceMs: ms(fields.graceMs, 'bounds.graceMs'),
+  }
+}
+
+function readStep(value: unknown, place: string): Step {
+  if (object(value, place).do !== 'each') return readDeed(value, place, false)
+  const fields = object(value, place, ['do', 'steps'])
+  const steps = list(fields.steps, `${place}.steps`)
+  return { do: 'each', steps: steps.map((step, index) => readDeed(step, `${place}.steps[${index}]`, true)) }
+}
+
+function readDeed(value: unknown, place: string, withinEach: boolean): Deed {
+  const kind = choice(object(value, place).do, `${place}.do`, deedKinds)
+  const fields = (...names: readonly string[]): Fields => object(value, place, ['do', ...names])
+  const peerOf = ({ peer }: Fields): string => readPeer(peer, `${place}.peer`, withinEach)
+  switch (kind) {
+    case 'form':
+    case 'settle':
+      return { do: kind, withinMs: ms(fields('withinMs').withinMs, `${place}.withinMs`) }
+    case 'kill':
+    case 'stop':
+    case 'leave':
+    case 'start':
+    case 'pause':
+    case 'resume':
+      return { do: kind, peer: peerOf(fields('peer')) }
+    case 'expect': {
+      const given = fields('peer', 'status', 'reason', 'withinMs')
+      const status = choice(given.status, `${place}.status`, ['alive', 'dead', 'left'])
+      const withinMs = ms(given.withinMs, `${place}.withinMs`)
+      const expected = { do: kind, peer: peerOf(given), status, withinMs }
+      if (given.reason === undefined) return expected
+      return { ...expected, reason: choice(given.reason, `${place}.reason`, ['leaving', 'stopping']) }
+    }
+    case 'watch':
+      return { do: kind, forMs: ms(fields('forMs').forMs, `${place}.forMs`) }
+    case 'outsider':
+      return {
+        do: kind,
+        name: text(fields('name').name, `${place}.name`, /^[a-z]{1,20}$/, 'up to 20 small letters'),
+      }
+    default:
+      return kind satisfies never
+  }
+}
+
+function readPeer(value: unknown, place: string, withinEach: boolean): string {
+  if (value === 'it' && withinEach) return value
+  return text(
+    value,
+    place,
+    /^n[1-9][0-9]?$/,
+    `n1, n2 …${withinEach ? ', or it' : " ('it' only within 'each')"}`,
+  )
+}
+
+/** With `names`: no others. */
+function object(value: unknown, place: string, names?: readonly string[]): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new Misfit(place, 'must be an object')
+  }
+  const stray = names && Object.keys(value).find((key) => !names.includes(key))
+  if (stray !== undefined) {
+    throw new Misfit(place, `has no '${stray}': it takes ${names?.join(', ')}`)
+  }
+  return value as Fields
+}
+
+function list(value: unknown, place: string): readonly unknown[] {
+  if (Array.isArray(value) && value.length > 0 && value.length <= maxSteps) return value
+  throw new Misfit(place, `must be a list of 1 to ${maxSteps} steps`)
+}
+
+function text(value: unknown, place: string, pattern: RegExp, expected: string): string {
+  if (typeof value === 'string' && pattern.test(value)) return value
+  throw new Misfit(place, `must be ${expected}`)
+}
+
+function choice<Choice extends string>(value: unknown, place: string, choices: readonly Choice[]): Choice {
+  const found = choices.find((candidate) => candidate === value)
+  if (found !== undefined) return found
+  throw new Misfit(place, `must be one of ${choices.join(', ')}`)
+}
+
+function ms(value: unknown, place: string): number {
+  return whole(value, place, 1, maxMs)
+}
+
+function whole(value: unknown, place: string, min: number, max: number): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value
+  throw new Misfit(place, `must be a whole number from ${min} to ${max}`)
+}
