@@ -59,7 +59,7 @@ const settingsSchema = z.strictObject({
 
 const fileSchema = settingsSchema.extend({ data: z.string().min(1).optional() })
 
-type Settings = z.infer<typeof settingsSchema>
+export type Settings = z.infer<typeof settingsSchema>
 
 /** What the command line gave; what it did not give is absent. */
 export interface DaemonFlags {
@@ -164,8 +164,11 @@ export async function parseConfigFile(text: string, path: string): Promise<z.inf
   return check(fileSchema, values, (key) => `${key} in ${path}`)
 }
 
-function flagSettings({ name, cluster, listen, announce, join, profile, log }: DaemonFlags): unknown {
-  return withoutUndefined({ name, cluster, listen, announce, join, profile, log })
+/** What of the flags may also stand in a config file, checked. */
+export function flagSettings(flags: DaemonFlags): Settings {
+  const { name, cluster, listen, announce, join, profile, log } = flags
+  const settings = withoutUndefined({ name, cluster, listen, announce, join, profile, log })
+  return check(settingsSchema, settings, (key) => `--${key}`)
 }
 
 /** Lists are separated by commas or white space. */
@@ -278,5 +281,3 @@ function configError(what: string, problem: string, options: { hint?: string } =
     hint: options.hint ?? "'p2pd init' writes a config file that explains every key",
   })
 }
-
-export type ConfigFileSettings = Settings

@@ -1,0 +1,40 @@
+/** Each JSON route with the schemas of what it takes and gives. */
+import type { z } from 'zod'
+import type { Api } from './routes.ts'
+import * as schemas from './schemas.ts'
+
+export interface Exchange {
+  readonly query?: z.ZodType
+  readonly body?: z.ZodType
+  readonly answer: z.ZodType
+}
+
+export const contract = {
+  status: { answer: schemas.statusAnswer },
+  members: { query: schemas.membersQuery, answer: schemas.membersAnswer },
+  ping: { body: schemas.pingRequest, answer: schemas.pingAnswer },
+  invite: { answer: schemas.inviteAnswer },
+  inviteAt: { body: schemas.inviteRequest, answer: schemas.inviteAnswer },
+  join: { body: schemas.joinRequest, answer: schemas.joinAnswer },
+  leave: { body: schemas.leaveRequest, answer: schemas.leaveAnswer },
+  peers: { answer: schemas.peersAnswer },
+  allowPeers: { body: schemas.admissionRequest, answer: schemas.peersAnswer },
+  denyPeers: { body: schemas.admissionRequest, answer: schemas.peersAnswer },
+  health: { answer: schemas.healthAnswer },
+  ready: { answer: schemas.readyAnswer },
+} as const satisfies Record<keyof Api, Exchange>
+
+type Contract = typeof contract
+type Parsed<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined
+
+/** What a handler gets: checked, defaults filled in. */
+export interface Request<Name extends keyof Api> {
+  readonly query: Contract[Name] extends { query: infer Query } ? Parsed<Query> : undefined
+  readonly body: Contract[Name] extends { body: infer Body } ? Parsed<Body> : undefined
+  /** Aborts when the client hangs up. */
+  readonly signal: AbortSignal
+}
+
+export type Handlers = {
+  readonly [Name in keyof Api]: (request: Request<Name>) => Api[Name]['answer'] | Promise<Api[Name]['answer']>
+}

@@ -1,0 +1,55 @@
+/** The membership table as its public rows. */
+import type { MemberView } from '../../lib/protocols/membership/messages.ts'
+import type { MemberRow, MemberStatusName } from './schemas.ts'
+
+/** `joining` shows as alive, `leaving` as left; `detail` keeps the difference. */
+export function toRow(view: MemberView): MemberRow {
+  return {
+    peerId: view.peer,
+    name: view.name,
+    status: publicStatus(view.status),
+    incarnation: view.incarnation,
+    addresses: [...view.addresses],
+    tags: {},
+    rttMs: view.rttMs ?? null,
+    since: Math.trunc(view.since),
+    self: view.self,
+    connected: view.connected,
+    generation: view.generation,
+    version: view.version,
+    detail: view.status === 'joining' || view.status === 'leaving' ? view.status : null,
+    reason: view.reason ?? null,
+    accusers: [...view.accusers],
+  }
+}
+
+function publicStatus(status: MemberView['status']): MemberStatusName {
+  switch (status) {
+    case 'joining':
+      return 'alive'
+    case 'leaving':
+      return 'left'
+    case 'alive':
+    case 'suspect':
+    case 'dead':
+    case 'left':
+      return status
+  }
+}
+
+/** The own row first, then by name and id, so that two looks can be compared. */
+export function toRows(views: readonly MemberView[]): MemberRow[] {
+  return views
+    .map(toRow)
+    .sort((a, b) => Number(b.self) - Number(a.self) || compare(a.name, b.name) || compare(a.peerId, b.peerId))
+}
+
+export function countByStatus(views: readonly MemberView[]): Record<MemberStatusName, number> {
+  const counts = { alive: 0, suspect: 0, dead: 0, left: 0 }
+  for (const view of views) counts[publicStatus(view.status)]++
+  return counts
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b)
+}
