@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { Agenda } from '../../../lib/protocols/agenda.ts'
+
+describe('agenda', () => {
+  it('gives timers in the order of their instants, equal ones in the order of scheduling', () => {
+    const agenda = new Agenda<string>()
+    agenda.schedule('b', 20, 'b')
+    agenda.schedule('c', 20, 'c')
+    agenda.schedule('a', 10, 'a')
+    assert.equal(agenda.deadline, 10)
+    assert.deepEqual(
+      [agenda.takeDue(20), agenda.takeDue(20), agenda.takeDue(20), agenda.takeDue(20)],
+      ['a', 'b', 'c', undefined],
+    )
+    assert.equal(agenda.deadline, undefined)
+  })
+
+  it('behaves like a sorted list of keys, whatever is scheduled, moved and cancelled', () => {
+    const key = fc.integer({ min: 0, max: 9 }).map(String)
+    const operation = fc.oneof(
+      fc.record({ type: fc.constant('schedule' as const), key, at: fc.nat(50) }),
+      fc.record({ type: fc.constant('atLatest' as const), key, at: fc.nat(50) }),
+      fc.record({ type: fc.constant('cancel' as const), key }),
+      fc.record({ type: fc.constant('take' as const), now: fc.nat(50) }),
+    )
+    fc.assert(
+      fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
+        const agenda = new Agenda<string>()
+        let oracle: { key: string; at: number; order: number }[] = []
+        let order = 0
+        const put = (k: string, at: number) => {
+          oracle = oracle.filter((t) => t.key !== k).concat({ key: k, at, order: order++ })
+          oracle.sort((a, b) => a.at - b.at || a.order - b.order)
+        }
+        for (const op of operations) {
+          if (op.type === 'schedule') {
+            agenda.schedule(op.key, op.at, op.key)
+            put(op.key, op.at)
+          } else if (op.type === 'atLatest') {
+            agenda.scheduleAtLatest(op.key, op.at, op.key)
+            const current = oracle.find((t) => t.key === op.key)
+            if (current === undefined || current.at > op.at) put(op.key, op.at)
+          } else if (op.type === 'cancel') {
+            agenda.cancel(op.key)
+            oracle = oracle.filter((t) => t.key !== op.key)
+          } else {
+            const expected =
+              oracle[0] !== undefined && oracle[0].at <= op.now ? oracle.shift()?.key : undefined
+            assert.equal(agenda.takeDue(op.now), expected)
+          }
+          assert.equal(agenda.deadline, oracle[0]?.at)
+        }
+      }),
+    )
+  })
+})
