@@ -1,0 +1,130 @@
+/** From the command line to an exit code. */
+import { CommanderError } from 'commander'
+import { exitCodes } from '../daemon/exit-code.ts'
+import { resolveDataDir } from '../daemon/paths.ts'
+import { P2pdError } from '../lib/wire/errors.ts'
+import { commandModules } from './command-modules.ts'
+import { commandTable } from './command-table.ts'
+import { printJson, printLine } from './context.ts'
+import { buildProgram, type Invocation, unknownCommand } from './program.ts'
+import { reportError } from './report.ts'
+
+/** `argv` without node and the script. Never throws; the answer is the exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  let exitCode: number = exitCodes.ok
+  const program = buildProgram(process.stdout, async (invocation) => {
+    exitCode = await invoke(invocation)
+  })
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+    return exitCode
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.ok
+    const usage = error instanceof CommanderError ? usageError(error, program.args) : error
+    return reportError(usage, asksForJson(argv), process.stderr)
+  }
+}
+
+async function invoke({ spec, path, args, options, common }: Invocation): Promise<number> {
+  if (common.version) return await printVersion(common.json === true)
+  const interruption = spec.ownsSignals ? undefined : watchSignals()
+  watchOutputs(spec.outlivesReader === true)
+  try {
+    const command = await commandModules[path]?.()
+    const exitCode = await command?.run(
+      {
+        json: common.json === true,
+        dataFlag: common.data,
+        dataDir: resolveDataDir(common.data, process.env),
+        env: process.env,
+        stdin: process.stdin,
+        stdout: process.stdout,
+        stderr: process.stderr,
+        signal: interruption?.signal ?? new AbortController().signal,
+      },
+      args,
+      options,
+    )
+    return interruption?.exitCode() ?? exitCode ?? exitCodes.ok
+  } catch (error) {
+    const interrupted = interruption?.exitCode()
+    if (interrupted !== undefined) return interrupted
+    throw error
+  }
+}
+
+interface Interruption {
+  readonly signal: AbortSignal
+  /** 128 + the signal's number, once there was one. */
+  exitCode(): number | undefined
+}
+
+/** The first signal asks the command to end; the second ends the process. */
+function watchSignals(): Interruption {
+  const aborter = new AbortController()
+  let exitCode: number | undefined
+  const interrupt = (code: number) => (): void => {
+    if (exitCode !== undefined) process.exit(code)
+    exitCode = code
+    aborter.abort()
+  }
+  process.on('SIGINT', interrupt(exitCodes.interrupted))
+  process.on('SIGTERM', interrupt(exitCodes.terminated))
+  return { signal: aborter.signal, exitCode: () => exitCode }
+}
+
+function watchOutputs(outlivesReader: boolean): void {
+  for (const output of [process.stdout, process.stderr]) {
+    output.on('error', (error: NodeJS.ErrnoException) => {
+      // `p2pd members --watch | head`: nobody reads any more, which is no failure.
+      if (error.code === 'EPIPE') {
+        if (!outlivesReader) process.exit(exitCodes.ok)
+      } else if (output === process.stdout) {
+        const failure = new P2pdError(
+          'ERR_OUTPUT',
+          `stdout cannot be written: ${error.code ?? error.message}`,
+          {
+            hint: 'is the disk full?',
+          },
+        )
+        process.exit(reportError(failure, false, process.stderr))
+      }
+    })
+  }
+}
+
+async function printVersion(json: boolean): Promise<number> {
+  const { packageVersion } = await import('./version.ts')
+  const version = packageVersion()
+  if (json) printJson(process.stdout, { version })
+  else printLine(process.stdout, version)
+  return exitCodes.ok
+}
+
+/** Commander's message is `error: what\n(Did you mean --x?)`. */
+function usageError(error: CommanderError, args: readonly string[]): P2pdError {
+  const [first] = args
+  const command = commandTable.find(({ name }) => name === first)
+  if (error.code === 'commander.unknownOption' && !command && first !== undefined && !first.startsWith('-')) {
+    return unknownCommand(first)
+  }
+  const path = command ? `p2pd ${command.name}` : 'p2pd'
+  if (error.code === 'commander.help') {
+    // `p2pd help nonsense` ends here as well.
+    if (!command) return unknownCommand(args[1] ?? '')
+    return new P2pdError('ERR_USAGE', `'${path}' needs a command after it`, {
+      hint: `one of ${command.subcommands?.map(({ name }) => name).join(', ')}`,
+    })
+  }
+  const [what = '', suggestion] = error.message.replace(/^error: /, '').split('\n')
+  const meant = suggestion?.replace(/^\(Did you mean (.*)\?\)$/, 'did you mean $1?')
+  return new P2pdError('ERR_USAGE', what.replace(/\.$/, ''), {
+    hint: meant ?? `'${path} --help' says what is taken`,
+  })
+}
+
+/** Also where the command line did not parse. */
+function asksForJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--')
+  return argv.slice(0, end < 0 ? undefined : end).includes('--json')
+}

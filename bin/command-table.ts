@@ -1,0 +1,243 @@
+/**
+ * Every verb as data: the parser, the help texts and the shell completions are
+ * made from this one table. command-modules.ts knows the code of each.
+ */
+import { P2pdError } from '../lib/wire/errors.ts'
+import { parseDuration } from './duration.ts'
+
+export interface CommandSpec {
+  readonly name: string
+  readonly summary: string
+  /** What to type, and what it does; --help begins with them. */
+  readonly examples: readonly (readonly [line: string, meaning: string])[]
+  readonly arguments?: readonly ArgumentSpec[]
+  readonly options?: readonly OptionSpec[]
+  /** A verb with these only groups them and does nothing by itself. */
+  readonly subcommands?: readonly CommandSpec[]
+  /** It handles signals itself. */
+  readonly ownsSignals?: boolean
+  /** It goes on when nobody reads its output any more. */
+  readonly outlivesReader?: boolean
+}
+
+export interface ArgumentSpec {
+  /** `<peer>` or `[peer]`, with `...` for several. */
+  readonly name: string
+  readonly summary: string
+  readonly choices?: readonly string[]
+}
+
+export interface OptionSpec {
+  readonly flags: string
+  readonly summary: string
+  /** Throws ERR_USAGE. */
+  readonly parse?: (text: string) => unknown
+  readonly choices?: readonly string[]
+  readonly repeatable?: boolean
+  readonly completes?: 'files' | 'folders'
+}
+
+/** Taken by every verb, before it or after it. */
+export const commonOptions: readonly OptionSpec[] = [
+  {
+    flags: '--data <dir>',
+    summary: 'data directory of the daemon (P2PD_DATA; default per XDG)',
+    completes: 'folders',
+  },
+  { flags: '--json', summary: 'print JSON: one object, or one object a line' },
+]
+
+export const versionOption: OptionSpec = { flags: '-V, --version', summary: 'print the version' }
+
+const yesOption: OptionSpec = { flags: '-y, --yes', summary: 'do not ask before a member is cut off' }
+
+const peerArguments: readonly ArgumentSpec[] = [
+  { name: '<peer...>', summary: 'peer id, unique prefix of one, or unique name' },
+]
+
+/** What may also stand in the config file. */
+const settingOptions: readonly OptionSpec[] = [
+  { flags: '--name <name>', summary: 'name of this peer (default: the host name)' },
+  { flags: '--cluster <name>', summary: 'name of the cluster that is founded' },
+  { flags: '--listen <multiaddr>', summary: 'address to listen at', repeatable: true },
+  { flags: '--announce <multiaddr>', summary: 'address that others should dial', repeatable: true },
+  { flags: '--join <multiaddr>', summary: 'address of a member to join through', repeatable: true },
+  { flags: '--profile <profile>', summary: 'timing of the probes', choices: ['lan', 'local'] },
+  {
+    flags: '--log <level>',
+    summary: 'how much to log on stderr',
+    choices: ['trace', 'debug', 'info', 'warn', 'error', 'silent'],
+  },
+]
+
+/** Bare `p2pd`. */
+export const runSpec: CommandSpec = {
+  name: 'p2pd',
+  summary: 'Membership for a handful to a few hundred machines, without a server.',
+  examples: [
+    ['p2pd', 'run the daemon; the first start founds a cluster'],
+    ['p2pd invite > invite.txt', 'let another machine in: one line that holds the cluster secret'],
+    ['p2pd --invite invite.txt', 'run the daemon on that machine and join'],
+    ['p2pd members', 'who is in, and who is alive'],
+  ],
+  options: [
+    ...settingOptions,
+    { flags: '--invite <file>', summary: "invite to join with; '-' reads stdin", completes: 'files' },
+    { flags: '--config <file>', summary: 'config file (default: DATA/config.toml)', completes: 'files' },
+  ],
+  ownsSignals: true,
+  outlivesReader: true,
+}
+
+export const commandTable: readonly CommandSpec[] = [
+  {
+    name: 'init',
+    summary: 'make data directory, identity and a commented config file, and stop',
+    examples: [
+      ['p2pd init', 'prepare the default data directory'],
+      ['p2pd init --data /var/lib/p2pd --name m1', 'prepare another, with a name in its config file'],
+    ],
+    options: settingOptions,
+  },
+  {
+    name: 'status',
+    summary: 'identity, addresses, cluster, members by state and health on one screen',
+    examples: [
+      ['p2pd status', 'of the daemon on the default data directory'],
+      ['p2pd status --json | jq .health', 'for a script'],
+    ],
+  },
+  {
+    name: 'members',
+    summary: 'the membership table',
+    examples: [
+      ['p2pd members', 'everybody known'],
+      ['p2pd members --status dead', 'only the dead'],
+      ['p2pd members --watch', 'follow changes until Ctrl-C'],
+    ],
+    options: [
+      {
+        flags: '--status <status>',
+        summary: 'only members of this status',
+        choices: ['alive', 'suspect', 'dead', 'left'],
+      },
+      { flags: '-w, --watch', summary: 'go on with every change' },
+    ],
+  },
+  {
+    name: 'ping',
+    summary: "measure round trips over the daemon's own link to a peer",
+    examples: [
+      ['p2pd ping m2', 'four round trips, and a summary'],
+      ['p2pd ping 12D3KooWabcd --count 100 --interval 100ms', 'by a prefix of its id'],
+    ],
+    arguments: [{ name: '<peer>', summary: 'peer id, unique prefix of one, or unique name' }],
+    options: [
+      { flags: '-c, --count <n>', summary: 'how many (default 4)', parse: wholeNumber(1, 100_000) },
+      { flags: '-i, --interval <duration>', summary: 'between two (default 1s)', parse: parseDuration },
+      { flags: '--timeout <duration>', summary: 'for one answer (default 5s)', parse: parseDuration },
+    ],
+  },
+  {
+    name: 'invite',
+    summary: 'print an invite: one line that lets a machine in, with the cluster secret',
+    examples: [
+      ['p2pd invite > invite.txt', 'into a file; hand it over privately'],
+      ["p2pd invite | ssh m2 'p2pd --invite -'", 'straight into another machine'],
+    ],
+    options: [
+      {
+        flags: '--announce <multiaddr>',
+        summary: 'address to name in it (default: those that the daemon announces)',
+        repeatable: true,
+      },
+    ],
+  },
+  {
+    name: 'join',
+    summary: 'dial members of the same cluster and merge with whoever answers',
+    examples: [['p2pd join /ip4/192.0.2.7/tcp/4001', 'meet again after a move or a long partition']],
+    arguments: [{ name: '<multiaddr...>', summary: 'where a member listens' }],
+    options: [{ flags: '--timeout <duration>', summary: 'for an answer (default 5s)', parse: parseDuration }],
+  },
+  {
+    name: 'leave',
+    summary: 'give up membership, tell everybody, and end the daemon',
+    examples: [
+      ['p2pd leave', 'this machine is gone for good'],
+      ['systemctl stop p2pd', 'to stop and stay a member, do this instead'],
+    ],
+  },
+  {
+    name: 'peers',
+    summary: 'who may come in',
+    examples: [
+      ['p2pd peers list', 'who is allowed, who is denied'],
+      ['p2pd peers allow m1 m2', 'from now on only these'],
+      ['p2pd peers deny m3', 'keep one out, also if it has the secret'],
+    ],
+    subcommands: [
+      {
+        name: 'allow',
+        summary: 'let peers in; the first time, everybody else is shut out',
+        examples: [
+          ['p2pd peers allow m1 m2', 'asks first when this cuts a member off'],
+          ['p2pd peers allow 12D3KooWabcd --yes', 'does not ask'],
+        ],
+        arguments: peerArguments,
+        options: [yesOption],
+      },
+      {
+        name: 'deny',
+        summary: 'keep peers out and cut their connections',
+        examples: [['p2pd peers deny m3', 'asks first when this cuts a member off']],
+        arguments: peerArguments,
+        options: [yesOption],
+      },
+      {
+        name: 'list',
+        summary: 'who is allowed, who is denied',
+        examples: [['p2pd peers list', 'on this daemon']],
+      },
+    ],
+  },
+  {
+    name: 'testnet',
+    summary: 'run a cluster of real daemons on this machine and judge it',
+    examples: [
+      ['p2pd testnet', 'five peers; one is killed and comes back; checkers judge'],
+      ['p2pd testnet --peers 7 --keep', 'seven, left running to play with'],
+    ],
+    options: [
+      { flags: '--peers <n>', summary: 'how many daemons', parse: wholeNumber(1, 1000) },
+      {
+        flags: '--scenario <name>',
+        summary: 'what to do to them: a name, or a .json file',
+        completes: 'files',
+      },
+      { flags: '--profile <profile>', summary: 'timing of the probes', choices: ['lan', 'local'] },
+      { flags: '--keep', summary: 'leave them running afterwards' },
+    ],
+    outlivesReader: true,
+  },
+  {
+    name: 'completion',
+    summary: 'print a script that completes p2pd in a shell',
+    examples: [
+      ['source <(p2pd completion bash)', 'in ~/.bashrc'],
+      ['p2pd completion zsh > /usr/local/share/zsh/site-functions/_p2pd', 'once'],
+      ['p2pd completion fish > ~/.config/fish/completions/p2pd.fish', 'once'],
+    ],
+    arguments: [{ name: '<shell>', summary: 'which shell', choices: ['bash', 'zsh', 'fish'] }],
+  },
+]
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+    if (value >= min && value <= max) return value
+    throw new P2pdError('ERR_USAGE', `'${text}' is out of range`, {
+      hint: `a whole number from ${min} to ${max}`,
+    })
+  }
+}

@@ -1,0 +1,9 @@
+import { ControlClient } from '../../daemon/client/client.ts'
+import { type Context, printJson, printLine } from '../context.ts'
+
+export async function run(context: Context): Promise<undefined> {
+  const answer = await ControlClient.open(context.dataDir).leave({ signal: context.signal })
+  if (context.json) return void printJson(context.stdout, answer)
+  printLine(context.stdout, 'left: this peer is no member any more, and its daemon ends')
+  printLine(context.stderr, "Its identity stays: 'p2pd' starts it again and joins anew.")
+}

@@ -1,0 +1,20 @@
+/** Peer ids, cut to what a person can read and type. */
+
+/** Every Ed25519 id begins with the same eight characters, so fewer say nothing. */
+const minChars = 12
+
+/** The shortest prefix of `peerId`, 12 characters or more, that no other of `all` shares: a valid PEER. */
+export function shortId(peerId: string, all: readonly string[]): string {
+  let chars = minChars
+  for (const other of all) {
+    if (other === peerId) continue
+    while (chars < peerId.length && other.startsWith(peerId.slice(0, chars))) chars++
+  }
+  return peerId.slice(0, chars)
+}
+
+/** A peer as people know it: `m2 (12D3KooWabcd)`. */
+export function describePeer(peer: { readonly peerId: string; readonly name: string }): string {
+  const id = peer.peerId.slice(0, minChars)
+  return peer.name === '' ? id : `${peer.name} (${id})`
+}

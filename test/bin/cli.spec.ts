@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict'
+import type { RequestListener } from 'node:http'
+import { answering, type FakeDaemon, startFakeDaemon } from '../daemon/client/fake-daemon.ts'
+import { type CliOptions, type CliResult, runCli } from './run-cli.ts'
+
+describe('the command line', () => {
+  const wrong: readonly { args: readonly string[]; says: RegExp }[] = [
+    { args: ['statu'], says: /unknown command 'statu'; hint: did you mean status\?/ },
+    { args: ['statu', '--watch'], says: /unknown command 'statu'/ },
+    { args: ['members', '--wach'], says: /unknown option '--wach'; hint: did you mean --watch\?/ },
+    { args: ['--nmae', 'x'], says: /unknown option '--nmae'; hint: did you mean --name\?/ },
+    { args: ['members', '--status', 'x'], says: /Allowed choices are alive, suspect, dead, left/ },
+    { args: ['members', '--status'], says: /argument missing; hint: 'p2pd members --help'/ },
+    { args: ['status', 'extra'], says: /too many arguments/ },
+    { args: ['ping'], says: /missing required argument 'peer'/ },
+    { args: ['ping', 'm2', '--count', '0'], says: /'0' is out of range; hint: a whole number from 1/ },
+    { args: ['ping', 'm2', '--interval', '5'], says: /'5' is not a duration; hint: write it as 250ms/ },
+    { args: ['--name', 'x', 'status'], says: /option '--name' is not one of 'p2pd status'/ },
+    { args: ['peers'], says: /'p2pd peers' needs a command after it; hint: one of allow, deny, list/ },
+    { args: ['peers', 'alow', 'm2'], says: /unknown command 'alow'; hint: did you mean allow\?/ },
+    { args: ['help', 'nonsense'], says: /unknown command 'nonsense'/ },
+    { args: ['completion', 'tcsh'], says: /Allowed choices are bash, zsh, fish/ },
+  ]
+  for (const { args, says } of wrong) {
+    it(`refuses 'p2pd ${args.join(' ')}' in one line`, async () => {
+      const { exitCode, stdout, stderr } = await runCli(args)
+      assert.equal(exitCode, 2)
+      assert.equal(stdout, '')
+      assert.match(stderr, /^p2pd: ERR_USAGE: [^\n]+; hint: [^\n]+\n$/)
+      assert.match(stderr, says)
+    })
+  }
+
+  it('refuses wrong usage as an object with --json', async () => {
+    const { exitCode, stderr } = await runCli(['members', '--json', '--wach'])
+    assert.equal(exitCode, 2)
+    const { error } = JSON.parse(stderr)
+    assert.equal(error.code, 'ERR_USAGE')
+    assert.match(error.hint, /--watch/)
+  })
+
+  for (const args of [['--help'], ['members', '--help'], ['peers', 'allow', '-h'], ['help', 'ping']]) {
+    it(`begins 'p2pd ${args.join(' ')}' with examples`, async () => {
+      const { exitCode, stdout } = await runCli(args)
+      assert.equal(exitCode, 0)
+      assert.match(stdout, /^Examples:\n {2}\$ p2pd/)
+      assert.match(stdout, /Usage: p2pd/)
+    })
+  }
+
+  it('prints its version', async () => {
+    const { stdout } = await runCli(['--version'])
+    assert.match(stdout, /^\d+\.\d+\.\d+\n$/)
+    assert.deepEqual(JSON.parse((await runCli(['--version', '--json'])).stdout), { version: stdout.trim() })
+  })
+
+  for (const verb of ['status', 'members', 'invite', 'leave']) {
+    it(`says in '${verb}' that no daemon runs, and exits with 3`, async () => {
+      const { exitCode, stdout, stderr } = await runCli([verb, '--data', '/nonexistent'])
+      assert.equal(exitCode, 3)
+      assert.equal(stdout, '')
+      assert.match(stderr, /^p2pd: ERR_DAEMON_NOT_RUNNING: [^\n]*\/nonexistent; hint: [^\n]+\n$/)
+    })
+  }
+
+  it('takes the data directory before or after the verb, and from P2PD_DATA', async () => {
+    const results = await Promise.all([
+      runCli(['--data', '/nonexistent/1', 'status']),
+      runCli(['status', '--data=/nonexistent/2']),
+      runCli(['status'], { env: { P2PD_DATA: '/nonexistent/3' } }),
+      runCli(['status', '--data', '/nonexistent/4'], { env: { P2PD_DATA: '/nonexistent/3' } }),
+      runCli(['peers', '--data', '/nonexistent/5', 'list']),
+    ])
+    results.forEach(({ stderr }, index) => {
+      assert.match(stderr, new RegExp(`/nonexistent/${index + 1};`))
+    })
+  })
+})
+
+describe('a client command', () => {
+  let daemon: FakeDaemon | undefined
+
+  async function ask(
+    listener: RequestListener,
+    args: readonly string[],
+    options: CliOptions = {},
+  ): Promise<CliResult> {
+    daemon = await startFakeDaemon(listener)
+    return await runCli(args, { ...options, env: { P2PD_DATA: daemon.dataDir } })
+  }
+
+  afterEach(async () => {
+    await daemon?.stop()
+    daemon = undefined
+  })
+
+  it('prints with --json exactly what the daemon answers', async () => {
+    const { exitCode, stdout, stderr } = await ask(answering(200, { name: 'm1', more: [1] }), [
+      'status',
+      '--json',
+    ])
+    assert.deepEqual(
+      { exitCode, stdout, stderr },
+      { exitCode: 0, stdout: '{"name":"m1","more":[1]}\n', stderr: '' },
+    )
+  })
+
+  it('prints nothing but the invite', async () => {
+    const { stdout, stderr } = await ask(answering(200, { invite: 'p2pd-invite-1:x' }), ['invite'])
+    assert.deepEqual({ stdout, stderr }, { stdout: 'p2pd-invite-1:x\n', stderr: '' })
+  })
+
+  it('exits by the code that the daemon answers with', async () => {
+    const error = { code: 'ERR_AMBIGUOUS_PEER', message: "'m' may be m1 or m2", hint: 'say more' }
+    const { exitCode, stderr } = await ask(answering(409, { error }), ['ping', 'm'])
+    assert.equal(exitCode, 2)
+    assert.equal(stderr, "p2pd: ERR_AMBIGUOUS_PEER: 'm' may be m1 or m2; hint: say more\n")
+  })
+
+  it('counts lost round trips, and exits with 4 when all are lost', async () => {
+    const error = { code: 'ERR_TIMEOUT', message: 'no answer', hint: null }
+    const { exitCode, stdout } = await ask(answering(504, { error }), [
+      'ping',
+      'm2',
+      '-c',
+      '2',
+      '-i',
+      '1ms',
+      '--json',
+    ])
+    assert.equal(exitCode, 4)
+    const { sent, received, rttsMs } = JSON.parse(stdout)
+    assert.deepEqual({ sent, received, rttsMs }, { sent: 2, received: 0, rttsMs: [null, null] })
+  })
+
+  it('sums a ping up when it is interrupted, and exits with 130', async () => {
+    const pong = answering(200, { peerId: '12D3KooWabcdefgh', name: 'm2', rttMs: 0.5 })
+    const { exitCode, stdout } = await ask(pong, ['ping', 'm2', '-i', '1m'], { interruptAt: 'seq=1' })
+    assert.equal(exitCode, 130)
+    assert.match(stdout, /1 sent, 1 received, 0% lost\n/)
+  })
+
+  describe('that would cut somebody off', () => {
+    const peers = { mode: 'list', allowed: [], denied: [] }
+    const requests: unknown[] = []
+    const listener: RequestListener = async (request, response) => {
+      let body = ''
+      for await (const chunk of request) body += chunk
+      requests.push(JSON.parse(body))
+      const error = {
+        code: 'ERR_WOULD_CUT_OFF',
+        message: 'a member would lose contact',
+        hint: null,
+        peers: [{ peerId: '12D3KooWabcdefgh', name: 'm3' }],
+      }
+      if (JSON.parse(body).confirm) answering(200, peers)(request, response)
+      else answering(409, { error })(request, response)
+    }
+    beforeEach(() => {
+      requests.length = 0
+    })
+
+    it('says whom, and does nothing without --yes where nobody can be asked', async () => {
+      const { exitCode, stdout, stderr } = await ask(listener, ['peers', 'allow', 'm1'])
+      assert.equal(exitCode, 2)
+      assert.equal(stdout, '')
+      assert.match(stderr, /^p2pd: ERR_CONFIRM: .*m3 \(12D3KooWabcd\).*; hint: .*--yes.*\n$/)
+      assert.deepEqual(requests, [{ peers: ['m1'], confirm: false }])
+    })
+
+    it('does it with --yes', async () => {
+      const { exitCode, stdout } = await ask(listener, ['peers', 'deny', 'm3', '--yes', '--json'])
+      assert.equal(exitCode, 0)
+      assert.deepEqual(JSON.parse(stdout), peers)
+      assert.deepEqual(requests, [{ peers: ['m3'], confirm: true }])
+    })
+  })
+
+  describe('that watches', () => {
+    const row = (name: string, status: string) => ({ peerId: `12D3KooW${name}`, name, status, addresses: [] })
+    const text = (event: string, data: unknown) => `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+    const snapshot = { members: [row('m1', 'alive'), row('m2', 'dead')] }
+
+    function events(end: boolean): RequestListener {
+      return (_request, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' })
+        response.write(text('snapshot', snapshot))
+        response.write(text('member', row('m1', 'suspect')) + text('member', row('m2', 'left')))
+        if (end) response.end()
+      }
+    }
+
+    it('prints the snapshot and then a row a line, and exits with 3 when the daemon ends', async () => {
+      const { exitCode, stdout, stderr } = await ask(events(true), ['members', '--watch', '--json'])
+      const lines = stdout.trim().split('\n')
+      assert.deepEqual(
+        lines.map((line) => JSON.parse(line)),
+        [snapshot, row('m1', 'suspect'), row('m2', 'left')],
+      )
+      assert.equal(exitCode, 3)
+      assert.equal(JSON.parse(stderr).error.code, 'ERR_CONNECTION_LOST')
+    })
+
+    it('shows only the status asked for', async () => {
+      const { stdout } = await ask(events(true), ['members', '--watch', '--json', '--status', 'dead'])
+      assert.deepEqual(JSON.parse(stdout), { members: [row('m2', 'dead')] })
+    })
+
+    it('prints lines and no control codes where there is no terminal', async () => {
+      const { stdout } = await ask(events(true), ['members', '--watch'])
+      assert.match(
+        stdout,
+        /^\S+Z {2}m1 .*alive.*\n\S+Z {2}m2 .*dead.*\n\S+Z {2}m1 .*suspect.*\n\S+Z {2}m2 .*left.*\n$/,
+      )
+      assert.equal(stdout.includes('\x1b'), false)
+    })
+
+    it('exits with 130 when interrupted, without a word', async () => {
+      const { exitCode, stderr } = await ask(events(false), ['members', '--watch'], { interruptAt: 'left' })
+      assert.deepEqual({ exitCode, stderr }, { exitCode: 130, stderr: '' })
+    })
+
+    it('ends quietly when nobody reads any more', async () => {
+      const endless: RequestListener = (_request, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' })
+        response.write(text('snapshot', snapshot))
+        const timer = setInterval(() => response.write(text('member', row('m1', 'alive'))), 20)
+        response.once('close', () => clearInterval(timer))
+      }
+      const { exitCode, stderr } = await ask(endless, ['members', '--watch'], { hangUpAt: 'm2' })
+      assert.deepEqual({ exitCode, stderr }, { exitCode: 0, stderr: '' })
+    })
+  })
+})
