@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { P2pdError } from '../../../lib/wire/errors.ts'
+import { loadScenario, scenarioNames } from '../../../testnet/cluster/scenario.ts'
+import { assertPeers, parseScenario } from '../../../testnet/cluster/scenario-format.ts'
+
+const bounds = { detectionMs: 1000, convergenceMs: 1000, graceMs: 100 }
+const good = { summary: 'One stops', peers: 3, bounds, steps: [{ do: 'stop', peer: 'n2' }] }
+
+function complaint(scenario: unknown): string {
+  try {
+    parseScenario(typeof scenario === 'string' ? scenario : JSON.stringify(scenario), 'mine')
+  } catch (error) {
+    assert.ok(error instanceof P2pdError)
+    assert.equal(error.code, 'ERR_SCENARIO')
+    return error.message
+  }
+  throw new Error('was accepted')
+}
+
+function withStep(step: unknown): unknown {
+  return { ...good, steps: [step] }
+}
+
+describe('scenarios', () => {
+  it('are valid where they come with p2pd, for the fewest peers as well', async () => {
+    const names = await scenarioNames()
+    assert.deepEqual(names, ['default', 'leave', 'outsider', 'rolling-restart', 'stop'])
+    for (const name of names) {
+      const scenario = await loadScenario(name)
+      assert.equal(scenario.name, name)
+      assertPeers(scenario, 3)
+    }
+  })
+
+  it('are found by the path of a file', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'p2pd-scenario-'))
+    try {
+      writeFileSync(join(folder, 'mine.json'), JSON.stringify(good))
+      const { name, steps } = await loadScenario(join(folder, 'mine.json'))
+      assert.equal(name, 'mine')
+      assert.deepEqual(steps, good.steps)
+      await assert.rejects(loadScenario(join(folder, 'other.json')), { code: 'ERR_UNKNOWN_SCENARIO' })
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it('that nobody knows are refused with the list of those there are', async () => {
+    await assert.rejects(loadScenario('../../etc/passwd'), (error) => {
+      assert.ok(error instanceof P2pdError)
+      assert.equal(error.code, 'ERR_UNKNOWN_SCENARIO')
+      assert.match(error.hint ?? '', /default, leave, outsider, rolling-restart, stop/)
+      return true
+    })
+  })
+
+  for (const [what, scenario, expected] of [
+    ['is not JSON', '{', /scenario mine: it is not JSON/],
+    ['is no object', [], /it must be an object/],
+    ['has an unknown key', { ...good, step: [] }, /it has no 'step': it takes summary, peers, bounds, steps/],
+    ['has too few peers', { ...good, peers: 2 }, /peers must be a whole number from 3 to 20/],
+    ['lacks its bounds', { ...good, bounds: undefined }, /bounds must be an object/],
+    ['lacks a bound', { ...good, bounds: { detectionMs: 1 } }, /bounds.convergenceMs must be a whole number/],
+    ['has no steps', { ...good, steps: [] }, /steps must be a list of 1 to 100 steps/],
+    ['has an unknown step', withStep({ do: 'explode' }), /steps\[0\].do must be one of form, kill,/],
+    ['lacks a peer', withStep({ do: 'kill' }), /steps\[0\].peer must be n1, n2 …/],
+    ['has a stray field', withStep({ do: 'kill', peer: 'n1', at: 1 }), /steps\[0\] has no 'at'/],
+    ['waits for ever', withStep({ do: 'watch', forMs: 1e9 }), /steps\[0\].forMs must be a whole number/],
+    ['uses it outside each', withStep({ do: 'kill', peer: 'it' }), /'it' only within 'each'/],
+    ['nests each', withStep({ do: 'each', steps: [{ do: 'each' }] }), /steps\[0\].steps\[0\].do must be/],
+    [
+      'expects the impossible',
+      withStep({ do: 'expect', peer: 'n1', status: 'gone', withinMs: 1 }),
+      /status must be one of alive, dead, left/,
+    ],
+  ] as const) {
+    it(`are refused, with the place, when one ${what}`, () => {
+      assert.match(complaint(scenario), expected)
+    })
+  }
+
+  it('are refused when they name a peer that there is not', () => {
+    const scenario = parseScenario(JSON.stringify(withStep({ do: 'kill', peer: 'n4' })), 'mine')
+    assert.throws(() => assertPeers(scenario, 3), /needs n4, and there are 3/)
+    assertPeers(scenario, 4)
+  })
+})
