@@ -49,8 +49,6 @@ export const commonOptions: readonly OptionSpec[] = [
 
 export const versionOption: OptionSpec = { flags: '-V, --version', summary: 'print the version' }
 
-const yesOption: OptionSpec = { flags: '-y, --yes', summary: 'do not ask before a member is cut off' }
-
 const peerArguments: readonly ArgumentSpec[] = [
   { name: '<peer...>', summary: 'peer id, unique prefix of one, or unique name' },
 ]
@@ -185,14 +183,13 @@ export const commandTable: readonly CommandSpec[] = [
           ['p2pd peers allow 12D3KooWabcd --yes', 'does not ask'],
         ],
         arguments: peerArguments,
-        options: [yesOption],
+        options: [{ flags: '-y, --yes', summary: 'do not ask before a member is cut off' }],
       },
       {
         name: 'deny',
         summary: 'keep peers out and cut their connections',
-        examples: [['p2pd peers deny m3', 'asks first when this cuts a member off']],
+        examples: [['p2pd peers deny m3', 'also if it has the cluster secret']],
         arguments: peerArguments,
-        options: [yesOption],
       },
       {
         name: 'list',

@@ -13,8 +13,20 @@ export function shortId(peerId: string, all: readonly string[]): string {
   return peerId.slice(0, chars)
 }
 
-/** A peer as people know it: `m2 (12D3KooWabcd)`. */
-export function describePeer(peer: { readonly peerId: string; readonly name: string }): string {
-  const id = peer.peerId.slice(0, minChars)
-  return peer.name === '' ? id : `${peer.name} (${id})`
+export interface NamedPeer {
+  readonly peerId: string
+  readonly name: string
+}
+
+/** Peers as people know them, told apart: `m2 (12D3KooWabcd)`. */
+export function describePeers(peers: readonly NamedPeer[]): string[] {
+  const peerIds = peers.map(({ peerId }) => peerId)
+  return peers.map(({ peerId, name }) => {
+    const id = shortId(peerId, peerIds)
+    return name === '' ? id : `${name} (${id})`
+  })
+}
+
+export function describePeer(peer: NamedPeer): string {
+  return describePeers([peer]).join()
 }

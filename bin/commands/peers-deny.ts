@@ -1,12 +1,9 @@
 import { ControlClient } from '../../daemon/client/client.ts'
-import { changeAdmission, type Options } from '../admission.ts'
 import type { Context } from '../context.ts'
 import { printPeers } from './peers-list.ts'
 
-export async function run(context: Context, args: readonly string[], options: Options): Promise<undefined> {
+/** Does not ask: whom it cuts off stands on the command line. */
+export async function run(context: Context, args: readonly string[]): Promise<undefined> {
   const client = ControlClient.open(context.dataDir)
-  const answer = await changeAdmission(context, options, (confirm) =>
-    client.denyPeers({ peers: [...args], confirm }, { signal: context.signal }),
-  )
-  printPeers(context, answer)
+  printPeers(context, await client.denyPeers({ peers: [...args] }, { signal: context.signal }))
 }

@@ -61,9 +61,11 @@ export async function run(context: Context, args: readonly string[], options: Op
   })
 }
 
+const lost: ReadonlySet<string> = new Set(['ERR_TIMEOUT', 'ERR_NO_ANSWER', 'ERR_NOT_CONNECTED'])
+
 /** A lost round trip is a result; everything else is a failure. */
 function unanswered(error: unknown): undefined {
-  if (error instanceof P2pdError && error.code === 'ERR_TIMEOUT') return undefined
+  if (error instanceof P2pdError && lost.has(error.code)) return undefined
   throw error
 }
 
@@ -103,10 +105,10 @@ export function renderReply(
 
 export function renderSummary(report: PingReport, peer: string): string[] {
   const { sent, received, minMs, avgMs, maxMs, mdevMs } = report
-  const lost = sent === 0 ? 0 : Math.round((1 - received / sent) * 100)
+  const lostPercent = sent === 0 ? 0 : Math.round((1 - received / sent) * 100)
   const lines = [
     printable(`--- ${report.name || peer} ---`),
-    `${sent} sent, ${received} received, ${lost}% lost`,
+    `${sent} sent, ${received} received, ${lostPercent}% lost`,
   ]
   if (minMs !== null && avgMs !== null && maxMs !== null && mdevMs !== null) {
     lines.push(`rtt min/avg/max/mdev = ${[minMs, avgMs, maxMs, mdevMs].map(formatRtt).join('/')}`)

@@ -169,10 +169,10 @@ describe('a client command', () => {
     })
 
     it('does it with --yes', async () => {
-      const { exitCode, stdout } = await ask(listener, ['peers', 'deny', 'm3', '--yes', '--json'])
+      const { exitCode, stdout } = await ask(listener, ['peers', 'allow', 'm1', '--yes', '--json'])
       assert.equal(exitCode, 0)
       assert.deepEqual(JSON.parse(stdout), peers)
-      assert.deepEqual(requests, [{ peers: ['m3'], confirm: true }])
+      assert.deepEqual(requests, [{ peers: ['m1'], confirm: true }])
     })
   })
 

@@ -55,6 +55,18 @@ describe('a failure', () => {
     })
   })
 
+  it('names the candidates, told apart', () => {
+    const peers = [
+      { peerId: '12D3KooWabcdefgh', name: 'a' },
+      { peerId: '12D3KooWabcdeXXX', name: '' },
+    ]
+    const { text } = report(new ControlError('ERR_AMBIGUOUS_PEER', 'which', 'say more', peers), false)
+    assert.equal(
+      text,
+      'p2pd: ERR_AMBIGUOUS_PEER: which: a (12D3KooWabcdef), 12D3KooWabcdeX; hint: say more\n',
+    )
+  })
+
   it('names the candidates with --json', () => {
     const peers = [{ peerId: '12D3KooWa', name: 'a' }]
     const { text } = report(new ControlError('ERR_AMBIGUOUS_PEER', 'which?', undefined, peers), true)
