@@ -1,0 +1,232 @@
+import type { Codec, Core, Effect, Instant, PeerId } from '../protocols/core.ts'
+import type { Counters } from './counters.ts'
+
+export interface DriverInit<Message, Command extends { readonly type: string }, Event, Request> {
+  readonly core: Core<Message, Command, Event, Request>
+  readonly codec: Codec<Message>
+  readonly counters: Counters
+  readonly send: (to: PeerId, bytes: Uint8Array) => void
+  /** Resolves when all entries are on the disk. */
+  readonly write: (entries: ReadonlyMap<string, Uint8Array>) => Promise<void>
+  readonly emit: (event: Event) => void
+  readonly request: (request: Request) => void
+  /** A write failed and is tried again; later effects of the core wait for it. */
+  readonly writeFailed: (error: unknown) => void
+  /** A broken assertion: the core has thrown, and is never stepped again. */
+  readonly failed: (error: unknown) => void
+  readonly clock?: () => Instant
+}
+
+/** `performance.now()` measures ages; the wall clock is for people and seeds. */
+export const systemClock = (): Instant => ({ monotonic: performance.now(), wall: Date.now() })
+
+/**
+ * Turns of the event loop between a timer and the `wake` that it stands for.
+ *
+ * After a stall Node runs timers before it reads sockets, so an answer that has
+ * long arrived would be stepped after the `wake` that declares it missing. Each
+ * `setImmediate` lets one round of socket reads through. Measured with the whole
+ * stack (pnet, noise, yamux, frames) and a blocked loop of 1.5 s, 20 times each:
+ * without a turn the answer came too late 20 of 20 times, with one turn never
+ * (decryption and framing run in the same turn as the read). Three, because a
+ * single read is 64 KiB and other connections may be read first.
+ */
+export const turnsBeforeWake = 3
+
+/** `setTimeout` overflows beyond 2^31 - 1 ms; an hour is as good, it just looks again. */
+const longestTimerMs = 3_600_000
+
+/** Effects that may wait for the disk; beyond it, what is best effort anyway is dropped. */
+const maxWaitingEffects = 4096
+/** Even those that must not be dropped: the disk has failed for good. */
+const maxWaitingAtAll = 65_536
+
+const firstRetryMs = 100
+const longestRetryMs = 5000
+
+/** Runs a core on real time: see the embedder's duties in `lib/protocols/core.ts`. */
+export class Driver<Message, Command extends { readonly type: string }, Event, Request = never> {
+  readonly #init: DriverInit<Message, Command, Event, Request>
+  readonly #clock: () => Instant
+  #effects: Effect<Message, Event, Request>[] = []
+  #flushing = false
+  #writing = false
+  #stepping = false
+  #timer: NodeJS.Timeout | undefined
+  #timerDue = Number.POSITIVE_INFINITY
+  #hopping = false
+  #stopped = false
+
+  constructor(init: DriverInit<Message, Command, Event, Request>) {
+    this.#init = init
+    this.#clock = init.clock ?? systemClock
+  }
+
+  /** Bytes of one frame. Throws `WireError` when they are no message. */
+  receive(from: PeerId, bytes: Uint8Array): void {
+    if (this.#stopped) return
+    this.#step({ type: 'receive', from, message: this.#init.codec.decode(bytes) })
+  }
+
+  command(command: Command): void {
+    if (!this.#stopped) this.#step(command)
+  }
+
+  /** No more steps and no more effects; a write under way still ends. */
+  stop(): void {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    this.#effects = []
+  }
+
+  #step(input: Parameters<Core<Message, Command, Event, Request>['step']>[0]): void {
+    try {
+      if (this.#stepping) throw new Error('a core was stepped from within its own step')
+      this.#stepping = true
+      this.#queue(this.#init.core.step(input, this.#clock()))
+    } catch (error) {
+      this.#fail(error)
+      return
+    } finally {
+      this.#stepping = false
+    }
+    this.#flush()
+    this.#arm()
+  }
+
+  #queue(effects: readonly Effect<Message, Event, Request>[]): void {
+    for (const effect of effects) {
+      if (isSend(effect) && this.#effects.length >= maxWaitingEffects) {
+        this.#init.counters.dropped['store-behind'] += 1
+        continue
+      }
+      this.#effects.push(effect)
+    }
+    if (this.#effects.length > maxWaitingAtAll) throw new Error('the store fell too far behind')
+  }
+
+  /** In order; an effect that leads to another step only queues what that returns. */
+  #flush(): void {
+    if (this.#flushing || this.#writing) return
+    this.#flushing = true
+    let at = 0
+    try {
+      for (; at < this.#effects.length; at += 1) {
+        const effect = this.#effects[at]
+        if (effect === undefined) break
+        if (isPersist(effect)) {
+          at += this.#persistFrom(at)
+          break
+        }
+        this.#perform(effect)
+      }
+    } catch (error) {
+      this.#fail(error)
+    } finally {
+      this.#effects.splice(0, at)
+      this.#flushing = false
+    }
+  }
+
+  #perform(effect: Effect<Message, Event, Request>): void {
+    if (isSend(effect)) this.#init.send(effect.to, this.#init.codec.encode(effect.message))
+    else if (isEmit(effect)) this.#init.emit(effect.event)
+    else if (!isPersist(effect)) this.#init.request(effect as Request)
+  }
+
+  /** Adjacent records go to the disk together; returns how many. */
+  #persistFrom(start: number): number {
+    const entries = new Map<string, Uint8Array>()
+    let count = 0
+    for (const effect of this.#effects.slice(start)) {
+      if (!isPersist(effect)) break
+      entries.set(effect.key, effect.value)
+      count += 1
+    }
+    this.#writing = true
+    void this.#writeUntilDurable(entries)
+    return count
+  }
+
+  async #writeUntilDurable(entries: ReadonlyMap<string, Uint8Array>): Promise<void> {
+    for (let retryMs = firstRetryMs; !this.#stopped; retryMs = Math.min(retryMs * 2, longestRetryMs)) {
+      try {
+        await this.#init.write(entries)
+        this.#init.counters.storeWrites += 1
+        break
+      } catch (error) {
+        this.#init.counters.storeFailures += 1
+        this.#init.writeFailed(error)
+        await new Promise((resolve) => setTimeout(resolve, retryMs).unref())
+      }
+    }
+    this.#writing = false
+    if (!this.#stopped) this.#flush()
+  }
+
+  /** A timer that fires too early is left alone: re-arming costs more than one idle look. */
+  #arm(): void {
+    if (this.#stopped || this.#hopping) return
+    const deadline = this.#init.core.deadline
+    if (deadline === undefined) {
+      clearTimeout(this.#timer)
+      this.#timerDue = Number.POSITIVE_INFINITY
+      return
+    }
+    if (this.#timerDue <= deadline) return
+    clearTimeout(this.#timer)
+    const now = this.#clock().monotonic
+    const waitMs = Math.min(longestTimerMs, Math.max(0, Math.ceil(deadline - now)))
+    this.#timerDue = now + waitMs
+    this.#timer = setTimeout(() => this.#fired(), waitMs)
+  }
+
+  #fired(): void {
+    const lagMs = Math.max(0, this.#clock().monotonic - this.#timerDue)
+    this.#timerDue = Number.POSITIVE_INFINITY
+    this.#init.counters.loopLagMs = lagMs
+    this.#init.counters.loopLagMaxMs = Math.max(this.#init.counters.loopLagMaxMs, lagMs)
+    const deadline = this.#init.core.deadline
+    if (deadline === undefined || deadline > this.#clock().monotonic) {
+      this.#arm()
+      return
+    }
+    this.#hopping = true
+    this.#hop(turnsBeforeWake, lagMs)
+  }
+
+  #hop(turns: number, lagMs: number): void {
+    if (this.#stopped) return
+    if (turns > 0) {
+      setImmediate(() => this.#hop(turns - 1, lagMs))
+      return
+    }
+    this.#hopping = false
+    const deadline = this.#init.core.deadline
+    if (deadline !== undefined && deadline <= this.#clock().monotonic) this.#step({ type: 'wake', lagMs })
+    else this.#arm()
+  }
+
+  #fail(error: unknown): void {
+    if (this.#stopped) return
+    this.stop()
+    this.#init.failed(error)
+  }
+}
+
+type Typed = { readonly type: string }
+type Send<M> = { readonly type: 'send'; readonly to: PeerId; readonly message: M }
+type Persist = { readonly type: 'persist'; readonly key: string; readonly value: Uint8Array }
+type Emit<E> = { readonly type: 'emit'; readonly event: E }
+
+function isSend<M, E, R>(effect: Effect<M, E, R>): effect is Send<M> & Effect<M, E, R> {
+  return (effect as Typed).type === 'send'
+}
+
+function isPersist<M, E, R>(effect: Effect<M, E, R>): effect is Persist & Effect<M, E, R> {
+  return (effect as Typed).type === 'persist'
+}
+
+function isEmit<M, E, R>(effect: Effect<M, E, R>): effect is Emit<E> & Effect<M, E, R> {
+  return (effect as Typed).type === 'emit'
+}

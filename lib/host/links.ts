@@ -1,0 +1,187 @@
+import './with-resolvers.ts'
+import type { Connection, Stream } from '@libp2p/interface'
+import { pipe } from 'it-pipe'
+import type { PeerId } from '../protocols/core.ts'
+import { P2pdError, WireError } from '../wire/errors.ts'
+import { encodeFrame, FrameDecoder } from '../wire/frame.ts'
+import type { Connections } from './connections.ts'
+import type { Counters } from './counters.ts'
+import type { Node } from './node.ts'
+import { type LinkLimits, OutboundLink } from './outbound-link.ts'
+
+export interface LinkProtocol extends LinkLimits {
+  /** As in `/p2pd/NAME/1`. */
+  readonly name: string
+  readonly maxFrameBytes: number
+  /** A whole frame came from an authenticated peer. Throws `WireError` when it is malformed. */
+  readonly receive: (from: PeerId, frame: Uint8Array) => void
+}
+
+/** What may wait of a control protocol: stale probes are worth nothing, so little. */
+export const controlLimits: LinkLimits = { queueBytes: 256 * 1024, queueFrames: 512 }
+
+/** The one in use, one that replaces it, and room for both to be replaced at once. */
+const maxInboundStreams = 4
+
+/** So many bad frames within this time, and the connection is cut. */
+const strikesAllowed = 3
+const strikeWindowMs = 60_000
+/** Peers whose misdeeds are remembered. */
+const maxOffenders = 1024
+
+type Chunk = Uint8Array | Iterable<Uint8Array>
+
+/**
+ * Long-lived framed streams, one a peer, protocol and direction of sending: each
+ * side opens its own and only reads the other's. No stream is opened a message.
+ *
+ * ```
+ *   core ── send ──▶ codec ──▶ frame ──▶ queue ──▶ stream ═══▶ (yamux, noise, pnet, TCP)
+ *   core ◀─ receive ── codec ◀── frame decoder ◀── stream ◀═══
+ * ```
+ */
+export class Links {
+  readonly #node: Node
+  readonly #connections: Connections
+  readonly #counters: Counters
+  readonly #protocols = new Map<string, LinkProtocol>()
+  readonly #outbound = new Map<PeerId, Map<string, OutboundLink>>()
+  readonly #strikes = new Map<PeerId, number[]>()
+
+  constructor(node: Node, connections: Connections, counters: Counters) {
+    this.#node = node
+    this.#connections = connections
+    this.#counters = counters
+  }
+
+  async register(protocol: LinkProtocol): Promise<void> {
+    const id = protocolId(protocol.name)
+    this.#protocols.set(id, protocol)
+    await this.#node.handle(id, (stream, connection) => this.#read(protocol, stream, connection), {
+      maxInboundStreams,
+    })
+  }
+
+  /** Best effort: false when it was dropped, for want of a connection or of room. */
+  send(to: PeerId, name: string, body: Uint8Array): boolean {
+    const id = protocolId(name)
+    const link = this.#outbound.get(to)?.get(id)
+    const protocol = this.#protocols.get(id)
+    if (link === undefined || protocol === undefined) {
+      this.#counters.dropped['not-connected'] += 1
+      return false
+    }
+    return link.send(encodeFrame(body, protocol.maxFrameBytes))
+  }
+
+  /** Bytes that wait for `peer`, over all protocols. */
+  queuedBytes(peer: PeerId): number {
+    return [...(this.#outbound.get(peer)?.values() ?? [])].reduce((sum, link) => sum + link.queuedBytes, 0)
+  }
+
+  /** The connections of `peer` have changed: open, move or close its links. */
+  reconcile(peer: PeerId): void {
+    const connections = this.#connections.of(peer)
+    const newest = connections.at(-1)
+    if (newest === undefined) {
+      for (const link of this.#outbound.get(peer)?.values() ?? []) link.close()
+      this.#outbound.delete(peer)
+      return
+    }
+    const links = this.#outbound.get(peer)
+    if (links === undefined) this.#outbound.set(peer, this.#openLinks(newest))
+    else
+      for (const link of links.values())
+        link.use(connections.length === 1 ? newest : this.#settled(connections))
+  }
+
+  /** A peer broke the rules; when it repeats that, all its connections are cut. */
+  strike(peer: PeerId, reason: 'oversized' | 'malformed' | 'misbehaved'): void {
+    this.#counters.dropped[reason] += 1
+    const now = performance.now()
+    const recent = (this.#strikes.get(peer) ?? []).filter((at) => now - at < strikeWindowMs)
+    recent.push(now)
+    this.#strikes.delete(peer)
+    if (recent.length < strikesAllowed) {
+      this.#strikes.set(peer, recent)
+      this.#forgetOldest()
+      return
+    }
+    this.#counters.linksCut += 1
+    this.#connections.abort(peer, new P2pdError('ERR_MISBEHAVED', `${peer} keeps breaking the protocol`))
+  }
+
+  stop(): void {
+    for (const links of this.#outbound.values()) for (const link of links.values()) link.close()
+    this.#outbound.clear()
+  }
+
+  #forgetOldest(): void {
+    if (this.#strikes.size <= maxOffenders) return
+    const [oldest] = this.#strikes.keys()
+    if (oldest !== undefined) this.#strikes.delete(oldest)
+  }
+
+  #openLinks(connection: Connection): Map<string, OutboundLink> {
+    const links = new Map<string, OutboundLink>()
+    for (const [id, protocol] of this.#protocols) {
+      const link = new OutboundLink(id, protocol, this.#counters)
+      links.set(id, link)
+      link.use(connection)
+    }
+    return links
+  }
+
+  /** The newest that is no passing verification; an older one may be cut without knowing it. */
+  #settled(connections: readonly Connection[]): Connection {
+    const now = Date.now()
+    const settled = connections.filter((connection) => now - connection.timeline.open >= settledAgeMs)
+    return settled.at(-1) ?? (connections[0] as Connection)
+  }
+
+  async #read(protocol: LinkProtocol, stream: Stream, connection: Connection): Promise<void> {
+    const from = connection.remotePeer.toString() as PeerId
+    const decoder = new FrameDecoder(protocol.maxFrameBytes)
+    // Nothing is ever sent on it: half-closed at once, it is gone as soon as the peer closes its half.
+    stream.close().catch((error: Error) => stream.abort(error))
+    try {
+      await pipe(
+        stream as AsyncIterable<Chunk>,
+        (source: AsyncIterable<Chunk>) => framesOf(source, decoder),
+        async (frames: AsyncIterable<Uint8Array>) => {
+          for await (const frame of frames) this.#take(protocol, from, frame)
+        },
+      )
+    } catch (error) {
+      const failure = error instanceof Error ? error : new Error(String(error))
+      stream.abort(failure)
+      // After a bad length the rest of the stream is noise; it is closed at the first one.
+      if (failure instanceof WireError) this.strike(from, 'oversized')
+    }
+  }
+
+  #take(protocol: LinkProtocol, from: PeerId, frame: Uint8Array): void {
+    this.#counters.framesIn += 1
+    this.#counters.bytesIn += frame.byteLength
+    try {
+      protocol.receive(from, frame)
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      this.strike(from, 'malformed')
+    }
+  }
+}
+
+/** A little less than `settledMs`, after which the tracker asks again: timers and clocks round differently. */
+const settledAgeMs = 900
+
+async function* framesOf(source: AsyncIterable<Chunk>, decoder: FrameDecoder): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) {
+    if (chunk instanceof Uint8Array) yield* decoder.push(chunk)
+    else for (const part of chunk) yield* decoder.push(part)
+  }
+}
+
+export function protocolId(name: string): string {
+  return `/p2pd/${name}/1`
+}

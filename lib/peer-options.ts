@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto'
+import { hostname } from 'node:os'
+import { parseAddress } from './host/addresses.ts'
+import { defaultListen } from './host/listen.ts'
+import { type MembershipConfig, type Profile, profiles } from './protocols/membership/config.ts'
+import { P2pdError } from './wire/errors.ts'
+import { maxAddresses } from './wire/limits.ts'
+
+/** What `createPeer` takes. */
+export interface PeerOptions {
+  /** Name of the cluster, 1 to 64 characters; together with the secret it says which cluster is meant. */
+  readonly cluster: string
+  /** 32 bytes that all peers of the cluster share, or their 64 hexadecimal digits. Whoever has it may come in. */
+  readonly secret: Uint8Array | string
+  /** Keeps identity, port, known peers and this peer's own state. Without it everything is forgotten at the end. */
+  readonly dataDir?: string
+  /** A protobuf-encoded libp2p Ed25519 private key, instead of `dataDir`'s or a new one. */
+  readonly identity?: Uint8Array
+  /** For people; the host name by default. */
+  readonly name?: string
+  /** Multiaddrs `/ip4|ip6/…/tcp/PORT`; all interfaces at one free port by default. */
+  readonly listen?: readonly string[]
+  /** Multiaddrs that others should dial instead of those listened on; at most 16. */
+  readonly announce?: readonly string[]
+  /** Multiaddrs of peers to join through. */
+  readonly join?: readonly string[]
+  readonly profile?: Profile
+  /** Changes single knobs of the profile. */
+  readonly membership?: Partial<MembershipConfig>
+  /** Of the embedding software, shown to other members; at most 64 characters. */
+  readonly version?: string
+  /** Gives up starting; a peer that has started is stopped with `stop()`. */
+  readonly signal?: AbortSignal
+}
+
+export interface PeerSettings {
+  readonly cluster: string
+  readonly clusterId: string
+  readonly secret: Uint8Array
+  readonly name: string
+  readonly listen: readonly string[]
+  readonly announce: readonly string[]
+  readonly join: readonly string[]
+  readonly config: MembershipConfig
+  readonly version: string
+}
+
+/** Errors: ERR_BAD_OPTION, ERR_BAD_ADDRESS. */
+export function settingsOf(options: PeerOptions): PeerSettings {
+  const secret = secretBytes(options.secret)
+  const cluster = text('cluster', options.cluster, 64)
+  const listen = options.listen ?? defaultListen
+  const announce = options.announce ?? []
+  const join = options.join ?? []
+  for (const address of [...listen, ...announce, ...join]) parseAddress(address)
+  if (listen.length > maxAddresses || announce.length > maxAddresses) {
+    throw new P2pdError('ERR_BAD_OPTION', `at most ${maxAddresses} addresses to listen on or to announce`)
+  }
+  return {
+    cluster,
+    clusterId: clusterId(cluster, secret),
+    secret,
+    name: text('name', options.name ?? (hostname() || 'peer'), 64),
+    listen,
+    announce,
+    join,
+    config: { ...profiles[options.profile ?? 'lan'], ...options.membership },
+    version: text('version', options.version ?? '0.1.0', 64),
+  }
+}
+
+/** Which cluster is meant: of name and secret, and of neither alone. 32 hexadecimal digits; tells nothing of the secret. */
+export function clusterId(cluster: string, secret: Uint8Array): string {
+  const hash = createHash('sha256').update(`p2pd cluster id\0${cluster}\0`).update(secret)
+  return hash.digest('hex').slice(0, 32)
+}
+
+function secretBytes(secret: Uint8Array | string): Uint8Array {
+  const bytes = typeof secret === 'string' ? hexBytes(secret) : secret
+  if (bytes?.byteLength === 32) return bytes
+  throw new P2pdError('ERR_BAD_OPTION', 'the secret is not 32 bytes', {
+    hint: '32 random bytes, or their 64 hexadecimal digits; for example openssl rand -hex 32',
+  })
+}
+
+function hexBytes(hex: string): Uint8Array | undefined {
+  return /^[0-9a-fA-F]{64}$/.test(hex) ? Uint8Array.from(Buffer.from(hex, 'hex')) : undefined
+}
+
+function text(option: string, value: string, maxLength: number): string {
+  if (value.length > 0 && value.length <= maxLength && !hasControlCharacters(value)) return value
+  throw new P2pdError('ERR_BAD_OPTION', `${option} must have 1 to ${maxLength} printable characters`)
+}
+
+function hasControlCharacters(value: string): boolean {
+  return /\p{Cc}/u.test(value)
+}

@@ -1,0 +1,505 @@
+import './host/with-resolvers.ts'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseAddress, recordAddresses, withoutPeer } from './host/addresses.ts'
+import { Admission, gaterOf } from './host/admission.ts'
+import { BoundedQueue } from './host/bounded-queue.ts'
+import { Connections } from './host/connections.ts'
+import { type Counters, newCounters } from './host/counters.ts'
+import { Dialer } from './host/dialer.ts'
+import { Driver } from './host/driver.ts'
+import {
+  cryptoOf,
+  generateIdentity,
+  type Identity,
+  identityFromBytes,
+  loadOrCreateIdentity,
+  parsePeerId,
+} from './host/identity.ts'
+import { controlLimits, Links } from './host/links.ts'
+import { settleListen } from './host/listen.ts'
+import { createNode, listen, listeningAddresses, type Node } from './host/node.ts'
+import { memoryStore, openStore, type Store } from './host/store.ts'
+import { TypedEvents } from './host/typed-events.ts'
+import { withResolvers } from './host/with-resolvers.ts'
+import type { MembersUpdate, PeerEvents } from './peer-events.ts'
+import { type PeerOptions, type PeerSettings, settingsOf } from './peer-options.ts'
+import type { PeerId } from './protocols/core.ts'
+import { packetCodec } from './protocols/membership/codec.ts'
+import { type Health, Membership } from './protocols/membership/membership.ts'
+import type {
+  MembershipCommand,
+  MembershipEvent,
+  MembershipRequest,
+  MemberView,
+  Packet,
+} from './protocols/membership/messages.ts'
+import { P2pdError } from './wire/errors.ts'
+import { maxControlFrameBytes } from './wire/limits.ts'
+
+type MembershipDriver = Driver<Packet, MembershipCommand, MembershipEvent, MembershipRequest>
+
+const protocol = 'membership'
+/** A departure may take its own wait, and a little more; all of `stop()` stays below 5 s. */
+const stopNoticeMs = 1500
+const nodeStopMs = 2000
+const storeCloseMs = 1000
+/** How often the machine's own addresses are looked at. */
+const readdressMs = 15_000
+/** Changes that a slow reader of `watch` may have waiting. */
+const maxWaitingUpdates = 4096
+/** Pings that may wait for their answer. */
+const maxPings = 1024
+
+/** A member of a cluster. Made by `createPeer`; ends with `stop()` or `leave()`. */
+export interface Peer extends TypedEvents<PeerEvents> {
+  readonly peerId: PeerId
+  readonly name: string
+  readonly cluster: string
+  /** 32 hexadecimal digits of the cluster's name and secret; tells nothing of the secret. */
+  readonly clusterId: string
+  /** This life of the peer; 0 until it is on the disk. */
+  readonly generation: number
+  /** The data directory was restored from a backup: this peer must not vote. */
+  readonly rolledBack: boolean
+  /** Where others dial it, with `/p2p/ID`. */
+  readonly addresses: readonly string[]
+  readonly health: Health
+  /** Who may come in besides knowing the secret. */
+  readonly admission: Admission
+  /** The membership table, this peer first. */
+  members(): readonly MemberView[]
+  /**
+   * The table, then each change, until `signal` aborts or the peer stops. A
+   * reader that falls 4096 changes behind gets ERR_TOO_SLOW.
+   */
+  watch(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<MembersUpdate>
+  /** Dials these multiaddrs and joins whoever answers. Errors: ERR_BAD_ADDRESS. */
+  join(addresses: readonly string[]): void
+  /** Resolves when this life is settled: a contact has answered, or there was none to ask. */
+  joined(options?: { readonly signal?: AbortSignal }): Promise<void>
+  /** One round trip over the daemon's own link. Errors: ERR_BAD_PEER_ID, ERR_NO_ANSWER, ERR_TOO_MANY. */
+  ping(peer: string, options?: { readonly signal?: AbortSignal }): Promise<{ readonly rttMs: number }>
+  /** A copy of what was counted since the start. */
+  counters(): Counters & { readonly connections: number }
+  /** Gives up membership and stops; resolves when the others know, or could not be told. */
+  leave(): Promise<void>
+  /** Tells the others that the process ends, and stops, within 5 s; the membership remains. */
+  stop(): Promise<void>
+  /** Resolves when the peer has stopped; rejects with what made it stop by itself (ERR_IDENTITY_IN_USE, ERR_INTERNAL). */
+  readonly closed: Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * Starts a peer: when this resolves it listens and joins.
+ *
+ * Errors: ERR_BAD_OPTION, ERR_BAD_ADDRESS, ERR_PORT_IN_USE, ERR_PORT_DENIED,
+ * ERR_KEY_*, ERR_STORE_*, ERR_DISK_FULL. Whatever was opened is closed again.
+ */
+export async function createPeer(options: PeerOptions): Promise<Peer> {
+  const settings = settingsOf(options)
+  options.signal?.throwIfAborted()
+  const identity = await identityFor(options)
+  const store =
+    options.dataDir === undefined ? memoryStore() : await openStore(join(options.dataDir, 'store'))
+  const peer = new RunningPeer(settings, identity, store)
+  try {
+    options.signal?.throwIfAborted()
+    await peer.start()
+    options.signal?.throwIfAborted()
+    return peer
+  } catch (error) {
+    await peer.shutDown(undefined)
+    throw error
+  }
+}
+
+async function identityFor(options: PeerOptions): Promise<Identity> {
+  if (options.dataDir !== undefined) await makeDirectory(options.dataDir)
+  if (options.identity !== undefined) return identityFromBytes(options.identity)
+  if (options.dataDir === undefined) return await generateIdentity()
+  return await loadOrCreateIdentity(join(options.dataDir, 'identity.key'))
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    throw new P2pdError('ERR_STORE_ACCESS', `cannot make the data directory ${path}: ${String(cause)}`, {
+      hint: 'choose a directory that you may write to',
+      cause,
+    })
+  }
+}
+
+class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
+  readonly peerId: PeerId
+  readonly name: string
+  readonly cluster: string
+  readonly clusterId: string
+  readonly admission: Admission
+  readonly closed: Promise<void>
+  readonly #settings: PeerSettings
+  readonly #identity: Identity
+  readonly #store: Store
+  readonly #counters = newCounters()
+  readonly #dialer: Dialer
+  readonly #closed = withResolvers<void>()
+  readonly #joined = withResolvers<void>()
+  readonly #departed = withResolvers<void>()
+  readonly #pings = new Map<number, (rttMs: number | undefined) => void>()
+  readonly #watchers = new Set<BoundedQueue<MembersUpdate>>()
+  #recordAddresses: readonly string[] = []
+  #nextToken = 1
+  #node: Node | undefined
+  #connections: Connections | undefined
+  #links: Links | undefined
+  #core: Membership | undefined
+  #driver: MembershipDriver | undefined
+  #readdress: NodeJS.Timeout | undefined
+  #stopping: Promise<void> | undefined
+
+  constructor(settings: PeerSettings, identity: Identity, store: Store) {
+    super()
+    this.#settings = settings
+    this.#identity = identity
+    this.#store = store
+    this.peerId = identity.peerId
+    this.name = settings.name
+    this.cluster = settings.cluster
+    this.clusterId = settings.clusterId
+    this.closed = this.#closed.promise
+    // Whoever does not look at `closed` or `joined` is not to be ended by it.
+    this.closed.catch(() => {})
+    this.#joined.promise.catch(() => {})
+    this.admission = new Admission({
+      store,
+      self: this.peerId,
+      counters: this.#counters,
+      present: () => this.#present(),
+      cut: (peer) => this.#connections?.abort(peer, new P2pdError('ERR_DENIED', `${peer} is not admitted`)),
+    })
+    this.#dialer = new Dialer({
+      self: this.peerId,
+      admits: (peer) => this.admission.admits(peer),
+      ownAddresses: () => this.#recordAddresses,
+      counters: this.#counters,
+    })
+  }
+
+  get generation(): number {
+    return this.#core?.generation ?? 0
+  }
+
+  get rolledBack(): boolean {
+    return this.#core?.rolledBack ?? false
+  }
+
+  get addresses(): readonly string[] {
+    return this.#recordAddresses.map((address) => `${address}/p2p/${this.peerId}`)
+  }
+
+  get health(): Health {
+    return this.#core?.health ?? { score: 0, isolated: false }
+  }
+
+  /** Whoever connects while this peer is not yet ready is told to the core as soon as there is one. */
+  async start(): Promise<void> {
+    const { listen: asked, secret, version, join: contacts } = this.#settings
+    const saved = savedPort(this.#store)
+    const settled = await settleListen(asked, saved)
+    const node = await createNode({
+      identity: this.#identity,
+      secret,
+      listen: settled,
+      gater: gaterOf((peer) => this.admission.admits(peer), this.#counters, this.#dialer.judge),
+      datastore: this.#store.datastore,
+      version,
+    })
+    const links = await this.#connect(node)
+    await listen(node, settled)
+    await savePort(this.#store, saved, asked, settled)
+    this.#recordAddresses = this.#currentAddresses()
+    this.#dialer.trust(contacts)
+    const driver = this.#startMembership(links)
+    driver.command({ type: 'start', contacts })
+    for (const peer of this.#connections?.peers() ?? []) driver.command({ type: 'connected', peer })
+    this.#readdress = setInterval(() => this.#lookAtAddresses(), readdressMs).unref()
+  }
+
+  async #connect(node: Node): Promise<Links> {
+    const connections = new Connections(node, this.peerId, this.#counters, {
+      connected: (peer) => this.#driver?.command({ type: 'connected', peer }),
+      disconnected: (peer, closedBy) => this.#driver?.command({ type: 'disconnected', peer, closedBy }),
+      changed: (peer) => this.#links?.reconcile(peer),
+    })
+    const links = new Links(node, connections, this.#counters)
+    this.#node = node
+    this.#connections = connections
+    this.#links = links
+    this.#dialer.start(node, connections)
+    connections.start()
+    await links.register({
+      ...controlLimits,
+      name: protocol,
+      maxFrameBytes: maxControlFrameBytes,
+      receive: (from, frame) => this.#driver?.receive(from, frame),
+    })
+    return links
+  }
+
+  #startMembership(links: Links): MembershipDriver {
+    const core = new Membership({
+      self: this.peerId,
+      cluster: this.clusterId,
+      name: this.name,
+      version: this.#settings.version,
+      addresses: this.#recordAddresses,
+      config: this.#settings.config,
+      crypto: cryptoOf(this.#identity),
+      random: Math.random,
+      durable: this.#store.load(protocol),
+    })
+    const driver: MembershipDriver = new Driver({
+      core,
+      codec: packetCodec,
+      counters: this.#counters,
+      send: (to, bytes) => links.send(to, protocol, bytes),
+      write: (entries) => this.#store.write(protocol, entries),
+      emit: (event) => this.#emitted(event),
+      request: (request) => this.#requested(request),
+      writeFailed: (error) => this.#trouble(error),
+      failed: (error) => this.#fail(internal(error)),
+    })
+    this.#core = core
+    this.#driver = driver
+    return driver
+  }
+
+  members(): readonly MemberView[] {
+    return this.#core?.members() ?? []
+  }
+
+  watch(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<MembersUpdate> {
+    const { signal } = options
+    const queue = new BoundedQueue<MembersUpdate>(maxWaitingUpdates, () => {
+      this.#watchers.delete(queue)
+      signal?.removeEventListener('abort', onAbort)
+    })
+    const onAbort = (): void => queue.end()
+    queue.push({ type: 'snapshot', members: this.members() })
+    if (signal?.aborted === true || this.#stopping !== undefined) {
+      queue.end()
+      return queue
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
+    this.#watchers.add(queue)
+    return queue
+  }
+
+  join(addresses: readonly string[]): void {
+    for (const address of addresses) parseAddress(address)
+    this.#dialer.trust(addresses)
+    this.#driver?.command({ type: 'join', contacts: addresses })
+  }
+
+  joined(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    return orAbort(this.#joined.promise, options.signal)
+  }
+
+  async ping(
+    peer: string,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<{ readonly rttMs: number }> {
+    const subject = parsePeerId(peer)
+    if (this.#pings.size >= maxPings) throw new P2pdError('ERR_TOO_MANY', 'too many pings at once')
+    const token = this.#nextToken
+    this.#nextToken += 1
+    const answer = new Promise<number | undefined>((resolve) => this.#pings.set(token, resolve))
+    try {
+      this.#driver?.command({ type: 'measure', peer: subject, token })
+      const rttMs = await orAbort(answer, options.signal)
+      if (rttMs !== undefined) return { rttMs }
+    } finally {
+      this.#pings.delete(token)
+    }
+    throw new P2pdError('ERR_NO_ANSWER', `${peer} did not answer`, { hint: 'see p2pd members for its state' })
+  }
+
+  counters(): Counters & { readonly connections: number } {
+    return { ...structuredClone(this.#counters), connections: this.#connections?.count ?? 0 }
+  }
+
+  leave(): Promise<void> {
+    return this.shutDown('leave')
+  }
+
+  stop(): Promise<void> {
+    return this.shutDown('stop')
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  /** Once; `notice` is what the others are told, if anything. */
+  shutDown(notice: 'leave' | 'stop' | undefined, reason?: P2pdError): Promise<void> {
+    this.#stopping ??= this.#shutDown(notice, reason)
+    return this.#stopping
+  }
+
+  async #shutDown(notice: 'leave' | 'stop' | undefined, reason: P2pdError | undefined): Promise<void> {
+    clearInterval(this.#readdress)
+    if (notice !== undefined && this.#driver !== undefined) {
+      const waitMs = notice === 'leave' ? this.#settings.config.leaveWaitMs + stopNoticeMs : stopNoticeMs
+      this.#driver.command({ type: notice })
+      await atMost(this.#departed.promise, waitMs)
+    }
+    this.#dialer.stop()
+    this.#driver?.stop()
+    this.#connections?.stop()
+    this.#links?.stop()
+    for (const answer of this.#pings.values()) answer(undefined)
+    for (const watcher of [...this.#watchers]) watcher.end()
+    await atMost(Promise.resolve(this.#node?.stop()), nodeStopMs)
+    await atMost(this.#store.close(), storeCloseMs)
+    this.#joined.reject(reason ?? new P2pdError('ERR_STOPPED', 'the peer has stopped'))
+    if (reason === undefined) this.#closed.resolve()
+    else this.#closed.reject(reason)
+  }
+
+  #emitted(event: MembershipEvent): void {
+    switch (event.type) {
+      case 'member': {
+        const { change, member } = event
+        for (const watcher of this.#watchers) watcher.push({ type: 'member', change, member })
+        this.safeDispatchEvent('member', { detail: { change, member } })
+        return
+      }
+      case 'joined':
+        this.#joined.resolve()
+        this.safeDispatchEvent('joined', { detail: { generation: event.generation } })
+        return
+      case 'refuted':
+        this.safeDispatchEvent('refuted', { detail: { incarnation: event.incarnation } })
+        return
+      case 'rolled-back':
+        this.safeDispatchEvent('rolled-back', { detail: { persisted: event.persisted, known: event.known } })
+        return
+      case 'identity-in-use':
+        this.#identityInUse(event.generation, event.heardAgoMs)
+        return
+      case 'misbehaved':
+        this.#links?.strike(event.peer, 'misbehaved')
+        this.safeDispatchEvent('misbehaved', { detail: { peer: event.peer, reason: event.reason } })
+        return
+      case 'departed':
+        this.#departed.resolve()
+        return
+      case 'pong':
+        this.#pings.get(event.token)?.(event.rttMs)
+        return
+    }
+  }
+
+  #requested(request: MembershipRequest): void {
+    const { id } = request
+    switch (request.type) {
+      case 'dial':
+        void this.#dialer
+          .dial(request)
+          .then((outcome) => this.#driver?.command({ type: 'dialled', id, outcome }))
+        return
+      case 'knock':
+        void this.#dialer
+          .knock(request)
+          .then((outcome) => this.#driver?.command({ type: 'knocked', id, outcome }))
+        return
+    }
+  }
+
+  /** Says nothing to the others: it would speak in the name of the life that goes on. */
+  #identityInUse(generation: number, heardAgoMs: number): void {
+    this.safeDispatchEvent('identity-in-use', { detail: { generation, heardAgoMs } })
+    this.#fail(
+      new P2pdError('ERR_IDENTITY_IN_USE', 'another process runs with the identity of this peer', {
+        hint: 'a copied data directory cannot be used twice; give one of them a new identity',
+      }),
+    )
+  }
+
+  #fail(reason: P2pdError): void {
+    void this.shutDown(undefined, reason)
+  }
+
+  #trouble(error: unknown): void {
+    this.safeDispatchEvent('trouble', { detail: error instanceof P2pdError ? error : internal(error) })
+  }
+
+  #currentAddresses(): readonly string[] {
+    const { announce, listen } = this.#settings
+    if (announce.length > 0) return announce.map(withoutPeer)
+    return this.#node === undefined ? [] : recordAddresses(listeningAddresses(this.#node), listen)
+  }
+
+  #lookAtAddresses(): void {
+    const addresses = this.#currentAddresses()
+    if (addresses.join() === this.#recordAddresses.join()) return
+    this.#recordAddresses = addresses
+    this.#driver?.command({ type: 'readdress', addresses })
+  }
+
+  #present(): readonly PeerId[] {
+    const members = this.members().filter((member) => member.status !== 'dead' && member.status !== 'left')
+    return [...members.map((member) => member.peer), ...(this.#connections?.peers() ?? [])]
+  }
+}
+
+function savedPort(store: Store): number | undefined {
+  const bytes = store.load('host').get('port')
+  return bytes === undefined ? undefined : Number(new TextDecoder().decode(bytes))
+}
+
+/** The port that was free when any would do is this peer's from now on: others know it by it. */
+async function savePort(
+  store: Store,
+  saved: number | undefined,
+  asked: readonly string[],
+  settled: readonly string[],
+): Promise<void> {
+  const at = asked.findIndex((address) => parseAddress(address).port === 0)
+  const port = settled[at] === undefined ? undefined : parseAddress(settled[at]).port
+  if (port === undefined || port === saved) return
+  await store.write('host', new Map([['port', new TextEncoder().encode(String(port))]]))
+}
+
+function internal(cause: unknown): P2pdError {
+  return new P2pdError('ERR_INTERNAL', `a broken assertion: ${String(cause)}`, {
+    hint: 'this is a bug of p2pd; please report it with the log',
+    cause,
+  })
+}
+
+/** Resolves when `promise` is settled, whichever way, or the time is over. */
+async function atMost(promise: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([promise.catch(() => {}), over])
+  clearTimeout(timer)
+}
+
+async function orAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await promise
+  signal.throwIfAborted()
+  const aborted = withResolvers<never>()
+  const onAbort = (): void => aborted.reject(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([promise, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
