@@ -12,7 +12,9 @@ function packagesOf(entries: readonly URL[]): ReadonlySet<string> {
     if (seen.has(file.href)) continue
     seen.add(file.href)
     const source = readFileSync(fileURLToPath(file), 'utf8')
-    for (const [, name = ''] of source.matchAll(/^(?:import|export)\b[^'"]*?['"]([^'"]+)['"]/gm)) {
+    for (const [, name = ''] of source.matchAll(
+      /^(?:import|export)\s(?:[\w*{}\s,$]+\sfrom\s)?['"]([^'"]+)['"]/gm,
+    )) {
       if (name.startsWith('.')) waiting.push(new URL(name, file))
       else if (!name.startsWith('node:')) packages.add(name)
     }
