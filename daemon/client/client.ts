@@ -132,6 +132,15 @@ export class ControlClient {
     return this.#call('denyPeers', undefined, request, options)
   }
 
+  /** In the text format of Prometheus. */
+  async metrics(options: CallOptions = {}): Promise<string> {
+    try {
+      return await exchangeText(this.#exchange('metrics', undefined, undefined, options, 'text/plain'))
+    } catch (error) {
+      throw this.#explain(error, options.signal)
+    }
+  }
+
   /** True once the daemon is ready, false while it is not or is not there. */
   async isReady(options: CallOptions = {}): Promise<boolean> {
     try {

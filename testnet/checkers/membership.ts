@@ -8,6 +8,19 @@ import type { HistoryEvent, MembershipBounds, Verdict } from './history.ts'
 import { checkPrecedence } from './precedence.ts'
 import { checkStrangers } from './strangers.ts'
 
+/** As they stand in `Violation.property`. */
+export const membershipProperties = [
+  'completeness',
+  'accuracy',
+  'no-resurrection',
+  'generations-increase',
+  'convergence',
+  'left-by-own-will',
+  'no-strangers',
+] as const
+
+type MembershipProperty = (typeof membershipProperties)[number]
+
 export interface MembershipFigures
   extends AccuracyFigures,
     CompletenessFigures,
@@ -26,19 +39,21 @@ export function checkMembership(
 ): Verdict<MembershipFigures> {
   const completeness = checkCompleteness(history, bounds)
   const accuracy = checkAccuracy(history, bounds)
-  const convergence = checkConvergence(history, bounds)
   const generations = checkGenerations(history, bounds)
-  const verdicts = [
+  const convergence = checkConvergence(history, bounds)
+  const verdicts: Readonly<Record<MembershipProperty, Verdict<unknown>>> = {
     completeness,
     accuracy,
-    checkPrecedence(history, bounds),
-    generations,
+    'no-resurrection': checkPrecedence(history, bounds),
+    'generations-increase': generations,
     convergence,
-    checkDepartures(history, bounds),
-    checkStrangers(history, bounds),
-  ]
+    'left-by-own-will': checkDepartures(history, bounds),
+    'no-strangers': checkStrangers(history, bounds),
+  }
   return {
-    violations: verdicts.flatMap(({ violations }) => violations).sort((a, b) => a.at - b.at),
+    violations: Object.values(verdicts)
+      .flatMap(({ violations }) => violations)
+      .sort((a, b) => a.at - b.at),
     figures: {
       events: history.length,
       ...accuracy.figures,

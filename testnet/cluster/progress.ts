@@ -14,6 +14,8 @@ export interface Progress {
   /** Ends the phase that runs. */
   end(outcome: 'ok' | 'failed', text: string): void
   note(text: string): void
+  /** Wipes the phase that runs: it will not end. */
+  clear(): void
 }
 
 const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
@@ -44,6 +46,8 @@ class LineProgress implements Progress {
   note(text: string): void {
     this.#output.write(`        ${text}\n`)
   }
+
+  clear(): void {}
 }
 
 class LiveProgress implements Progress {
@@ -58,7 +62,7 @@ class LiveProgress implements Progress {
   }
 
   begin(text: string): void {
-    this.#stop()
+    this.clear()
     const draw = (): void => {
       this.#output.write(`\r\x1b[K${frames[this.#frame++ % frames.length]} ${text}`)
     }
@@ -67,18 +71,18 @@ class LiveProgress implements Progress {
   }
 
   end(outcome: 'ok' | 'failed', text: string): void {
-    this.#stop()
+    this.clear()
     this.#output.write(
       outcome === 'ok' ? `${this.#paint(32, '✓')} ${text}\n` : `${this.#paint(31, '✗')} ${text}\n`,
     )
   }
 
   note(text: string): void {
-    this.#stop()
+    this.clear()
     this.#output.write(`  ${text}\n`)
   }
 
-  #stop(): void {
+  clear(): void {
     clearInterval(this.#timer)
     this.#output.write('\r\x1b[K')
   }

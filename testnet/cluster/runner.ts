@@ -9,8 +9,10 @@ import type { Deed, Scenario } from './scenario.ts'
 export interface Phase {
   readonly phase: string
   readonly peer?: string
-  /** For people. */
+  /** For people, as it goes on. */
   readonly text: string
+  /** What and how fast, for the summary; absent where there is nothing to measure. */
+  readonly summary?: readonly [what: string, figures: string]
   readonly figures: Readonly<Record<string, number>>
 }
 
@@ -52,142 +54,175 @@ async function runDeed(
   cluster.check()
   switch (deed.do) {
     case 'form':
-      return await form(cluster, deed.withinMs, listener)
-    case 'kill': {
-      listener.begin(`killing ${deed.peer} with SIGKILL`)
-      await cluster.kill(deed.peer)
-      return end(listener, deed, `${deed.peer} killed with SIGKILL`, {})
-    }
-    case 'stop': {
-      listener.begin(`stopping ${deed.peer} with SIGTERM`)
-      const endedMs = await cluster.stop(deed.peer)
-      return end(listener, deed, `${deed.peer} stopped with SIGTERM, ended after ${whole(endedMs)} ms`, {
-        endedMs,
-      })
-    }
-    case 'leave': {
-      listener.begin(`${deed.peer} leaves`)
-      const endedMs = await cluster.leave(deed.peer)
-      return end(listener, deed, `${deed.peer} left, ended after ${whole(endedMs)} ms`, { endedMs })
-    }
+      listener.end(await startAll(cluster, listener))
+      return listener.end(await agree(cluster, deed.withinMs, listener))
+    case 'kill':
+      return listener.end(await kill(cluster, deed.peer, listener))
+    case 'stop':
+    case 'leave':
+      return listener.end(await depart(cluster, deed.do, deed.peer, listener))
     case 'start':
-      return await start(cluster, deed.peer, listener)
+      return listener.end(await restart(cluster, deed.peer, listener))
     case 'pause':
-    case 'resume': {
-      if (deed.do === 'pause') cluster.pause(deed.peer)
-      else cluster.resume(deed.peer)
-      return end(listener, deed, `${deed.peer} ${deed.do}d`, {})
-    }
+    case 'resume':
+      return listener.end(signal(cluster, deed.do, deed.peer))
     case 'expect':
-      return await expect(cluster, scenario, deed, listener)
-    case 'settle': {
-      const beganAt = cluster.recorder.now()
-      listener.begin('waiting for one view')
-      await cluster.until(() => oneView(cluster), deed.withinMs)
-      const settledMs = cluster.recorder.now() - beganAt
-      return end(
-        listener,
-        deed,
-        `one view of ${cluster.running().length} peers, after ${whole(settledMs)} ms`,
-        {
-          settledMs,
-        },
+      return listener.end(
+        deed.status === 'alive'
+          ? await seeAlive(cluster, deed, listener)
+          : await seeGone(cluster, scenario, deed, listener),
       )
-    }
-    case 'watch': {
-      listener.begin(`watching for ${deed.forMs} ms`)
-      await cluster.watch(deed.forMs)
-      return end(listener, deed, `watched for ${deed.forMs} ms`, { forMs: deed.forMs })
-    }
+    case 'settle':
+      return listener.end(await settle(cluster, deed.withinMs, listener))
+    case 'watch':
+      return listener.end(await watch(cluster, deed.forMs, listener))
     case 'outsider':
-      return await outsider(cluster, deed.name, listener)
+      return listener.end(await refuse(cluster, deed.name, listener))
     default:
       deed satisfies never
   }
 }
 
-async function form(cluster: Cluster, withinMs: number, listener: PhaseListener): Promise<void> {
+async function startAll(cluster: Cluster, listener: PhaseListener): Promise<Phase> {
   const peers = cluster.members.length
   listener.begin(`starting ${peers} daemons`)
   const readyMs = await cluster.found()
-  const firstMs = Math.min(...readyMs)
-  const lastMs = Math.max(...readyMs)
-  listener.end({
+  const readyFirstMs = Math.min(...readyMs)
+  const readyLastMs = Math.max(...readyMs)
+  const took = `${seconds(readyFirstMs)} to ${seconds(readyLastMs)}`
+  return {
     phase: 'start',
-    text: `${peers} daemons ready, each within ${seconds(firstMs)} to ${seconds(lastMs)} of its start`,
-    figures: { peers, readyFirstMs: round(firstMs), readyLastMs: round(lastMs) },
-  })
+    text: `${peers} daemons ready, each ${took} after its start`,
+    summary: ['ready', took],
+    figures: { peers, readyFirstMs, readyLastMs },
+  }
+}
+
+async function agree(cluster: Cluster, withinMs: number, listener: PhaseListener): Promise<Phase> {
+  const peers = cluster.members.length
   const readyAt = cluster.recorder.now()
   listener.begin('waiting for one view')
   await cluster.until(() => oneView(cluster), withinMs)
   const convergenceMs = cluster.recorder.now() - readyAt
-  listener.end({
+  const took = `${whole(convergenceMs)} after the last was ready`
+  return {
     phase: 'form',
-    text: `every peer shows all ${peers} alive, ${whole(convergenceMs)} ms after the last was ready`,
-    figures: { peers, convergenceMs: round(convergenceMs) },
-  })
+    text: `every peer shows all ${peers} alive, ${took}`,
+    summary: ['one view', took],
+    figures: { peers, convergenceMs },
+  }
 }
 
-async function start(cluster: Cluster, peer: string, listener: PhaseListener): Promise<void> {
+async function kill(cluster: Cluster, peer: string, listener: PhaseListener): Promise<Phase> {
+  listener.begin(`killing ${peer} with SIGKILL`)
+  await cluster.kill(peer)
+  return { phase: 'kill', peer, text: `${peer} killed with SIGKILL`, figures: {} }
+}
+
+async function depart(
+  cluster: Cluster,
+  how: 'stop' | 'leave',
+  peer: string,
+  listener: PhaseListener,
+): Promise<Phase> {
+  const what = how === 'stop' ? `${peer} told to stop with SIGTERM` : `${peer} told to leave`
+  listener.begin(what)
+  const endedMs = await (how === 'stop' ? cluster.stop(peer) : cluster.leave(peer))
+  return {
+    phase: how,
+    peer,
+    text: `${what}, ended ${whole(endedMs)} later`,
+    summary: [`${peer} ${how === 'stop' ? 'stopped' : 'left'}`, `ended after ${whole(endedMs)}`],
+    figures: { endedMs },
+  }
+}
+
+async function restart(cluster: Cluster, peer: string, listener: PhaseListener): Promise<Phase> {
   listener.begin(`starting ${peer} again`)
   const readyMs = await cluster.start(peer)
   const { generation, previousGeneration } = cluster.member(peer)
   if (generation <= previousGeneration) {
-    throw new P2pdError(
-      'ERR_TESTNET',
-      `${peer} came back with generation ${generation}, not above ${previousGeneration}`,
-    )
+    const numbers = `generation ${generation}, not above ${previousGeneration}`
+    throw new P2pdError('ERR_TESTNET', `${peer} came back with ${numbers}`)
   }
-  end(
-    listener,
-    { do: 'start', peer },
-    `${peer} ready again after ${seconds(readyMs)}, in a higher generation`,
-    {
-      readyMs,
-      generation,
-      previousGeneration,
-    },
-  )
+  return {
+    phase: 'restart',
+    peer,
+    text: `${peer} started again on its data directory, ready ${seconds(readyMs)} later`,
+    summary: [`${peer} back`, `ready after ${seconds(readyMs)}, in a higher generation`],
+    figures: { readyMs, generation, previousGeneration },
+  }
 }
 
-async function expect(
+function signal(cluster: Cluster, how: 'pause' | 'resume', peer: string): Phase {
+  if (how === 'pause') cluster.pause(peer)
+  else cluster.resume(peer)
+  return { phase: how, peer, text: `${peer} ${how}d`, figures: {} }
+}
+
+async function seeAlive(cluster: Cluster, deed: Expectation, listener: PhaseListener): Promise<Phase> {
+  const { peer } = deed
+  const beganAt = cluster.recorder.now()
+  listener.begin(`waiting for all to show ${peer} alive`)
+  await cluster.until(() => shown(cluster, deed), deed.withinMs)
+  const shownMs = cluster.recorder.now() - beganAt
+  return {
+    phase: 'alive',
+    peer,
+    text: `all show ${peer} alive in its newest generation, ${whole(shownMs)} after it was ready`,
+    summary: [`${peer} alive`, `shown by all ${whole(shownMs)} after it was ready`],
+    figures: { shownMs },
+  }
+}
+
+async function seeGone(
   cluster: Cluster,
   scenario: Scenario,
   deed: Expectation,
   listener: PhaseListener,
-): Promise<void> {
+): Promise<Phase> {
   const { peer, status } = deed
   const { recorder } = cluster
-  const beganAt = recorder.now()
-  listener.begin(`waiting for ${peer} to be shown ${status} everywhere`)
+  listener.begin(`waiting for all to show ${peer} ${status}`)
   await cluster.until(() => shown(cluster, deed), deed.withinMs)
-  if (status === 'alive') {
-    const shownMs = recorder.now() - beganAt
-    return end(listener, deed, `${peer} shown alive everywhere, ${whole(shownMs)} ms after it was ready`, {
-      shownMs,
-    })
-  }
   const { detections } = checkCompleteness(recorder.history(), scenario.bounds).figures
   const detection = detections.findLast((candidate) => candidate.peer === peer)
   const { firstMs = 0, lastMs = 0, noticed = 0 } = detection ?? {}
-  const reason = deed.reason === undefined ? '' : ` (${deed.reason})`
-  end(
-    listener,
-    deed,
-    `${peer} shown ${status}${reason} by all ${noticed} others, the first after ${whole(firstMs)} ms, the last after ${whole(lastMs)} ms`,
-    { firstMs, lastMs, observers: noticed },
-  )
+  const label = deed.reason === undefined ? status : `${status} (${deed.reason})`
+  const times = `first after ${whole(firstMs)}, last after ${whole(lastMs)}`
+  return {
+    phase: status,
+    peer,
+    text: `all ${noticed} others show ${peer} ${label}: ${times}`,
+    summary: [`${peer} ${label}`, `shown by ${noticed} others: ${times}`],
+    figures: { firstMs, lastMs, observers: noticed },
+  }
 }
 
-async function outsider(cluster: Cluster, name: string, listener: PhaseListener): Promise<void> {
+async function settle(cluster: Cluster, withinMs: number, listener: PhaseListener): Promise<Phase> {
+  const beganAt = cluster.recorder.now()
+  listener.begin('waiting for one view')
+  await cluster.until(() => oneView(cluster), withinMs)
+  const settledMs = cluster.recorder.now() - beganAt
+  const peers = cluster.running().length
+  return { phase: 'settle', text: `all ${peers} have one view`, figures: { peers, settledMs } }
+}
+
+async function watch(cluster: Cluster, forMs: number, listener: PhaseListener): Promise<Phase> {
+  listener.begin(`watching for ${seconds(forMs)}`)
+  await cluster.watch(forMs)
+  return { phase: 'watch', text: `watched for ${seconds(forMs)}`, figures: { forMs } }
+}
+
+async function refuse(cluster: Cluster, name: string, listener: PhaseListener): Promise<Phase> {
   listener.begin(`${name} starts with another secret and tries to join`)
-  const target = cluster.running()[0]
+  const [target] = cluster.running()
   if (target === undefined)
     throw new P2pdError('ERR_SCENARIO', 'nobody runs whom an outsider could try to join')
   const { addresses } = await target.client.status()
   const stranger = await cluster.startStranger(name)
   const answer = await stranger.client.join({ addresses, timeoutMs: refusalWithinMs }).then(
-    () => 'let in',
+    () => undefined,
     (error: unknown) => error,
   )
   if (!(answer instanceof P2pdError))
@@ -196,35 +231,17 @@ async function outsider(cluster: Cluster, name: string, listener: PhaseListener)
   if (members.length !== 1) {
     throw new P2pdError('ERR_TESTNET', `${name} sees ${members.length - 1} members of the cluster`)
   }
-  end(
-    listener,
-    { do: 'outsider', peer: name },
-    `${name} has another secret and was refused (${answer.code})`,
-    {},
-  )
-}
-
-function end(
-  listener: PhaseListener,
-  deed: { readonly do: string; readonly peer?: string },
-  text: string,
-  figures: Readonly<Record<string, number>>,
-): void {
-  const rounded = Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, round(value)]))
-  listener.end({
-    phase: deed.do,
-    ...(deed.peer === undefined ? {} : { peer: deed.peer }),
-    text,
-    figures: rounded,
-  })
-}
-
-function round(value: number): number {
-  return Math.round(value * 10) / 10
+  return {
+    phase: 'outsider',
+    peer: name,
+    text: `${name}, with another secret, was refused (${answer.code}) and sees nobody`,
+    summary: [name, `refused (${answer.code})`],
+    figures: {},
+  }
 }
 
 function whole(ms: number): string {
-  return String(Math.round(ms))
+  return `${Math.round(ms)} ms`
 }
 
 function seconds(ms: number): string {

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Violation } from '../../../testnet/checkers/history.ts'
+import { checkMembership } from '../../../testnet/checkers/membership.ts'
+import { Cluster } from '../../../testnet/cluster/cluster.ts'
+import { oneView, shown } from '../../../testnet/cluster/expectations.ts'
+import { runTestnet } from '../../../testnet/cluster/testnet.ts'
+
+/** Generous: what is tested is that it happens at all; how fast is for the benchmarks. */
+const withinMs = 20_000
+const bounds = { detectionMs: 10_000, convergenceMs: 10_000, graceMs: 2000 }
+
+function silentIo() {
+  let text = ''
+  const stdout = {
+    write(chunk: string) {
+      text += chunk
+      return true
+    },
+  }
+  const io = {
+    stdout,
+    stderr: { write: () => true },
+    env: process.env,
+    signal: new AbortController().signal,
+  }
+  return { io, text: () => text }
+}
+
+describe('a cluster of real daemons', function () {
+  this.timeout(120_000)
+
+  it('forms, notices a SIGKILL, takes the peer back, and keeps every promise meanwhile', async () => {
+    const signal = new AbortController().signal
+    const cluster = await Cluster.create({ peers: 3, profile: 'local', env: process.env, signal })
+    try {
+      await cluster.found()
+      await cluster.until(() => oneView(cluster), withinMs)
+      await cluster.kill('n3')
+      const dead = { do: 'expect', peer: 'n3', status: 'dead', withinMs } as const
+      await cluster.until(() => shown(cluster, dead), withinMs)
+      await cluster.start('n3')
+      await cluster.until(() => oneView(cluster), withinMs)
+
+      const { generation, previousGeneration } = cluster.member('n3')
+      assert.ok(generation > previousGeneration)
+      cluster.recorder.record({ type: 'end' })
+      const { violations, figures } = checkMembership(cluster.recorder.history(), bounds)
+      assert.deepEqual(violations, [])
+      assert.equal(figures.detections[0]?.noticed, 2)
+      assert.equal(figures.lives, 4)
+    } finally {
+      await cluster.close()
+      await cluster.removeFolder()
+    }
+    assert.ok(cluster.members.every(({ process }) => process?.running === false))
+  })
+
+  it('tells at once when a daemon ends by itself', async () => {
+    const signal = new AbortController().signal
+    const cluster = await Cluster.create({ peers: 1, profile: 'local', env: process.env, signal })
+    try {
+      await cluster.found()
+      const pid = cluster.member('n1').process?.pid
+      assert.ok(pid !== undefined)
+      const waiting = cluster.until(() => 'nothing changes', withinMs)
+      process.kill(pid, 'SIGKILL')
+      await assert.rejects(waiting, { code: 'ERR_TESTNET', message: /^n1 ended by itself \(SIGKILL\)/ })
+      assert.deepEqual(cluster.running(), [])
+    } finally {
+      await cluster.close()
+      await cluster.removeFolder()
+    }
+  })
+
+  it('fails, and keeps logs and history, when a check does not hold', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'p2pd-impossible-'))
+    const scenario = join(folder, 'impossible.json')
+    const steps = [
+      { do: 'form', withinMs },
+      { do: 'kill', peer: 'n2' },
+      { do: 'expect', peer: 'n2', status: 'dead', withinMs },
+    ]
+    const impossible = { ...bounds, detectionMs: 1 }
+    writeFileSync(scenario, JSON.stringify({ summary: 'A death', peers: 3, bounds: impossible, steps }))
+    const output = silentIo()
+    try {
+      assert.equal(await runTestnet({ scenario, json: true }, output.io), 1)
+      const lines = output.text().trimEnd().split('\n')
+      const phases = lines.map((line) => JSON.parse(line))
+      assert.deepEqual(
+        phases.flatMap(({ phase }) => phase ?? []),
+        ['begin', 'start', 'form', 'kill', 'dead'],
+      )
+      const verdict = phases.at(-1)
+      assert.equal(verdict.verdict, 'fail')
+      assert.ok(verdict.violations.every(({ property }: Violation) => property === 'completeness'))
+      assert.equal(verdict.violations.length, 2)
+      assert.match(readFileSync(join(verdict.folder, 'history.jsonl'), 'utf8'), /"type":"killed","peer":"n2"/)
+      assert.ok(existsSync(join(verdict.folder, 'n2.log')))
+      rmSync(verdict.folder, { recursive: true })
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it('is not started for a scenario that nobody knows, or with too few or too many peers', async () => {
+    const { io, text } = silentIo()
+    await assert.rejects(runTestnet({ scenario: 'nonsense' }, io), { code: 'ERR_UNKNOWN_SCENARIO' })
+    await assert.rejects(runTestnet({ peers: 2 }, io), { code: 'ERR_USAGE' })
+    await assert.rejects(runTestnet({ peers: 21 }, io), { code: 'ERR_USAGE' })
+    assert.equal(text(), '')
+  })
+})

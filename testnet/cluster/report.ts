@@ -1,0 +1,129 @@
+/** What a run tells: progress while it goes on, figures and a verdict at its end. */
+import type { Violation } from '../checkers/history.ts'
+import { type MembershipFigures, membershipProperties } from '../checkers/membership.ts'
+import type { Member } from './cluster.ts'
+import { createProgress, type Environment, type Output, type Progress } from './progress.ts'
+import type { Phase } from './runner.ts'
+import type { Scenario } from './scenario.ts'
+import type { Traffic } from './traffic.ts'
+
+export interface TestnetIo {
+  readonly stdout: Output
+  readonly stderr: Output
+  readonly env: Environment
+  /** Ends the testnet, cleanly. */
+  readonly signal: AbortSignal
+}
+
+export interface TestnetVerdict {
+  readonly verdict: 'pass' | 'fail'
+  readonly scenario: string
+  readonly peers: number
+  readonly tookMs: number
+  readonly violations: readonly Violation[]
+  /** Why the scenario could not be carried out to its end; null when it was. */
+  readonly failure: { readonly code: string; readonly message: string } | null
+  readonly figures: MembershipFigures
+  /** Null when the scenario was not carried out to its end. */
+  readonly traffic: Traffic | null
+  /** Logs and history; null when they were removed. */
+  readonly folder: string | null
+}
+
+const maxListed = 20
+
+type Line = readonly [what: string, figures: string]
+
+export interface Reporter {
+  start(scenario: Scenario, peers: number): void
+  begin(text: string): void
+  end(phase: Phase): void
+  keep(folder: string, running: readonly Member[]): void
+  verdict(verdict: TestnetVerdict): void
+  /** There will be no verdict. */
+  abandon(): void
+}
+
+export function jsonReporter(stdout: Output): Reporter {
+  const print = (value: unknown): void => void stdout.write(`${JSON.stringify(value)}\n`)
+  return {
+    start: ({ name }, peers) => print({ phase: 'begin', scenario: name, peers }),
+    begin: () => {},
+    end: ({ phase, peer, figures }) =>
+      print({ phase, ...(peer === undefined ? {} : { peer }), ...rounded(figures) }),
+    keep: (folder, running) =>
+      print({ phase: 'keep', folder, peers: running.map(({ name, dataDir }) => ({ name, dataDir })) }),
+    verdict: print,
+    abandon: () => {},
+  }
+}
+
+/** Progress on stderr; the summary, which is the data, on stdout. */
+export function textReporter({ stdout, stderr, env }: TestnetIo): Reporter {
+  const progress: Progress = createProgress(stderr, env)
+  const print = (line: string): void => void stdout.write(`${line}\n`)
+  const measured: Line[] = []
+  return {
+    start({ name, summary }, peers) {
+      progress.note(`Testnet '${name}' with ${peers} peers. ${summary}.`)
+    },
+    begin: (text) => progress.begin(text),
+    end({ text, summary }) {
+      progress.end('ok', text)
+      if (summary !== undefined) measured.push(summary)
+    },
+    keep(folder, running) {
+      print(`The cluster goes on running until Ctrl-C; its logs are in ${folder}. Talk to its peers:`)
+      for (const { dataDir } of running) print(`  p2pd members --data ${dataDir}`)
+    },
+    verdict(verdict) {
+      const { failure, figures, violations } = verdict
+      if (failure !== null) progress.end('failed', failure.message)
+      progress.end(
+        violations.length === 0 ? 'ok' : 'failed',
+        `judged ${figures.events} events: ${membershipProperties.join(', ')}`,
+      )
+      for (const line of summaryOf(verdict, measured)) print(line)
+    },
+    abandon: () => progress.clear(),
+  }
+}
+
+function summaryOf(
+  { verdict, scenario, peers, tookMs, violations, failure, figures, traffic, folder }: TestnetVerdict,
+  measured: readonly Line[],
+): readonly string[] {
+  const table = [...measured, ...(traffic === null ? [] : [trafficLine(traffic)])]
+  const widest = Math.max(...table.map(([what]) => what.length))
+  const { falseSuspicions, refuted, events } = figures
+  const counts = [
+    `${events} events judged`,
+    count(violations.length, 'violation'),
+    `${count(falseSuspicions, 'false suspicion')}${falseSuspicions > 0 ? ` (${refuted} refuted)` : ''}`,
+  ]
+  return [
+    `${verdict === 'pass' ? 'PASS' : 'FAIL'}  ${scenario}, ${peers} peers, ${(tookMs / 1000).toFixed(1)} s: ${counts.join(', ')}`,
+    ...table.map(([what, found]) => `  ${what.padEnd(widest)}  ${found}`),
+    ...(failure === null ? [] : [`  failed: ${failure.code}: ${failure.message}`]),
+    ...violations
+      .slice(0, maxListed)
+      .map(({ property, at, message }) => `  ${property} at ${Math.round(at)} ms: ${message}`),
+    ...(violations.length > maxListed ? [`  and ${violations.length - maxListed} more violations`] : []),
+    ...(folder === null ? [] : [`Logs and the recorded history (history.jsonl) are kept in ${folder}.`]),
+  ]
+}
+
+function trafficLine({ daemons, framesSent, bytesSent }: Traffic): Line {
+  const each = `${Math.round(framesSent / daemons)} messages, ${Math.round(bytesSent / daemons / 1000)} kB`
+  return ['traffic', `${each} sent by a daemon, ${daemons} measured`]
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`
+}
+
+function rounded(figures: Phase['figures']): Phase['figures'] {
+  return Object.fromEntries(
+    Object.entries(figures).map(([name, value]) => [name, Math.round(value * 10) / 10]),
+  )
+}
