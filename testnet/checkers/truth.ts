@@ -19,7 +19,7 @@ export interface Life {
   endedAt: number | undefined
   /** How it ended; a process that was told to stop and is then killed has both. */
   endings: Ending[]
-  /** Highest generation that the peer itself named in this life. */
+  /** The last generation that the peer itself named in this life. */
   named: number | undefined
 }
 
@@ -203,6 +203,6 @@ export class Truth {
     if (peer === undefined) return
     if (generation > peer.highest) peer.highest = generation
     const life = peer.lives.at(-1)
-    if (byItself && life !== undefined) life.named = Math.max(life.named ?? -1, generation)
+    if (byItself && life !== undefined) life.named = generation
   }
 }

@@ -62,6 +62,12 @@ describe('the accuracy checker', () => {
     assert.deepEqual(figures, { falseSuspicions: 2, refuted: 1 })
   })
 
+  it('counts a suspicion that moves to a higher incarnation once', () => {
+    const history = script().formed('a', 'b').view(500, 'a', 'b', 'suspect', 1, 0)
+    history.view(600, 'a', 'b', 'suspect', 1, 1)
+    assert.equal(checkAccuracy(history.events, bounds).figures.falseSuspicions, 1)
+  })
+
   it('does not count a deserved suspicion', () => {
     const history = script().formed('a', 'b').ends(500, 'killed', 'b').view(600, 'a', 'b', 'suspect', 1, 0)
     assert.equal(checkAccuracy(history.events, bounds).figures.falseSuspicions, 0)

@@ -82,10 +82,27 @@ describe('the completeness checker', () => {
   })
 
   it('excuses an observer while it is cut off, and starts its clock anew', () => {
-    const history = script().formed('a', 'b', 'c').cut(900, ['a'], ['b', 'c']).ends(1000, 'killed', 'b')
-    history.view(1100, 'c', 'b', 'dead', 1, 0).healed(5000)
-    assert.deepEqual(properties(checkCompleteness(history.end(5900).events, bounds)), [])
-    assert.deepEqual(properties(checkCompleteness(history.end(6100).events, bounds)), ['completeness'])
+    for (const [from, to] of [
+      [['a'], ['b', 'c']],
+      [['b', 'c'], ['a']],
+    ] as const) {
+      const history = script().formed('a', 'b', 'c').cut(900, from, to).ends(1000, 'killed', 'b')
+      history.view(1100, 'c', 'b', 'dead', 1, 0).healed(5000)
+      assert.deepEqual(properties(checkCompleteness(history.end(5900).events, bounds)), [])
+      assert.deepEqual(properties(checkCompleteness(history.end(6100).events, bounds)), ['completeness'])
+    }
+  })
+
+  it('does not count on observers that have ended themselves', () => {
+    const history = script().formed('a', 'b').ends(500, 'killed', 'a').ends(600, 'killed', 'b').end(9000)
+    const { violations, figures } = checkCompleteness(history.events, bounds)
+    assert.deepEqual(violations, [])
+    assert.equal(figures.detections.find(({ peer }) => peer === 'b')?.observers, 0)
+  })
+
+  it('runs the clock of a peer that was stopped and then killed from the stop', () => {
+    const history = script().formed('a', 'b').ends(1000, 'stopped', 'b').ends(1900, 'killed', 'b').end(2100)
+    assert.deepEqual(properties(checkCompleteness(history.events, bounds)), ['completeness'])
   })
 
   it('excuses everybody while the network is degraded', () => {

@@ -50,6 +50,18 @@ describe('the convergence checker', () => {
     assert.deepEqual(properties(checkConvergence(history.events, bounds)), ['convergence'])
   })
 
+  it('rejects a peer that is gone and still suspected', () => {
+    const history = script().formed('a', 'b').ends(500, 'killed', 'b')
+    history.view(600, 'a', 'b', 'suspect', 1, 0).end(2000)
+    assert.deepEqual(properties(checkConvergence(history.events, bounds)), ['convergence'])
+  })
+
+  it('runs the clock on while views differ in ever new ways', () => {
+    const history = script().formed('a', 'b', 'c').view(500, 'a', 'b', 'suspect', 1, 0)
+    history.view(1200, 'c', 'b', 'suspect', 1, 0).view(1400, 'a', 'c', 'suspect', 1, 0).end(2000)
+    assert.deepEqual(properties(checkConvergence(history.events, bounds)), ['convergence'])
+  })
+
   it('rejects a returned peer that is shown dead by one', () => {
     const history = script().formed('a', 'b').ends(500, 'killed', 'b').view(600, 'a', 'b', 'dead', 1, 0)
     history.started(700, 'b', 2).ready(800, 'b').view(900, 'b', 'a', 'alive', 1, 0).end(2000)
@@ -77,7 +89,7 @@ describe('the convergence checker', () => {
 
   it('says nothing about peers that are frozen, and judges them when they go on', () => {
     const history = script().formed('a', 'b', 'c').freezes(300, 'paused', 'b')
-    history.view(400, 'a', 'b', 'suspect', 1, 0).end(5000)
+    history.view(400, 'a', 'b', 'suspect', 1, 0).view(400, 'c', 'b', 'suspect', 1, 0).end(5000)
     assert.deepEqual(properties(checkConvergence(history.events, bounds)), [])
     history.freezes(5000, 'resumed', 'b').end(7000)
     assert.deepEqual(properties(checkConvergence(history.events, bounds)), ['convergence'])

@@ -20,6 +20,11 @@ describe('the departures checker', () => {
     assert.deepEqual(properties(checkDepartures(history.events, bounds)), ['left-by-own-will'])
   })
 
+  it('ignores what an observer that was killed is recorded to say afterwards', () => {
+    const history = script().formed('a', 'b').ends(300, 'killed', 'a').view(400, 'a', 'b', 'left', 1, 0)
+    assert.deepEqual(properties(checkDepartures(history.events, bounds)), [])
+  })
+
   it('rejects that an earlier leave is held against a later life', () => {
     const history = script().formed('a', 'b').ends(300, 'left', 'b').view(400, 'a', 'b', 'left', 1, 0)
     history.started(500, 'b', 2).ready(600, 'b', 2).view(700, 'a', 'b', 'alive', 2, 0)

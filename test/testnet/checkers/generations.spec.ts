@@ -27,6 +27,14 @@ describe('the generations checker', () => {
     assert.equal(checkGenerations(history.events, bounds).violations.length, 2)
   })
 
+  it('does not judge a life that ended before it was ready', () => {
+    const history = script().started(0, 'a').ready(1, 'a', 7).ends(2, 'killed', 'a')
+    history.started(3, 'a', 2).view(4, 'a', 'a', 'alive', 3, 0).ends(5, 'killed', 'a')
+    const { violations, figures } = checkGenerations(history.events, bounds)
+    assert.deepEqual(violations, [])
+    assert.equal(figures.lives, 1)
+  })
+
   it('lets a rolled-back peer learn of its earlier lives before it is ready', () => {
     const history = script().started(0, 'a').ready(1, 'a', 7).ends(2, 'killed', 'a')
     history.started(3, 'a', 2).view(4, 'a', 'a', 'alive', 3, 0).view(5, 'a', 'a', 'alive', 8, 0).ready(6, 'a')
