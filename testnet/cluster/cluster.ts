@@ -247,9 +247,10 @@ export class Cluster {
     return ['--name', name, '--listen', '/ip4/127.0.0.1/tcp/0']
   }
 
-  #spawn({ dataDir, logPath }: Member, args: readonly string[]): DaemonProcess {
+  #spawn({ name, dataDir, logPath }: Member, args: readonly string[]): DaemonProcess {
     const { profile, env } = this.#options
     return DaemonProcess.start({
+      name,
       program,
       args: ['--data', dataDir, '--profile', profile, '--json', ...args],
       logPath,

@@ -7,6 +7,8 @@ import { P2pdError } from '../../lib/wire/errors.ts'
 import type { Reaper } from './reaper.ts'
 
 export interface ProcessOptions {
+  /** In messages. */
+  readonly name: string
   /** Path of the compiled `p2pd`. */
   readonly program: string
   readonly args: readonly string[]
@@ -26,13 +28,15 @@ export class DaemonProcess {
   /** Resolves when the process has ended. */
   readonly exited: Promise<Exit>
   readonly #child: ChildProcess
+  readonly #name: string
   readonly #logPath: string
   readonly #ready: Promise<void>
   #exit: Exit | undefined
 
   private constructor(child: ChildProcess, stdout: Readable, pid: number, options: ProcessOptions) {
-    const { reaper, logPath } = options
+    const { name, reaper, logPath } = options
     this.#child = child
+    this.#name = name
     this.#logPath = logPath
     this.pid = pid
     reaper.watch(pid)
@@ -84,7 +88,7 @@ export class DaemonProcess {
     if (outcome === 'ready') return
     const what =
       outcome === undefined ? `was not ready after ${withinMs} ms` : `ended (${describeExit(outcome)})`
-    throw new P2pdError('ERR_TESTNET', `a daemon ${what}; it said: ${this.lastWords()}`)
+    throw new P2pdError('ERR_TESTNET', `${this.#name} ${what}; it said: ${this.lastWords()}`)
   }
 
   /** True when it has ended within `withinMs`. */

@@ -24,7 +24,14 @@ describe('a daemon process', () => {
   function start(source: string): DaemonProcess {
     const program = join(folder, 'program.cjs')
     writeFileSync(program, source)
-    return DaemonProcess.start({ program, args: [], logPath: join(folder, 'log'), env: {}, reaper })
+    return DaemonProcess.start({
+      name: 'n1',
+      program,
+      args: [],
+      logPath: join(folder, 'log'),
+      env: {},
+      reaper,
+    })
   }
 
   it('is ready when it says so, and ends by the signal that it is sent', async () => {
@@ -44,7 +51,7 @@ describe('a daemon process', () => {
     )
     await assert.rejects(daemon.ready(10_000, never), {
       code: 'ERR_TESTNET',
-      message: 'a daemon ended (exit code 7); it said: ERR_PORT_IN_USE: taken',
+      message: 'n1 ended (exit code 7); it said: ERR_PORT_IN_USE: taken',
     })
   })
 
