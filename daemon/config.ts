@@ -83,10 +83,12 @@ export interface DaemonConfig {
   readonly name: string | undefined
   /** Of a cluster that is founded here; an existing one must bear it. */
   readonly cluster: string | undefined
-  /** Undefined: what was used last, else every interface at a free port. */
+  /** Undefined: what was said last, else every interface at a free port. */
   readonly listen: readonly string[] | undefined
   readonly announce: readonly string[] | undefined
   readonly join: readonly string[]
+  /** What of name, listen and announce did not come from the config file: the next start keeps it. */
+  readonly said: Pick<Settings, 'name' | 'listen' | 'announce'>
   readonly profile: Profile
   readonly log: LogLevel
   readonly fastPath: boolean
@@ -119,6 +121,7 @@ export async function loadConfig(flags: DaemonFlags, env: Environment): Promise<
   }
   const merged = { ...fromFile, ...fromEnv, ...fromFlags }
   const control = { ...fromFile.control, ...fromEnv.control }
+  const { name, listen, announce } = { ...fromEnv, ...fromFlags }
   return {
     dataDir,
     name: merged.name,
@@ -126,6 +129,7 @@ export async function loadConfig(flags: DaemonFlags, env: Environment): Promise<
     listen: merged.listen,
     announce: merged.announce,
     join: merged.join ?? [],
+    said: { name, listen, announce },
     profile: merged.profile ?? configDefaults.profile,
     log: merged.log ?? configDefaults.log,
     fastPath: fromEnv.membership?.fastPath ?? fromFile.membership?.fastPath ?? configDefaults.fastPath,

@@ -9,8 +9,8 @@
  * control.sock     the control API, or control.path with its place
  * ```
  */
-import { chmod, mkdir, readdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { P2pdError } from '../lib/wire/errors.ts'
 import { explainFileError, systemCode } from './files.ts'
 import { controlNotePath, controlSocketPath } from './paths.ts'
@@ -48,26 +48,36 @@ export function dataDirAt(path: string): DataDir {
   }
 }
 
-/** Which of the daemon's own entries exist, so that a failed start can take back what it made. */
+/** What lay there, so that a failed start can take back what it made. */
 export interface Footprint {
   readonly dir: DataDir
-  readonly entries: ReadonlySet<string>
-  /** The directory itself existed. */
-  readonly existed: boolean
+  /** Before anything was made; undefined: not even the directory. */
+  readonly before: ReadonlySet<string> | undefined
+  /** Once the lock was held: from then on whatever appears is our own. */
+  readonly underLock: ReadonlySet<string> | undefined
 }
 
 export async function takeFootprint(dir: DataDir): Promise<Footprint> {
-  const entries = await list(dir.path)
-  return { dir, entries: new Set(entries ?? []), existed: entries !== undefined }
+  return { dir, before: await entries(dir.path), underLock: undefined }
 }
 
-/** Removes what appeared since, the lock folder last; call it while the lock is still held. */
-export async function restoreFootprint({ dir, entries, existed }: Footprint): Promise<void> {
-  if (!existed) return await rm(dir.path, { recursive: true, force: true })
-  const { path, lock, ...others } = dir
-  for (const entry of [...Object.values(others), lock]) {
-    if (!entries.has(entry.slice(path.length + 1))) await rm(entry, { recursive: true, force: true })
+export async function lockedFootprint(footprint: Footprint): Promise<Footprint> {
+  return { ...footprint, underLock: await entries(footprint.dir.path) }
+}
+
+/** Removes what appeared since; call it while the lock is held, or when it could not be made. */
+export async function restoreFootprint({ dir, before, underLock }: Footprint): Promise<void> {
+  const { path, lock, pid, ...others } = dir
+  if (underLock !== undefined) {
+    for (const entry of Object.values(others)) {
+      if (!underLock.has(basename(entry))) await rm(entry, { recursive: true, force: true })
+    }
   }
+  await rm(pid, { force: true })
+  if (before?.has(basename(lock))) return
+  await rm(lock, { recursive: true, force: true })
+  // Only if it is empty: another start may have made it in between.
+  if (before === undefined) await rmdir(path).catch(() => {})
 }
 
 /**
@@ -94,8 +104,8 @@ export async function openDataDir(dir: DataDir): Promise<void> {
 }
 
 async function assertOwnFilesOnly(dir: DataDir): Promise<void> {
-  const own = new Set(Object.values(dir).map((path) => path.slice(dir.path.length + 1)))
-  const foreign = (await list(dir.path))?.find((entry) => !own.has(entry))
+  const own = new Set(Object.values(dir).map((path) => basename(path)))
+  const foreign = [...((await entries(dir.path)) ?? [])].find((entry) => !own.has(entry))
   if (foreign === undefined) return
   throw new P2pdError(
     'ERR_DATA_DIR',
@@ -104,9 +114,9 @@ async function assertOwnFilesOnly(dir: DataDir): Promise<void> {
   )
 }
 
-async function list(path: string): Promise<string[] | undefined> {
+async function entries(path: string): Promise<ReadonlySet<string> | undefined> {
   try {
-    return await readdir(path)
+    return new Set(await readdir(path))
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined
     throw explainFileError(error, path)

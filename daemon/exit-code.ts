@@ -10,10 +10,9 @@ export const exitCodes = {
   noQuorum: 5,
   denied: 6,
   lockLost: 7,
-  /** 128 + SIGINT, as a shell reports it. */
+  /** 128 + SIGHUP and 128 + SIGINT, as a shell reports them. */
+  hungUp: 129,
   interrupted: 130,
-  /** 128 + SIGTERM. */
-  terminated: 143,
 } as const
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
@@ -21,6 +20,10 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 const byCode: Readonly<Record<string, ExitCode>> = {
   ERR_CONFIG: exitCodes.usage,
   ERR_USAGE: exitCodes.usage,
+  ERR_BAD_OPTION: exitCodes.usage,
+  ERR_BAD_PEER_ID: exitCodes.usage,
+  ERR_INVITE_FILE: exitCodes.usage,
+  ERR_SELF: exitCodes.usage,
   ERR_CONFIRM: exitCodes.usage,
   ERR_BAD_ADDRESS: exitCodes.usage,
   ERR_BAD_REQUEST: exitCodes.usage,
@@ -31,6 +34,7 @@ const byCode: Readonly<Record<string, ExitCode>> = {
   ERR_DAEMON_NOT_RUNNING: exitCodes.unreachable,
   ERR_CONNECTION_LOST: exitCodes.unreachable,
   ERR_TIMEOUT: exitCodes.timedOut,
+  ERR_NO_ANSWER: exitCodes.timedOut,
   ERR_NO_QUORUM: exitCodes.noQuorum,
   ERR_DENIED: exitCodes.denied,
   ERR_UNAUTHORIZED: exitCodes.denied,

@@ -9,9 +9,9 @@ import { loadOrCreateIdentity } from '../lib/host/identity.ts'
 import { P2pdError } from '../lib/wire/errors.ts'
 import { type DaemonFlags, flagSettings } from './config.ts'
 import { configTemplate } from './config-template.ts'
-import { dataDirAt, openDataDir, restoreFootprint, takeFootprint } from './data-dir.ts'
+import { dataDirAt } from './data-dir.ts'
 import { writeFileAtomically } from './files.ts'
-import { lockDirectory } from './lock.ts'
+import { inLockedDir } from './locked-dir.ts'
 import { type Environment, resolveDataDir } from './paths.ts'
 
 export interface InitAnswer {
@@ -29,31 +29,19 @@ export interface InitAnswer {
 export async function initDataDir(flags: DaemonFlags, env: Environment): Promise<InitAnswer> {
   const settings = flagSettings(flags)
   const dir = dataDirAt(resolveDataDir(flags.data, env))
-  const footprint = await takeFootprint(dir)
   const hasConfig = await exists(dir.config)
   if (hasConfig && Object.keys(settings).length > 0) {
     throw new P2pdError('ERR_CONFIG_EXISTS', `${dir.config} exists already`, {
       hint: 'edit it, or give the flags to p2pd itself',
     })
   }
-  const hasIdentity = await exists(dir.identity)
-  await openDataDir(dir)
-  const lock = await lockDirectory(dir)
-  try {
+  return await inLockedDir(dir, async () => {
+    const hadIdentity = await exists(dir.identity)
     const { peerId } = await loadOrCreateIdentity(dir.identity)
     if (!hasConfig) await writeFileAtomically(dir.config, configTemplate(settings))
-    return {
-      dataDir: dir.path,
-      peerId,
-      config: dir.config,
-      created: { identity: !hasIdentity, config: !hasConfig },
-    }
-  } catch (error) {
-    await restoreFootprint(footprint)
-    throw error
-  } finally {
-    await lock.release()
-  }
+    const created = { identity: !hadIdentity, config: !hasConfig }
+    return { dataDir: dir.path, peerId, config: dir.config, created }
+  })
 }
 
 async function exists(path: string): Promise<boolean> {

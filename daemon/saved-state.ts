@@ -12,10 +12,11 @@ const clusterSchema = z.strictObject({
   cluster: z.string().regex(namePattern),
   contacts: z.array(z.string().refine(isDialAddress)).max(maxContacts),
 })
+/** What flags or the environment said last: the next start needs no flags. */
 const peerSchema = z.strictObject({
-  name: z.string().regex(namePattern),
-  listen: z.array(z.string().refine(isListenAddress)).min(1).max(maxAddressCount),
-  announce: z.array(z.string().refine(isDialAddress)).max(maxAddressCount),
+  name: z.string().regex(namePattern).optional(),
+  listen: z.array(z.string().refine(isListenAddress)).min(1).max(maxAddressCount).optional(),
+  announce: z.array(z.string().refine(isDialAddress)).max(maxAddressCount).optional(),
 })
 
 export type SavedCluster = Readonly<z.infer<typeof clusterSchema>>

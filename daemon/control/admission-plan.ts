@@ -1,6 +1,5 @@
 /** Who would lose contact if the list of admitted peers began, or grew, with these. */
-import type { MemberView } from '../../lib/protocols/membership/messages.ts'
-import type { AdmissionList } from '../peer-port.ts'
+import type { AdmissionList, MemberView } from '../../lib/index.ts'
 import type { PeerChoice } from './schemas.ts'
 
 /** Only the first `allow` cuts anybody off: from then on the list decides instead of the secret. */

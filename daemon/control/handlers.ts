@@ -1,13 +1,13 @@
 /** The JSON routes: from a checked request to the peer and back. */
 import { isPeerId } from '../../lib/host/identity.ts'
-import type { PeerId } from '../../lib/protocols/core.ts'
-import type { MemberView } from '../../lib/protocols/membership/messages.ts'
+import type { MemberView, PeerId } from '../../lib/index.ts'
 import { assertDialAddresses } from '../address.ts'
 import { encodeInvite } from '../invite.ts'
 import type { PeerPort } from '../peer-port.ts'
 import { planAdmission } from './admission-plan.ts'
 import type { Handlers } from './contract.ts'
 import { ControlFailure } from './failure.ts'
+import { joinThrough } from './join.ts'
 import { countByStatus, toRows } from './member-rows.ts'
 import { resolvePeer } from './peer-reference.ts'
 import type { InviteAnswer, PeerChoice, PeerEntry, PeersAnswer, StatusAnswer } from './schemas.ts'
@@ -34,18 +34,16 @@ export function createHandlers(context: HandlerContext): Handlers {
     ping: async ({ body, signal }) => {
       const peer = context.peer()
       const { peerId, name } = resolvePeer(body.peer, choices(peer.members()))
-      const { rttMs } = await peer.ping(peerId, { signal: within(body.timeoutMs, signal) })
+      const { rttMs } = await withinTime(body.timeoutMs, signal, (limited) =>
+        peer.ping(peerId, { signal: limited }),
+      )
       return { peerId, name, rttMs }
     },
     invite: () => invite(context, undefined),
     inviteAt: ({ body }) => invite(context, body.addresses),
     join: async ({ body, signal }) => {
       assertDialAddresses(body.addresses)
-      const contacted = await context.peer().join(body.addresses, { signal: within(body.timeoutMs, signal) })
-      if (contacted.length > 0) return { contacted: [...contacted] }
-      throw new ControlFailure('ERR_JOIN_FAILED', 'none of these addresses answered as a member', {
-        hint: 'check that a daemon of the same cluster listens there and that no firewall is in between',
-      })
+      return { contacted: await joinThrough(context.peer(), body.addresses, body.timeoutMs, signal) }
     },
     leave: async ({ signal }) => {
       await context.leave(signal)
@@ -57,14 +55,13 @@ export function createHandlers(context: HandlerContext): Handlers {
       const ids = resolveForAdmission(peer, body.peers)
       const cutOff = planAdmission(peer.admission.list(), ids, peer.members())
       if (cutOff.length > 0 && !body.confirm) throw wouldCutOff(cutOff)
-      await peer.admission.allow(ids, { confirm: true })
+      for (const id of ids) await peer.admission.allow(id, { confirm: true })
       return listPeers(peer)
     },
     denyPeers: async ({ body }) => {
       const peer = context.peer()
       const ids = resolveForAdmission(peer, body.peers)
-      if (ids.includes(peer.peerId)) throw new ControlFailure('ERR_BAD_REQUEST', 'a peer cannot deny itself')
-      await peer.admission.deny(ids)
+      for (const id of ids) await peer.admission.deny(id)
       return listPeers(peer)
     },
     health: () => ({ status: 'ok' }),
@@ -105,8 +102,20 @@ function invite(context: HandlerContext, asked: readonly string[] | undefined): 
   return { invite: line, cluster, peerId, addresses }
 }
 
-function within(timeoutMs: number, signal: AbortSignal): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
+async function withinTime<Result>(
+  timeoutMs: number,
+  signal: AbortSignal,
+  act: (limited: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const time = AbortSignal.timeout(timeoutMs)
+  try {
+    return await act(AbortSignal.any([signal, time]))
+  } catch (error) {
+    if (!time.aborted) throw error
+    throw new ControlFailure('ERR_TIMEOUT', `no answer within ${timeoutMs} ms`, {
+      hint: "'p2pd members' shows whether it is connected",
+    })
+  }
 }
 
 interface KnownPeer {

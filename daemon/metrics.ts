@@ -1,0 +1,202 @@
+/**
+ * The daemon's figures for Prometheus.
+ *
+ * Loaded on the first request: a daemon that nobody scrapes pays nothing for it.
+ * What is counted elsewhere is copied when asked for; only round trips need
+ * sampling, because the library keeps no more than the smoothed one a member.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Counters, MemberView } from '../lib/index.ts'
+import { countByStatus } from './control/member-rows.ts'
+import type { MembershipTally } from './membership-tally.ts'
+import type { PeerPort } from './peer-port.ts'
+
+export interface MetricsSource {
+  /** Undefined while the peer does not run. */
+  peer(): PeerPort | undefined
+  readonly tally: MembershipTally
+  readonly version: string
+  /** Clients of the event stream. */
+  watchers(): number
+}
+
+export interface Metrics {
+  readonly contentType: string
+  text(): Promise<string>
+  stop(): void
+}
+
+/** Between two looks at the members' smoothed round trips, ms. */
+const samplePeriodMs = 5000
+
+export function createMetrics(source: MetricsSource): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  addMembership(registry, source)
+  addTally(registry, source)
+  addTraffic(registry, source)
+  addGauge(registry, 'p2pd_build_info', 'What runs here', ['version', 'node'], (set) =>
+    set({ version: source.version, node: process.version }, 1),
+  )
+  const sampler = sampleRoundTrips(registry, source)
+  return {
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+    stop: () => clearInterval(sampler),
+  }
+}
+
+function addMembership(registry: Registry, { peer, watchers }: MetricsSource): void {
+  addGauge(registry, 'p2pd_members', 'Members by status, this one included', ['status'], (set) => {
+    const counts = countByStatus(peer()?.members() ?? [])
+    for (const [status, count] of Object.entries(counts)) set({ status }, count)
+  })
+  const single = (name: string, help: string, read: () => number) =>
+    addGauge(registry, name, help, [], (set) => set({}, read()))
+  single('p2pd_health_score', "Lifeguard's multiplier: 0 well, 8 worst", () => peer()?.health.score ?? 0)
+  single('p2pd_isolated', '1 while this peer takes itself for the sick one', () =>
+    Number(peer()?.health.isolated ?? false),
+  )
+  single('p2pd_ready', '1 while the daemon serves', () => Number(peer() !== undefined))
+  single('p2pd_generation', 'This life of the peer', () => peer()?.generation ?? 0)
+  single('p2pd_connections', 'Open connections to peers', () => peer()?.counters().connections ?? 0)
+  single('p2pd_watchers', 'Clients of the event stream', watchers)
+}
+
+function addTally(registry: Registry, { tally }: MetricsSource): void {
+  addCounter(
+    registry,
+    'p2pd_member_changes_total',
+    'Changes of members by kind',
+    'change',
+    () => tally.changes,
+  )
+  addCounter(
+    registry,
+    'p2pd_suspicions_total',
+    'Members that turned suspect',
+    undefined,
+    () => tally.changes.suspect,
+  )
+  addCounter(
+    registry,
+    'p2pd_false_suspicions_total',
+    'Suspects that turned out to be alive',
+    undefined,
+    () => tally.falseSuspicions,
+  )
+  addCounter(
+    registry,
+    'p2pd_refutations_total',
+    'Times that this peer had to say that it is alive',
+    undefined,
+    () => tally.refutations,
+  )
+  addCounter(
+    registry,
+    'p2pd_misbehaviours_total',
+    'Breaches of the protocol by reason',
+    'reason',
+    () => tally.misbehaviours,
+  )
+}
+
+type Reading = number | undefined | Readonly<Record<string, number | undefined>>
+
+function addTraffic(registry: Registry, { peer }: MetricsSource): void {
+  const add = (
+    name: string,
+    help: string,
+    label: string | undefined,
+    read: (counters: Counters) => Reading,
+  ) =>
+    addCounter(registry, name, help, label, () => {
+      const counters = peer()?.counters()
+      return counters === undefined ? undefined : read(counters)
+    })
+  add('p2pd_frames_received_total', 'Frames from peers', undefined, (c) => c.framesIn)
+  add('p2pd_frames_sent_total', 'Frames to peers', undefined, (c) => c.framesOut)
+  add('p2pd_received_bytes_total', 'Bytes of frames from peers', undefined, (c) => c.bytesIn)
+  add('p2pd_sent_bytes_total', 'Bytes of frames to peers', undefined, (c) => c.bytesOut)
+  add('p2pd_frames_dropped_total', 'Frames that went nowhere, by reason', 'reason', (c) => c.dropped)
+  add('p2pd_dials_total', 'Dials by outcome', 'outcome', (c) => c.dials)
+  add('p2pd_knocks_total', 'Connects of the fast path by outcome', 'outcome', (c) => c.knocks)
+  add(
+    'p2pd_refused_handshakes_total',
+    'Inbound connections that did not get in',
+    'reason',
+    (c) => c.refusedHandshakes,
+  )
+  add('p2pd_connections_opened_total', 'Connections opened', undefined, (c) => c.connectionsOpened)
+  add('p2pd_connections_closed_total', 'Connections closed', undefined, (c) => c.connectionsClosed)
+  add('p2pd_links_cut_total', 'Connections closed for what the peer sent', undefined, (c) => c.linksCut)
+  add('p2pd_store_writes_total', 'Writes to the store', undefined, (c) => c.storeWrites)
+  add('p2pd_store_failures_total', 'Writes to the store that failed', undefined, (c) => c.storeFailures)
+  addGauge(registry, 'p2pd_loop_lag_seconds', 'How late the protocol timer last fired', [], (set) =>
+    set({}, (peer()?.counters().loopLagMs ?? 0) / 1000),
+  )
+  addGauge(registry, 'p2pd_loop_lag_max_seconds', 'How late the protocol timer ever fired', [], (set) =>
+    set({}, (peer()?.counters().loopLagMaxMs ?? 0) / 1000),
+  )
+}
+
+function sampleRoundTrips(registry: Registry, { peer }: MetricsSource): NodeJS.Timeout {
+  const histogram = new Histogram({
+    name: 'p2pd_round_trip_seconds',
+    help: "Members' smoothed round trips, one sample a member each 5 s while connected",
+    buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1],
+    registers: [registry],
+  })
+  const sample = () => {
+    for (const member of peer()?.members() ?? [])
+      if (isMeasured(member)) histogram.observe(member.rttMs / 1000)
+  }
+  sample()
+  return setInterval(sample, samplePeriodMs).unref()
+}
+
+function isMeasured(member: MemberView): member is MemberView & { rttMs: number } {
+  return member.connected && !member.self && member.rttMs !== undefined
+}
+
+function addGauge(
+  registry: Registry,
+  name: string,
+  help: string,
+  labelNames: readonly string[],
+  collect: (set: (labels: Record<string, string>, value: number) => void) => void,
+): void {
+  new Gauge({
+    name,
+    help,
+    labelNames,
+    registers: [registry],
+    collect() {
+      this.reset()
+      collect((labels, value) => this.set(labels, value))
+    },
+  })
+}
+
+/** A counter that is kept elsewhere: read whole, by label value if there is a label. */
+function addCounter(
+  registry: Registry,
+  name: string,
+  help: string,
+  label: string | undefined,
+  read: () => Reading,
+): void {
+  new Counter({
+    name,
+    help,
+    labelNames: label === undefined ? [] : [label],
+    registers: [registry],
+    collect() {
+      this.reset()
+      const reading = read() ?? 0
+      if (label === undefined || typeof reading === 'number')
+        this.inc(typeof reading === 'number' ? reading : 0)
+      else for (const [value, count] of Object.entries(reading)) this.inc({ [label]: value }, count ?? 0)
+    },
+  })
+}
