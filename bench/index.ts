@@ -1,0 +1,38 @@
+/** `npm run bench [-- NAME…] [--json]`: exit 1 when a bar is missed, 2 on a wrong name. */
+import { parseArgs } from 'node:util'
+import { daemon } from './daemon.ts'
+import { type Bench, type Figure, figure, table } from './harness.ts'
+
+const benches: readonly Bench[] = [daemon]
+
+const { values, positionals } = parseArgs({
+  options: { json: { type: 'boolean', default: false } },
+  allowPositionals: true,
+})
+
+const unknown = positionals.filter((name) => !benches.some((bench) => bench.name === name))
+if (unknown.length > 0) {
+  console.error(
+    `no bench is called ${unknown.join(', ')}; there is ${benches.map(({ name }) => name).join(', ')}`,
+  )
+  process.exit(2)
+}
+
+const interrupted = new AbortController()
+process.once('SIGINT', () => interrupted.abort(new Error('interrupted')))
+
+const chosen = benches.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
+const figures: Figure[] = []
+for (const bench of chosen) {
+  await bench.run({
+    signal: interrupted.signal,
+    progress: (text) => console.error(`${bench.name}: ${text}`),
+    report: (question) => {
+      const answer = figure(bench.name, question)
+      figures.push(answer)
+      if (values.json) console.log(JSON.stringify(answer))
+    },
+  })
+}
+if (!values.json) console.log(table(figures))
+process.exitCode = figures.some(({ met }) => met === false) ? 1 : 0

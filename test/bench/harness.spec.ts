@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict'
+import { figure, median, table } from '../../bench/harness.ts'
+
+describe('a figure', () => {
+  it('is the median of its runs, with the worst beside it', () => {
+    assert.equal(median([3, 1, 2]), 2)
+    assert.equal(median([4, 1, 2, 3]), 2.5)
+    const { ours, worst, runs } = figure('b', { question: 'q', unit: 'ms', samples: [5, 1, 9] })
+    assert.deepEqual({ ours, worst, runs }, { ours: 5, worst: 9, runs: 3 })
+  })
+
+  it('meets its bar by the median, or by the worst run where that is asked', () => {
+    const asked = { question: 'q', unit: 'ms', samples: [1, 2, 30], limit: 10 } as const
+    assert.equal(figure('b', asked).met, true)
+    assert.equal(figure('b', { ...asked, judge: 'worst' }).met, false)
+    assert.equal(figure('b', { ...asked, judge: 'worst' }).bar, 'worst ≤ 10 ms')
+  })
+
+  it('has null for what is absent', () => {
+    const { rival, theirs, limit, bar, met } = figure('b', { question: 'q', unit: 'ms', samples: [1] })
+    assert.deepEqual([rival, theirs, limit, bar, met], [null, null, null, null, null])
+    const beside = figure('b', { question: 'q', unit: 'ms', samples: [1], rival: 'serf', rivalSamples: [] })
+    assert.deepEqual([beside.rival, beside.theirs], ['serf', null])
+  })
+
+  it('shows in a table that a bar was missed', () => {
+    const missed = figure('b', { question: 'how fast', unit: 'ms', samples: [20], limit: 10 })
+    assert.match(table([missed]), /how fast\s+ms\s+20\s+20\s+–\s+–\s+median ≤ 10 ms\s+NO\s+1/)
+  })
+})
