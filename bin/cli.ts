@@ -53,6 +53,9 @@ async function invoke({ spec, path, args, options, common }: Invocation): Promis
   }
 }
 
+/** 128 + SIGTERM, as a shell reports it. */
+const terminated = 143
+
 interface Interruption {
   readonly signal: AbortSignal
   /** 128 + the signal's number, once there was one. */
@@ -69,7 +72,7 @@ function watchSignals(): Interruption {
     aborter.abort()
   }
   process.on('SIGINT', interrupt(exitCodes.interrupted))
-  process.on('SIGTERM', interrupt(exitCodes.terminated))
+  process.on('SIGTERM', interrupt(terminated))
   return { signal: aborter.signal, exitCode: () => exitCode }
 }
 
@@ -94,7 +97,7 @@ function watchOutputs(outlivesReader: boolean): void {
 }
 
 async function printVersion(json: boolean): Promise<number> {
-  const { packageVersion } = await import('./version.ts')
+  const { packageVersion } = await import('../daemon/version.ts')
   const version = packageVersion()
   if (json) printJson(process.stdout, { version })
   else printLine(process.stdout, version)

@@ -3,6 +3,7 @@ import type { CommandModule } from './context.ts'
 
 /** By what is typed. */
 export const commandModules: Readonly<Record<string, () => Promise<CommandModule>>> = {
+  p2pd: () => import('./commands/run.ts'),
   'p2pd init': () => import('./commands/init.ts'),
   'p2pd status': () => import('./commands/status.ts'),
   'p2pd members': () => import('./commands/members.ts'),

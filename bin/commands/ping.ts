@@ -45,8 +45,8 @@ export async function run(context: Context, args: readonly string[], options: Op
       if (seq > 1) await delay(options.interval ?? defaultIntervalMs, undefined, { signal: context.signal })
       const answer = await client.ping({ peer, timeoutMs }, { signal: context.signal }).catch(unanswered)
       target ??= answer
-      rttsMs.push(answer?.rttMs ?? null)
-      if (!context.json) printLine(context.stdout, renderReply(seq, answer, peer, timeoutMs))
+      rttsMs.push(answer ? toMicroseconds(answer.rttMs) : null)
+      if (!context.json) printLine(context.stdout, renderReply(seq, answer, peer))
     }
   } catch (error) {
     // Ctrl-C ends the series, as with ping(8); the exit code says so all the same.
@@ -84,22 +84,26 @@ export function summarise(
     received: answered.length,
     rttsMs,
     minMs: none ? null : Math.min(...answered),
-    avgMs: none ? null : avgMs,
+    avgMs: none ? null : toMicroseconds(avgMs),
     maxMs: none ? null : Math.max(...answered),
-    mdevMs: none ? null : mdevMs,
+    mdevMs: none ? null : toMicroseconds(mdevMs),
   }
+}
+
+/** Digits beyond are noise. */
+function toMicroseconds(ms: number): number {
+  return Math.round(ms * 1000) / 1000
 }
 
 export function renderReply(
   seq: number,
   answer: { readonly peerId: string; readonly name: string; readonly rttMs: number } | undefined,
   peer: string,
-  timeoutMs: number,
 ): string {
   return printable(
     answer
       ? `answer from ${describePeer(answer)}: seq=${seq} time=${formatRtt(answer.rttMs)}`
-      : `no answer from ${peer}: seq=${seq} within ${timeoutMs}ms`,
+      : `no answer from ${peer}: seq=${seq}`,
   )
 }
 

@@ -147,7 +147,7 @@ describe('the report of a ping', () => {
       minMs: 1,
       avgMs: 2,
       maxMs: 3,
-      mdevMs: 2 / 3,
+      mdevMs: 0.667,
     })
     assert.deepEqual(renderSummary(report, 'm'), [
       '--- m1 ---',
@@ -165,10 +165,10 @@ describe('the report of a ping', () => {
 
   it('has a line for each round trip', () => {
     assert.equal(
-      renderReply(2, { ...target, rttMs: 0.5 }, 'm', 5000),
+      renderReply(2, { ...target, rttMs: 0.5 }, 'm'),
       'answer from m1 (12D3KooWAAAA): seq=2 time=0.50ms',
     )
-    assert.equal(renderReply(3, undefined, 'm\n1', 5000), 'no answer from m?1: seq=3 within 5000ms')
+    assert.equal(renderReply(3, undefined, 'm\n1'), 'no answer from m?1: seq=3')
   })
 })
 
