@@ -107,11 +107,11 @@ export class Cluster {
     this.#watch(member, member.process)
     await member.process.ready(readyWithinMs, this.#options.signal)
     const readyAt = recorder.now()
+    recorder.record({ type: 'ready', peer: name })
     const { peerId, generation } = await member.client.status({ signal: this.#options.signal })
     member.previousGeneration = member.generation
     member.generation = generation
     recorder.introduce(peerId, name)
-    recorder.record({ type: 'ready', peer: name, generation })
     await recorder.follow(name, member.client)
     return readyAt - startedAt
   }

@@ -45,12 +45,11 @@ export interface Reporter {
 }
 
 export function jsonReporter(stdout: Output): Reporter {
-  const print = (value: unknown): void => void stdout.write(`${JSON.stringify(value)}\n`)
+  const print = (value: unknown): void => void stdout.write(`${JSON.stringify(value, tenths)}\n`)
   return {
     start: ({ name }, peers) => print({ phase: 'begin', scenario: name, peers }),
     begin: () => {},
-    end: ({ phase, peer, figures }) =>
-      print({ phase, ...(peer === undefined ? {} : { peer }), ...rounded(figures) }),
+    end: ({ phase, peer, figures }) => print({ phase, ...(peer === undefined ? {} : { peer }), ...figures }),
     keep: (folder, running) =>
       print({ phase: 'keep', folder, peers: running.map(({ name, dataDir }) => ({ name, dataDir })) }),
     verdict: print,
@@ -122,8 +121,7 @@ function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`
 }
 
-function rounded(figures: Phase['figures']): Phase['figures'] {
-  return Object.fromEntries(
-    Object.entries(figures).map(([name, value]) => [name, Math.round(value * 10) / 10]),
-  )
+/** Milliseconds are not known any better than that. */
+function tenths(_key: string, value: unknown): unknown {
+  return typeof value === 'number' ? Math.round(value * 10) / 10 : value
 }

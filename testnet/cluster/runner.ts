@@ -1,6 +1,7 @@
 /** Carries out a scenario's steps on a cluster, and says of each what came of it. */
 import { P2pdError } from '../../lib/wire/errors.ts'
 import { checkCompleteness } from '../checkers/completeness.ts'
+import { checkConvergence } from '../checkers/convergence.ts'
 import type { Cluster } from './cluster.ts'
 import { type Expectation, oneView, shown } from './expectations.ts'
 import type { Deed, Scenario } from './scenario.ts'
@@ -55,7 +56,7 @@ async function runDeed(
   switch (deed.do) {
     case 'form':
       listener.end(await startAll(cluster, listener))
-      return listener.end(await agree(cluster, deed.withinMs, listener))
+      return listener.end(await agree(cluster, scenario, deed.withinMs, listener))
     case 'kill':
       return listener.end(await kill(cluster, deed.peer, listener))
     case 'stop':
@@ -98,12 +99,17 @@ async function startAll(cluster: Cluster, listener: PhaseListener): Promise<Phas
   }
 }
 
-async function agree(cluster: Cluster, withinMs: number, listener: PhaseListener): Promise<Phase> {
+async function agree(
+  cluster: Cluster,
+  { bounds }: Scenario,
+  withinMs: number,
+  listener: PhaseListener,
+): Promise<Phase> {
   const peers = cluster.members.length
-  const readyAt = cluster.recorder.now()
   listener.begin('waiting for one view')
   await cluster.until(() => oneView(cluster), withinMs)
-  const convergenceMs = cluster.recorder.now() - readyAt
+  const { agreements } = checkConvergence(cluster.recorder.history(), bounds).figures
+  const convergenceMs = agreements.findLast(({ after }) => after === 'ready')?.ms ?? 0
   const took = `${whole(convergenceMs)} after the last was ready`
   return {
     phase: 'form',
@@ -162,17 +168,31 @@ function signal(cluster: Cluster, how: 'pause' | 'resume', peer: string): Phase 
 
 async function seeAlive(cluster: Cluster, deed: Expectation, listener: PhaseListener): Promise<Phase> {
   const { peer } = deed
-  const beganAt = cluster.recorder.now()
   listener.begin(`waiting for all to show ${peer} alive`)
   await cluster.until(() => shown(cluster, deed), deed.withinMs)
-  const shownMs = cluster.recorder.now() - beganAt
+  const { firstMs, lastMs } = sinceStart(cluster, peer)
+  const times = `first ${whole(firstMs)} after its start, last ${whole(lastMs)}`
   return {
     phase: 'alive',
     peer,
-    text: `all show ${peer} alive in its newest generation, ${whole(shownMs)} after it was ready`,
-    summary: [`${peer} alive`, `shown by all ${whole(shownMs)} after it was ready`],
-    figures: { shownMs },
+    text: `all show ${peer} alive in its newest generation: ${times}`,
+    summary: [`${peer} alive`, `shown by ${cluster.running().length - 1} others: ${times}`],
+    figures: { firstMs, lastMs },
   }
+}
+
+/** When the others first showed a peer's newest generation alive, ms after it was started. */
+function sinceStart(cluster: Cluster, peer: string): { readonly firstMs: number; readonly lastMs: number } {
+  const history = cluster.recorder.history()
+  const { generation } = cluster.member(peer)
+  const start = history.findLast((event) => event.type === 'started' && event.peer === peer)?.at ?? 0
+  const times = new Map<string, number>()
+  for (const event of history) {
+    if (event.type !== 'view' || event.subject !== peer || event.observer === peer) continue
+    if (event.status !== 'alive' || event.generation !== generation || times.has(event.observer)) continue
+    times.set(event.observer, event.at - start)
+  }
+  return { firstMs: Math.min(...times.values()), lastMs: Math.max(...times.values()) }
 }
 
 async function seeGone(
