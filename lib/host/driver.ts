@@ -26,10 +26,10 @@ export const systemClock = (): Instant => ({ monotonic: performance.now(), wall:
  * After a stall Node runs timers before it reads sockets, so an answer that has
  * long arrived would be stepped after the `wake` that declares it missing. Each
  * `setImmediate` lets one round of socket reads through. Measured with the whole
- * stack (pnet, noise, yamux, frames) and a blocked loop of 1.5 s, 20 times each:
- * without a turn the answer came too late 20 of 20 times, with one turn never
- * (decryption and framing run in the same turn as the read). Three, because a
- * single read is 64 KiB and other connections may be read first.
+ * stack (pnet, noise, yamux, frames) and a loop blocked for 1.5 s: without a turn
+ * the answer came too late 12 of 12 times, with one turn never, because decryption
+ * and framing run in the turn of the read. Three, because a read takes 64 KiB at
+ * most and other connections may come first.
  */
 export const turnsBeforeWake = 3
 

@@ -1,7 +1,7 @@
 import './with-resolvers.ts'
-import { noise } from '@chainsafe/libp2p-noise'
+import { type NoiseComponents, noise } from '@chainsafe/libp2p-noise'
 import { identify } from '@libp2p/identify'
-import type { ConnectionGater, Libp2p } from '@libp2p/interface'
+import type { ConnectionEncrypter, ConnectionGater, Libp2p } from '@libp2p/interface'
 import { preSharedKey } from '@libp2p/pnet'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
@@ -59,7 +59,7 @@ export function createNode(init: NodeInit): Promise<Node> {
     addresses: { listen: [...init.listen] },
     transports: [tcp()],
     connectionProtector: preSharedKey({ psk: swarmKey(init.secret) }),
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [noiseThenMuxer()],
     streamMuxers: [
       yamux({ maxInboundStreams, streamOptions: { maxWriteBufferLength: maxWriteBufferBytes } }),
     ],
@@ -94,6 +94,24 @@ export async function listen(node: Node, addresses: readonly string[]): Promise<
 /** Where the node listens, wildcards expanded to the addresses of the interfaces, without `/p2p/ID`. */
 export function listeningAddresses(node: Node): readonly string[] {
   return node.getMultiaddrs().map((address) => withoutPeer(address.toString()))
+}
+
+/**
+ * Noise that leaves the multiplexer to be agreed on afterwards, one round trip
+ * later. With libp2p's short cut the accepting side counts a connection as open
+ * before the dialling side has judged who answered: then a knock would look like
+ * a peer that comes and dies, and a denied peer would believe it was let in.
+ */
+function noiseThenMuxer(): (components: NoiseComponents) => ConnectionEncrypter {
+  return (components) => {
+    const inner = noise()(components)
+    return {
+      protocol: inner.protocol,
+      secureOutbound: (stream, options) => inner.secureOutbound(stream, options),
+      secureInbound: (stream, options) =>
+        inner.secureInbound(stream, { ...options, skipStreamMuxerNegotiation: true }),
+    }
+  }
 }
 
 /** The swarm key file format that pnet reads. */

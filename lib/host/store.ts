@@ -232,7 +232,9 @@ function storeError(directory: string, error: unknown): P2pdError {
       cause,
     })
   }
-  if (hasCode(cause, 'LEVEL_CORRUPTION') || /MANIFEST-\d+: No such file/.test(text)) {
+  // LevelDB calls a file that is missing or too short an input/output error.
+  const unreadable = /(MANIFEST-\d+|\d+\.ldb|\d+\.log): (No such file|Invalid argument)/.test(text)
+  if (hasCode(cause, 'LEVEL_CORRUPTION') || unreadable) {
     return corrupt(directory, text, cause)
   }
   return new P2pdError('ERR_STORE_ACCESS', `cannot use the store at ${directory}: ${text}`, {

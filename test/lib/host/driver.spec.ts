@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict'
+import { newCounters } from '../../../lib/host/counters.ts'
+import { Driver, turnsBeforeWake } from '../../../lib/host/driver.ts'
+import { withResolvers } from '../../../lib/host/with-resolvers.ts'
+import type { Codec, Core, Effect, Input, Instant, PeerId } from '../../../lib/protocols/core.ts'
+import { P2pdError } from '../../../lib/wire/errors.ts'
+import { eventually } from '../../support/eventually.ts'
+import { forkEchoPeer, killChildPeers } from './child-peer.ts'
+import { startRawPeer, stopRawPeers, testProtocol } from './raw-peer.ts'
+
+type Command = { readonly type: 'go'; readonly effects: readonly TestEffect[] } | { readonly type: 'bad' }
+type Request = { readonly type: 'ask'; readonly id: number }
+type TestEffect = Effect<string, string, Request>
+type TestInput = Input<string, Command>
+
+const codec: Codec<string> = {
+  encode: (message) => new TextEncoder().encode(message),
+  decode: (bytes) => new TextDecoder().decode(bytes),
+}
+
+/** Does as it is told, and remembers what it was stepped with. */
+class ScriptedCore implements Core<string, Command, string, Request> {
+  readonly inputs: TestInput[] = []
+  deadline: number | undefined
+  onWake: (now: Instant) => void = () => {
+    this.deadline = undefined
+  }
+
+  step(input: TestInput, now: Instant): readonly TestEffect[] {
+    this.inputs.push(input)
+    if (input.type === 'bad') throw new Error('a broken assertion')
+    if (input.type === 'wake') this.onWake(now)
+    return input.type === 'go' ? input.effects : []
+  }
+}
+
+function rig(write: () => Promise<void> = async () => {}) {
+  const core = new ScriptedCore()
+  const log: string[] = []
+  const counters = newCounters()
+  const failures: unknown[] = []
+  const driver = new Driver<string, Command, string, Request>({
+    core,
+    codec,
+    counters,
+    send: (to, bytes) => log.push(`send ${to} ${codec.decode(bytes)}`),
+    write: async (entries) => {
+      log.push(`write ${[...entries.keys()].join('+')}`)
+      await write()
+    },
+    emit: (event) => {
+      log.push(`emit ${event}`)
+      if (event === 'again') driver.command({ type: 'go', effects: [emit('inner')] })
+    },
+    request: (request) => log.push(`ask ${request.id}`),
+    writeFailed: () => log.push('write failed'),
+    failed: (error) => failures.push(error),
+  })
+  return { core, driver, log, counters, failures }
+}
+
+const peer = 'p' as PeerId
+const emit = (event: string): TestEffect => ({ type: 'emit', event })
+const send = (message: string): TestEffect => ({ type: 'send', to: peer, message })
+const persist = (key: string): TestEffect => ({ type: 'persist', key, value: new Uint8Array(1) })
+const go = (...effects: readonly TestEffect[]): Command => ({ type: 'go', effects })
+
+describe('the driver', () => {
+  it('carries out effects in order, messages through the codec', () => {
+    const { driver, log } = rig()
+    driver.command(go(send('a'), emit('b'), { type: 'ask', id: 3 }, send('c')))
+    assert.deepEqual(log, ['send p a', 'emit b', 'ask 3', 'send p c'])
+  })
+
+  it('hands a received frame to the core as a message', () => {
+    const { driver, core } = rig()
+    driver.receive(peer, codec.encode('hello'))
+    assert.deepEqual(core.inputs, [{ type: 'receive', from: peer, message: 'hello' }])
+  })
+
+  it('holds later effects back until a record is on the disk, while inputs go on', async () => {
+    const written = withResolvers<void>()
+    const { driver, log, core } = rig(() => written.promise)
+    driver.command(go(emit('before'), persist('k'), emit('after')))
+    driver.command(go(emit('later')))
+    assert.equal(core.inputs.length, 2)
+    assert.deepEqual(log, ['emit before', 'write k'])
+    written.resolve()
+    await eventually('the rest', () => log.length === 4)
+    assert.deepEqual(log.slice(2), ['emit after', 'emit later'])
+  })
+
+  it('writes adjacent records together', async () => {
+    const { driver, log } = rig()
+    driver.command(go(persist('a'), persist('b'), emit('x'), persist('c'), emit('y')))
+    await eventually('all effects', () => log.includes('emit y'))
+    assert.deepEqual(log, ['write a+b', 'emit x', 'write c', 'emit y'])
+  })
+
+  it('tries a failed write again, and lets nothing past it meanwhile', async () => {
+    let attempts = 0
+    const { driver, log, counters } = rig(async () => {
+      attempts += 1
+      if (attempts < 3) throw new P2pdError('ERR_DISK_FULL', 'full')
+    })
+    driver.command(go(persist('k'), emit('after')))
+    await eventually('the third attempt', () => log.includes('emit after'))
+    assert.deepEqual(log, ['write k', 'write failed', 'write k', 'write failed', 'write k', 'emit after'])
+    assert.equal(counters.storeFailures, 2)
+  })
+
+  it('drops what is best effort, and nothing else, while too much waits for the disk', async () => {
+    const written = withResolvers<void>()
+    const { driver, log, counters } = rig(() => written.promise)
+    driver.command(go(persist('k')))
+    for (let i = 0; i < 5000; i += 1) driver.command(go(send(String(i))))
+    driver.command(go(emit('last')))
+    written.resolve()
+    await eventually('the last effect', () => log.includes('emit last'))
+    assert.equal(counters.dropped['store-behind'], 5000 - 4096)
+    driver.stop()
+  })
+
+  it('never re-enters a step: what a listener commands comes after the effects before it', () => {
+    const { driver, log } = rig()
+    driver.command(go(emit('again'), emit('outer')))
+    assert.deepEqual(log, ['emit again', 'emit outer', 'emit inner'])
+  })
+
+  it('stops at a broken assertion and says so once', () => {
+    const { driver, core, failures } = rig()
+    driver.command({ type: 'bad' })
+    driver.command(go())
+    assert.equal(failures.length, 1)
+    assert.equal(core.inputs.length, 1)
+  })
+
+  it('wakes the core when its deadline is reached, not before', async () => {
+    const { driver, core } = rig()
+    const woken = withResolvers<number>()
+    core.onWake = (now) => {
+      core.deadline = undefined
+      woken.resolve(now.monotonic)
+    }
+    core.deadline = performance.now() + 50
+    const due = core.deadline
+    driver.command(go())
+    assert.ok((await woken.promise) >= due)
+  })
+
+  it('follows a deadline that moves closer, and forgets one that is taken back', async () => {
+    const { driver, core } = rig()
+    const woken = withResolvers<void>()
+    core.onWake = () => {
+      core.deadline = undefined
+      woken.resolve()
+    }
+    core.deadline = performance.now() + 60_000
+    driver.command(go())
+    core.deadline = performance.now() + 20
+    driver.command(go())
+    await woken.promise
+    core.deadline = performance.now() + 10
+    driver.command(go())
+    core.deadline = undefined
+    driver.command(go())
+    await new Promise((resolve) => setTimeout(resolve, 40))
+    assert.equal(core.inputs.filter((input) => input.type === 'wake').length, 1)
+  })
+
+  it('takes a deadline beyond what a timer can hold', () => {
+    const { driver, core } = rig()
+    core.deadline = performance.now() + 2 ** 40
+    driver.command(go())
+    assert.equal(core.inputs.length, 1)
+    driver.stop()
+  })
+
+  it('tells how late the timer was, and counts it', async () => {
+    const { driver, core, counters } = rig()
+    core.deadline = performance.now() + 10
+    driver.command(go())
+    block(80)
+    const wake = await eventually('the wake', () => core.inputs.find((input) => input.type === 'wake'))
+    assert.ok(wake.type === 'wake' && wake.lagMs >= 60 && wake.lagMs < 500)
+    assert.ok(counters.loopLagMaxMs >= 60)
+  })
+})
+
+function block(ms: number): void {
+  const end = performance.now() + ms
+  while (performance.now() < end);
+}
+
+describe('the event loop after a stall', () => {
+  afterEach(async () => {
+    killChildPeers()
+    await stopRawPeers()
+  })
+
+  it('delivers an answer that lies in the socket before the wake', async function () {
+    this.timeout(20_000)
+    const child = await forkEchoPeer()
+    let onFrame = (): void => {}
+    const me = await startRawPeer({ receive: () => onFrame() })
+    const addresses = [child.address]
+    await me.dialer.dial({ type: 'dial', id: 1, peer: child.id, addresses, mode: 'connect', timeoutMs: 5000 })
+    const answered = withResolvers<void>()
+    onFrame = answered.resolve
+    me.links.send(child.id, testProtocol, new Uint8Array(100))
+    await answered.promise
+    for (let round = 0; round < 4; round += 1) {
+      const { core, driver } = rig()
+      onFrame = () => driver.receive(child.id, codec.encode('answer'))
+      core.deadline = performance.now() + 50
+      driver.command(go())
+      // From here the loop goes to its timers first, and only then to the sockets.
+      setImmediate(() => {
+        me.links.send(child.id, testProtocol, new Uint8Array(100))
+        block(400)
+      })
+      await eventually('the wake', () => core.inputs.some((input) => input.type === 'wake'))
+      const kinds = core.inputs.map((input) => input.type)
+      assert.deepEqual(kinds, ['go', 'receive', 'wake'], `with ${turnsBeforeWake} turns`)
+    }
+  })
+})

@@ -1,0 +1,116 @@
+import { gaterOf } from '../../../lib/host/admission.ts'
+import { type ClosedBy, Connections } from '../../../lib/host/connections.ts'
+import { type Counters, newCounters } from '../../../lib/host/counters.ts'
+import { Dialer } from '../../../lib/host/dialer.ts'
+import { generateIdentity } from '../../../lib/host/identity.ts'
+import { type LinkProtocol, Links } from '../../../lib/host/links.ts'
+import { settleListen } from '../../../lib/host/listen.ts'
+import { createNode, listen, listeningAddresses, type Node } from '../../../lib/host/node.ts'
+import type { PeerId } from '../../../lib/protocols/core.ts'
+
+/** The host layer of one peer without a core: what arrives is collected. */
+export interface RawPeer {
+  readonly id: PeerId
+  readonly node: Node
+  readonly connections: Connections
+  readonly links: Links
+  readonly dialer: Dialer
+  readonly counters: Counters
+  readonly address: string
+  readonly received: { readonly from: PeerId; readonly frame: Uint8Array }[]
+  readonly closings: { readonly peer: PeerId; readonly closedBy: ClosedBy }[]
+  readonly denied: Set<PeerId>
+  stop(): Promise<void>
+}
+
+export interface RawPeerOptions {
+  readonly secret?: Uint8Array
+  readonly protocol?: Partial<LinkProtocol>
+  /** Instead of collecting what arrives. */
+  readonly receive?: (peer: RawPeer, from: PeerId, frame: Uint8Array) => void
+  readonly listen?: string
+}
+
+export const testSecret = new Uint8Array(32).fill(7)
+export const testProtocol = 'test'
+
+const running: RawPeer[] = []
+
+export async function startRawPeer(options: RawPeerOptions = {}): Promise<RawPeer> {
+  const identity = await generateIdentity()
+  const counters = newCounters()
+  const denied = new Set<PeerId>()
+  const admits = (peer: PeerId) => !denied.has(peer)
+  const address = { own: [] as readonly string[] }
+  const dialer = new Dialer({ self: identity.peerId, admits, ownAddresses: () => address.own, counters })
+  const asked = await settleListen([options.listen ?? '/ip4/127.0.0.1/tcp/0'], undefined)
+  const node = await createNode({
+    identity,
+    secret: options.secret ?? testSecret,
+    listen: asked,
+    gater: gaterOf(admits, counters, dialer.judge),
+    datastore: undefined,
+    version: '0',
+  })
+  const received: RawPeer['received'] = []
+  const closings: RawPeer['closings'] = []
+  const connections = new Connections(node, identity.peerId, counters, {
+    connected: () => {},
+    disconnected: (peer, closedBy) => closings.push({ peer, closedBy }),
+    changed: (peer) => links.reconcile(peer),
+  })
+  const links = new Links(node, connections, counters)
+  dialer.start(node, connections)
+  connections.start()
+  await links.register({
+    name: testProtocol,
+    maxFrameBytes: 64 * 1024,
+    queueBytes: 256 * 1024,
+    queueFrames: 512,
+    receive: (from, frame) => {
+      if (options.receive === undefined) received.push({ from, frame })
+      else options.receive(peer, from, frame)
+    },
+    ...options.protocol,
+  })
+  await listen(node, asked)
+  address.own = listeningAddresses(node)
+  const stop = async () => {
+    dialer.stop()
+    connections.stop()
+    links.stop()
+    await node.stop()
+  }
+  const peer: RawPeer = {
+    id: identity.peerId,
+    node,
+    connections,
+    links,
+    dialer,
+    counters,
+    address: address.own[0] ?? '',
+    received,
+    closings,
+    denied,
+    stop,
+  }
+  running.push(peer)
+  return peer
+}
+
+export async function stopRawPeers(): Promise<void> {
+  await Promise.all(running.splice(0).map((peer) => peer.stop()))
+}
+
+let dials = 0
+
+/** What membership would ask for. */
+export function connect(
+  from: RawPeer,
+  to: RawPeer,
+  mode: 'connect' | 'verify' | 'replace' = 'connect',
+): ReturnType<Dialer['dial']> {
+  dials += 1
+  const addresses = [to.address]
+  return from.dialer.dial({ type: 'dial', id: dials, peer: to.id, addresses, mode, timeoutMs: 2000 })
+}
