@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { P2pdError } from '../../../lib/wire/errors.ts'
-import { loadScenario, scenarioNames } from '../../../testnet/cluster/scenario.ts'
+import { loadScenario, scenarioNames } from '../../../testnet/cluster/scenario-files.ts'
 import { assertPeers, parseScenario } from '../../../testnet/cluster/scenario-format.ts'
 
 const bounds = { detectionMs: 1000, convergenceMs: 1000, graceMs: 100 }
