@@ -43,7 +43,8 @@ const readyWithinMs = 60_000
 /** After SIGTERM, ms; the daemon promises 5 s. */
 const stopWithinMs = 6000
 
-const program = fileURLToPath(new URL('../../bin/p2pd.js', import.meta.url))
+/** The compiled `p2pd`. */
+export const program = fileURLToPath(new URL('../../bin/p2pd.js', import.meta.url))
 
 export class Cluster {
   readonly folder: string

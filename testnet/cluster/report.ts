@@ -1,7 +1,8 @@
 /** What a run tells: progress while it goes on, figures and a verdict at its end. */
+import { basename, relative } from 'node:path'
 import type { Violation } from '../checkers/history.ts'
 import { type MembershipFigures, membershipProperties } from '../checkers/membership.ts'
-import type { Member } from './cluster.ts'
+import { type Member, program } from './cluster.ts'
 import { createProgress, type Environment, type Output, type Progress } from './progress.ts'
 import type { Phase } from './runner.ts'
 import type { Scenario } from './scenario.ts'
@@ -73,7 +74,7 @@ export function textReporter({ stdout, stderr, env }: TestnetIo): Reporter {
     },
     keep(folder, running) {
       print(`The cluster goes on running until Ctrl-C; its logs are in ${folder}. Talk to its peers:`)
-      for (const { dataDir } of running) print(`  p2pd members --data ${dataDir}`)
+      for (const { dataDir } of running) print(`  ${commandName()} members --data ${dataDir}`)
     },
     verdict(verdict) {
       const { failure, figures, violations } = verdict
@@ -86,6 +87,12 @@ export function textReporter({ stdout, stderr, env }: TestnetIo): Reporter {
     },
     abandon: () => progress.clear(),
   }
+}
+
+/** As somebody can type it: a clone that is not installed has no `p2pd` on the path. */
+function commandName(): string {
+  if (basename(process.argv[1] ?? '') === 'p2pd') return 'p2pd'
+  return `node ${relative(process.cwd(), program)}`
 }
 
 function summaryOf(
