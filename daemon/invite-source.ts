@@ -1,6 +1,8 @@
 /** Reads the invite that `--invite FILE|-` names, never more than its limit. */
 import { open } from 'node:fs/promises'
 import { P2pdError } from '../lib/wire/errors.ts'
+import { isDialAddress } from './address.ts'
+import { namePattern } from './config.ts'
 import { systemCode } from './files.ts'
 import { decodeInvite, type Invite, inviteLimits } from './invite.ts'
 
@@ -11,7 +13,7 @@ export interface InviteSource {
 }
 
 export async function readInvite(source: string, stdin: AsyncIterable<unknown>): Promise<InviteSource> {
-  if (source === '-') return { invite: decodeInvite(await readLimited(stdin)), warning: undefined }
+  if (source === '-') return { invite: usable(decodeInvite(await readLimited(stdin))), warning: undefined }
   const file = await open(source, 'r').catch((error: unknown) => {
     throw new P2pdError(
       'ERR_INVITE_FILE',
@@ -26,7 +28,7 @@ export async function readInvite(source: string, stdin: AsyncIterable<unknown>):
     const found = await file.stat()
     if (found.isDirectory()) throw new P2pdError('ERR_INVITE_FILE', `${source} is a directory, not an invite`)
     const loose = found.isFile() && (found.mode & 0o077) !== 0
-    const invite = decodeInvite(await readLimited(file.createReadStream({ autoClose: false })))
+    const invite = usable(decodeInvite(await readLimited(file.createReadStream({ autoClose: false }))))
     return {
       invite,
       warning: loose
@@ -36,6 +38,14 @@ export async function readInvite(source: string, stdin: AsyncIterable<unknown>):
   } finally {
     await file.close()
   }
+}
+
+/** What no daemon of ours would have put in is kept out of the data directory. */
+function usable(invite: Invite): Invite {
+  if (namePattern.test(invite.cluster) && invite.addresses.every(isDialAddress)) return invite
+  throw new P2pdError('ERR_INVITE_TORN', 'this invite names a cluster or addresses that cannot be', {
+    hint: "make a new one with 'p2pd invite'",
+  })
 }
 
 async function readLimited(chunks: AsyncIterable<unknown>): Promise<string> {

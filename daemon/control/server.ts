@@ -31,7 +31,6 @@ export function createControlServer(service: ControlService, guard?: () => Loopb
   const app = Fastify({
     bodyLimit: limits.bodyBytes,
     forceCloseConnections: true,
-    disableRequestLogging: true,
     exposeHeadRoutes: false,
     requestTimeout: 10_000,
     routerOptions: { maxParamLength: 128, querystringParser: parseQuery },

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { configDefaults, type DaemonFlags, loadConfig, parseConfigFile } from '../../daemon/config.ts'
+import { configTemplate } from '../../daemon/config-template.ts'
+import { removeTempDirs, tempDir } from '../support/temp-dir.ts'
+
+describe("the daemon's configuration", () => {
+  afterEach(removeTempDirs)
+
+  async function load(flags: DaemonFlags, env: Record<string, string> = {}, file?: string) {
+    const data = await tempDir()
+    if (file !== undefined) await writeFile(join(data, 'config.toml'), file)
+    return await loadConfig({ data, ...flags }, env)
+  }
+
+  it('takes flags over the environment over the file over defaults', async () => {
+    const file = 'name = "file"\ncluster = "file"\nprofile = "local"\nlog = "warn"\n'
+    const config = await load({ name: 'flag' }, { P2PD_NAME: 'env', P2PD_CLUSTER: 'env' }, file)
+    assert.equal(config.name, 'flag')
+    assert.equal(config.cluster, 'env')
+    assert.equal(config.profile, 'local')
+    assert.equal(config.log, 'warn')
+    assert.equal(config.fastPath, true)
+    assert.equal((await load({})).profile, configDefaults.profile)
+  })
+
+  it('keeps for the next start what flags and environment said, and not what the file says', async () => {
+    const listen = ['/ip4/127.0.0.1/tcp/0']
+    const config = await load({ listen }, { P2PD_NAME: 'env' }, 'announce = ["/ip4/192.0.2.1/tcp/1"]\n')
+    assert.deepEqual(config.said, { name: 'env', listen, announce: undefined })
+    assert.deepEqual(config.announce, ['/ip4/192.0.2.1/tcp/1'])
+  })
+
+  it('takes lists and switches from the environment', async () => {
+    const env = {
+      P2PD_LISTEN: '/ip4/127.0.0.1/tcp/1, /ip6/::1/tcp/1',
+      P2PD_FAST_PATH: 'false',
+      P2PD_CONTROL_TCP: '127.0.0.1:7070',
+      P2PD_NAME: '',
+    }
+    const config = await load({}, env)
+    assert.deepEqual(config.listen, ['/ip4/127.0.0.1/tcp/1', '/ip6/::1/tcp/1'])
+    assert.equal(config.fastPath, false)
+    assert.equal(config.control.tcp, '127.0.0.1:7070')
+    assert.equal(config.name, undefined)
+  })
+
+  it('names the source and the key of whatever is wrong', async () => {
+    const wrong: [DaemonFlags, Record<string, string>, string | undefined, string, RegExp][] = [
+      [{ profile: 'wan' }, {}, undefined, 'ERR_CONFIG', /^--profile must be one of lan, local$/],
+      [{ name: 'a b' }, {}, undefined, 'ERR_CONFIG', /^--name must be/],
+      [{}, { P2PD_FAST_PATH: 'maybe' }, undefined, 'ERR_CONFIG', /^P2PD_FAST_PATH must be a boolean$/],
+      [
+        {},
+        { P2PD_CONTROL_TCP: '0.0.0.0:1' },
+        undefined,
+        'ERR_CONFIG',
+        /^P2PD_CONTROL_TCP must be a loopback/,
+      ],
+      [{}, {}, 'lisen = []\n', 'ERR_CONFIG', /^lisen in .*config\.toml is not a known key$/],
+      [{}, {}, '[membership]\nfastpath = true\n', 'ERR_CONFIG', /^membership\.fastpath in /],
+      [{}, {}, 'name = 3\n', 'ERR_CONFIG', /^name in .* must be a string$/],
+      [{}, {}, 'listen = "x"\n', 'ERR_CONFIG', /^listen in .* must be a list$/],
+      [{}, {}, 'name = \n', 'ERR_CONFIG', /config\.toml, line 1 is not TOML/],
+      [{}, {}, 'data = "/x"\n', 'ERR_CONFIG', /cannot be set inside the data directory/],
+      [
+        { listen: ['/ip4/1.2.3/tcp/1'] },
+        {},
+        undefined,
+        'ERR_BAD_ADDRESS',
+        /^--listen: "\/ip4\/1\.2\.3\/tcp\/1"/,
+      ],
+      [{ listen: ['/dns4/a.example/tcp/1'] }, {}, undefined, 'ERR_BAD_ADDRESS', /^--listen/],
+      [{ join: ['/ip4/192.0.2.1/tcp/0'] }, {}, undefined, 'ERR_BAD_ADDRESS', /^--join/],
+      [{}, { P2PD_ANNOUNCE: 'nonsense' }, undefined, 'ERR_BAD_ADDRESS', /^P2PD_ANNOUNCE: "nonsense"/],
+    ]
+    for (const [flags, env, file, code, message] of wrong) {
+      await assert.rejects(load(flags, env, file), { code, message })
+    }
+  })
+
+  it('refuses a secret wherever somebody puts it', async () => {
+    await assert.rejects(load({}, { P2PD_SECRET: 'x' }), {
+      code: 'ERR_CONFIG',
+      message: /^P2PD_SECRET is not read/,
+    })
+    await assert.rejects(load({}, {}, 'secret = "x"\n'), { code: 'ERR_CONFIG', hint: /--invite FILE/ })
+  })
+
+  it('reads the named file instead of the one in the data directory, which may then say where that is', async () => {
+    const folder = await tempDir()
+    const path = join(folder, 'p2pd.toml')
+    await writeFile(path, `data = ${JSON.stringify(join(folder, 'data'))}\nname = "named"\n`)
+    assert.equal((await loadConfig({ config: path }, {})).dataDir, join(folder, 'data'))
+    assert.equal((await load({ config: path }, {}, 'name = "inside"\n')).name, 'named')
+    await assert.rejects(load({ config: join(folder, 'missing.toml') }), { code: 'ERR_CONFIG' })
+  })
+})
+
+describe('the config file that init writes', () => {
+  it('parses and sets nothing but what was given', async () => {
+    assert.deepEqual(await parseConfigFile(configTemplate({}), 'x'), { membership: {}, control: {} })
+    const given = { name: 'm1', listen: ['/ip4/127.0.0.1/tcp/4001'], log: 'debug' as const }
+    assert.deepEqual(await parseConfigFile(configTemplate(given), 'x'), {
+      ...given,
+      membership: {},
+      control: {},
+    })
+  })
+
+  it('documents every key with a value that is accepted', async () => {
+    const uncommented = configTemplate({}).replace(/^#(\w+ = )/gm, '$1')
+    const parsed = await parseConfigFile(uncommented, 'x')
+    assert.deepEqual(parsed, {
+      name: 'web-1',
+      cluster: 'p2pd',
+      listen: ['/ip4/0.0.0.0/tcp/0', '/ip6/::/tcp/0'],
+      announce: [],
+      join: [],
+      profile: configDefaults.profile,
+      log: configDefaults.log,
+      membership: { fastPath: configDefaults.fastPath },
+      control: { tcp: '127.0.0.1:7070', tokenFile: 'control.token', hosts: [], origins: [] },
+    })
+  })
+})

@@ -1,0 +1,81 @@
+import type { PeerPort } from '../../../daemon/peer-port.ts'
+import { newCounters } from '../../../lib/host/counters.ts'
+import type { AdmissionList, MemberView, PeerId } from '../../../lib/index.ts'
+import { P2pdError } from '../../../lib/wire/errors.ts'
+
+/** Ids that real keys have, so that they pass for whole ones. */
+export const ids = [
+  '12D3KooWQNfcrY2XCNuVhBYGGk3dFqqovE4FDXDuhJh2A81ZhfkG',
+  '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp',
+  '12D3KooWHdiAxVd8uMQR1hGWXccidmfCwLqcMpGwR6QkTP6QRMuD',
+] as [PeerId, PeerId, PeerId]
+
+export function view(peer: PeerId, name: string, changes: Partial<MemberView> = {}): MemberView {
+  return {
+    peer,
+    self: false,
+    name,
+    version: '0.1.0',
+    status: 'alive',
+    reason: undefined,
+    generation: 1,
+    incarnation: 0,
+    addresses: ['/ip4/192.0.2.1/tcp/4001'],
+    rttMs: 1.5,
+    since: 1_700_000_000_000,
+    accusers: [],
+    connected: true,
+    ...changes,
+  }
+}
+
+export class FakePeer implements PeerPort {
+  readonly peerId = ids[0]
+  readonly name = 'm0'
+  readonly cluster = 'shop'
+  readonly clusterId = '0123456789abcdef0123456789abcdef'
+  readonly generation = 7
+  readonly rolledBack = false
+  readonly addresses = [`/ip4/192.0.2.1/tcp/4001/p2p/${ids[0]}`]
+  readonly health = { score: 0, isolated: false }
+  views: MemberView[] = [
+    view(ids[0], 'm0', { self: true, rttMs: undefined }),
+    view(ids[1], 'm1'),
+    view(ids[2], 'm2', { status: 'dead', connected: false, addresses: ['/ip4/192.0.2.3/tcp/4003'] }),
+  ]
+  list: AdmissionList = { restricted: false, allowed: [], denied: [] }
+  readonly joined: string[][] = []
+  /** What `join` brings about. */
+  onJoin = () => {}
+
+  readonly admission = {
+    list: () => this.list,
+    allow: async (peer: PeerId) => {
+      this.list = { ...this.list, restricted: true, allowed: [...this.list.allowed, peer] }
+    },
+    deny: async (peer: PeerId) => {
+      if (peer === this.peerId) throw new P2pdError('ERR_SELF', 'a peer cannot deny itself')
+      this.list = { ...this.list, denied: [...this.list.denied, peer] }
+    },
+  }
+
+  members(): readonly MemberView[] {
+    return this.views
+  }
+
+  join(addresses: readonly string[]): void {
+    this.joined.push([...addresses])
+    this.onJoin()
+  }
+
+  async ping(peer: string, { signal }: { signal?: AbortSignal } = {}): Promise<{ rttMs: number }> {
+    if (this.views.some((member) => member.peer === peer && member.connected)) return { rttMs: 1.25 }
+    return await new Promise((_resolve, reject) => {
+      signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
+    })
+  }
+
+  counters() {
+    return { ...newCounters(), framesIn: 42, connections: 1, dials: { connected: 3 } }
+  }
+}
