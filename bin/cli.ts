@@ -37,7 +37,10 @@ async function invoke({ spec, path, args, options, common }: Invocation): Promis
         dataFlag: common.data,
         dataDir: resolveDataDir(common.data, process.env),
         env: process.env,
-        stdin: process.stdin,
+        // Not before it is asked for: a program that only writes may have none.
+        get stdin() {
+          return process.stdin
+        },
         stdout: process.stdout,
         stderr: process.stderr,
         signal: interruption?.signal ?? new AbortController().signal,
