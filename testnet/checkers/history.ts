@@ -8,8 +8,17 @@
  * can be seen to react to it earlier.
  */
 export type HistoryEvent =
-  /** A process of this peer was started; `life` counts its starts from 1. */
-  | { readonly at: number; readonly type: 'started'; readonly peer: string; readonly life: number }
+  /**
+   * A process of this peer was started; `life` counts its starts from 1.
+   * `forgetful`: on a disk that was wiped or restored from a backup.
+   */
+  | {
+      readonly at: number
+      readonly type: 'started'
+      readonly peer: string
+      readonly life: number
+      readonly forgetful?: boolean
+    }
   /** It takes part. `generation`: the one that it says it has, where its own row is not recorded. */
   | { readonly at: number; readonly type: 'ready'; readonly peer: string; readonly generation?: number }
   /** Ended without a word: SIGKILL, power cut. */

@@ -1,7 +1,8 @@
 /**
  * No resurrection: at one observer, for as long as its process lives, a row only
  * moves up. Generation never falls; incarnation never falls, not even into a new
- * generation; at equal ones alive < suspect < dead < left.
+ * generation, unless the disk that remembered it went back; at equal ones
+ * alive < suspect < dead < left.
  */
 import type { HistoryEvent, MembershipBounds, Verdict, ViewEvent, ViewStatus, Violation } from './history.ts'
 import { Truth } from './truth.ts'
@@ -15,15 +16,19 @@ export function checkPrecedence(
   const truth = new Truth(bounds.graceMs)
   const violations: Violation[] = []
   const rows = new Map<string, Map<string, ViewEvent>>()
+  const forgetful = new Set<string>()
   for (const event of history) {
     truth.apply(event)
-    if (event.type === 'started') rows.delete(event.peer)
+    if (event.type === 'started') {
+      rows.delete(event.peer)
+      if (event.forgetful === true) forgetful.add(event.peer)
+    }
     if (event.type !== 'view' || !truth.live(event.observer)) continue
     const own = rows.get(event.observer) ?? new Map<string, ViewEvent>()
     rows.set(event.observer, own)
     const before = own.get(event.subject)
     own.set(event.subject, event)
-    const fault = before === undefined ? undefined : fall(before, event)
+    const fault = before === undefined ? undefined : fall(before, event, forgetful.has(event.subject))
     if (before === undefined || fault === undefined) continue
     violations.push({
       property: 'no-resurrection',
@@ -34,12 +39,11 @@ export function checkPrecedence(
   return { violations, figures: {} }
 }
 
-function fall(before: ViewEvent, after: ViewEvent): string | undefined {
+function fall(before: ViewEvent, after: ViewEvent, forgetful: boolean): string | undefined {
   if (after.generation < before.generation) return 'the generation falls'
   if (after.incarnation < before.incarnation) {
-    return after.generation > before.generation
-      ? 'the incarnation falls with a new generation'
-      : 'the incarnation falls'
+    if (after.generation === before.generation) return 'the incarnation falls'
+    if (!forgetful) return 'the incarnation falls with a new generation'
   }
   const same = after.generation === before.generation && after.incarnation === before.incarnation
   if (same && rank[after.status] < rank[before.status]) {

@@ -1,0 +1,5 @@
+/** What one core says to another, encoded, with a hash for the trace. */
+export interface Frame {
+  readonly bytes: Uint8Array
+  readonly hash: number
+}

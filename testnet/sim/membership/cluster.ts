@@ -1,0 +1,320 @@
+import type { Core, PeerId } from '../../../lib/protocols/core.ts'
+import { packetCodec } from '../../../lib/protocols/membership/codec.ts'
+import type { MembershipInit } from '../../../lib/protocols/membership/init.ts'
+import { Membership } from '../../../lib/protocols/membership/membership.ts'
+import type {
+  MemberStatus,
+  MembershipCommand,
+  MembershipEvent,
+  MembershipRequest,
+  MemberView,
+  Packet,
+} from '../../../lib/protocols/membership/messages.ts'
+import type { MembershipUnits } from '../../../lib/protocols/membership/units.ts'
+import type { HistoryEvent, ViewStatus, Violation } from '../../checkers/history.ts'
+import { HostClock } from '../clock.ts'
+import { Disk } from '../disk.ts'
+import { Keys } from '../keys.ts'
+import { Machine } from '../machine.ts'
+import { Network } from '../network.ts'
+import { Process, type Program } from '../process.ts'
+import type { World } from '../world.ts'
+import { Dialler, type MemberProcess } from './dialler.ts'
+import { Liar } from './liar.ts'
+import type { MemberHost } from './member-host.ts'
+import type { Lie, MembershipSimOptions } from './options.ts'
+import { Watch } from './watch.ts'
+
+export type MembershipCore = Core<Packet, MembershipCommand, MembershipEvent, MembershipRequest>
+
+/** A plausible mistake: rules replaced, or the whole core wrapped. */
+export interface MembershipMutant {
+  readonly name: string
+  readonly mistake: string
+  readonly units?: Partial<MembershipUnits>
+  wrap?(core: MembershipCore): MembershipCore
+}
+
+const clusterName = 'sim'
+/** Wall time at which every world begins, ms since 1970; any date would do. */
+const epochMs = 1_800_000_000_000
+/** Misbehaviours of one peer after which its links are closed. */
+const misbehaviourLimit = 32
+const maxViolations = 20
+
+/** The members, their machines and their network; what is done to them and what they say is recorded. */
+export class Cluster {
+  readonly world: World
+  readonly network: Network
+  readonly options: MembershipSimOptions
+  readonly hosts: MemberHost[] = []
+  readonly history: HistoryEvent[] = []
+  readonly violations: Violation[] = []
+  /** From when on the liars lie, ms. */
+  lyingFrom = Number.POSITIVE_INFINITY
+  readonly #mutant: MembershipMutant | undefined
+  readonly #keys: Keys
+  readonly #dialler: Dialler
+  readonly #watches = new Map<MemberProcess, Watch>()
+  readonly #lives = new Map<PeerId, number>()
+
+  constructor(world: World, options: MembershipSimOptions, mutant?: MembershipMutant) {
+    this.world = world
+    this.options = options
+    this.#mutant = mutant
+    this.network = new Network(world, world.random.stream('network'), options.network)
+    this.#keys = new Keys(world.random.stream('keys'))
+    this.#dialler = new Dialler(world, this.network)
+  }
+
+  addHost(lie?: Lie): MemberHost {
+    return this.#add(this.#keys.identity(), lie)
+  }
+
+  /** A machine with the same identity: somebody copied the disk. */
+  addClone(of: MemberHost): MemberHost {
+    const clone = this.#add(of.peer, undefined)
+    clone.machine.disk.restore(of.machine.disk.image())
+    return clone
+  }
+
+  /** @param forgetful its disk is older than its last life */
+  start(host: MemberHost, contacts: readonly string[], forgetful = false): void {
+    const { world } = this
+    host.machine.powerOn()
+    if (host.recorded) {
+      host.life = (this.#lives.get(host.peer) ?? 0) + 1
+      this.#lives.set(host.peer, host.life)
+      this.record({ at: world.now, type: 'started', peer: host.peer, life: host.life, forgetful })
+    } else host.life++
+    world.note(`start ${host.name} life ${host.life}`)
+    const durable = host.machine.disk.image()
+    const watch = new Watch(host.peer, host.machine.disk, durable, (property, message) =>
+      this.breach(property, `${host.name}: ${message}`),
+    )
+    const program = this.#program(host, durable, watch)
+    const process: MemberProcess = new Process(world, {
+      peer: host.peer,
+      machine: host.machine,
+      life: host.life,
+      random: world.random.stream(`timers ${host.name}`),
+      program,
+    })
+    host.process = process
+    host.state = 'running'
+    host.machine.run(process)
+    this.#watches.set(process, watch)
+    process.command({ type: 'start', contacts })
+  }
+
+  /** Whether everybody honest shows whoever runs alive, all alike, and nobody else. */
+  agreed(): boolean {
+    const running = this.hosts.filter((host) => host.recorded && host.process?.alive === true)
+    const honest = running.filter((host) => host.lie === undefined && host.state === 'running')
+    const rows = new Map<PeerId, string>()
+    return honest.every((host) => {
+      const alive = (host.core?.members() ?? []).filter(
+        ({ status }) => status !== 'dead' && status !== 'left',
+      )
+      if (alive.length !== running.length) return false
+      return alive.every(({ peer, status, generation, incarnation }) => {
+        const row = `${generation}.${incarnation}`
+        const first = rows.get(peer) ?? row
+        rows.set(peer, first)
+        return status === 'alive' && first === row
+      })
+    })
+  }
+
+  /** Between steps: does each table say what its events said? */
+  compareTables(): void {
+    for (const host of this.hosts) {
+      const { core, process } = host
+      if (core === undefined || process?.alive !== true || !process.settled) continue
+      if (host.state !== 'running' || host.lie !== undefined) continue
+      this.#watches.get(process)?.compare(core.members())
+    }
+  }
+
+  /** Ends the process without a word. */
+  end(host: MemberHost, how: 'kill' | 'power-cut'): void {
+    if (host.process?.alive !== true) return
+    this.world.note(`${how} ${host.name}`)
+    if (host.recorded && host.state !== 'ending') {
+      this.record({ at: this.world.now, type: 'killed', peer: host.peer })
+    }
+    host.state = 'gone'
+    if (how === 'kill') return host.process.kill()
+    host.machine.powerOff()
+    host.process.vanish()
+  }
+
+  record(event: HistoryEvent): void {
+    this.history.push(event)
+  }
+
+  breach(property: string, message: string): void {
+    if (this.violations.length < maxViolations) {
+      this.violations.push({ property, at: this.world.now, message })
+    }
+  }
+
+  #add(peer: PeerId, lie: Lie | undefined): MemberHost {
+    const { world, options } = this
+    const index = this.hosts.length
+    const name = `m${index}`
+    const random = world.random.stream(name)
+    const clock = new HostClock(world, {
+      driftPpm: random.between(-options.driftPpm, options.driftPpm),
+      wallAtZeroMs: epochMs + random.between(-options.wallErrorMs, options.wallErrorMs),
+    })
+    const disk = new Disk(world, random.stream('disk'), options.disk)
+    const machine = new Machine({ index, disk, clock, network: this.network })
+    machine.readdress([`/ip4/10.0.${index >> 8}.${index & 255}/tcp/4001`])
+    const host: MemberHost = {
+      name,
+      peer,
+      machine,
+      lie,
+      recorded: true,
+      state: 'new',
+      life: 0,
+      process: undefined,
+      core: undefined,
+    }
+    this.hosts.push(host)
+    return host
+  }
+
+  #program(
+    host: MemberHost,
+    durable: MembershipInit['durable'],
+    watch: Watch,
+  ): Program<Packet, MembershipCommand, MembershipEvent, MembershipRequest> {
+    const random = this.world.random.stream(`core ${host.name} ${host.life}`)
+    const crypto = this.#keys.crypto(host.peer)
+    const membership = new Membership({
+      self: host.peer,
+      cluster: clusterName,
+      name: host.name,
+      version: '0.0.0',
+      addresses: host.machine.addresses,
+      config: this.options.config,
+      crypto,
+      random: () => random.next(),
+      durable,
+      ...(this.#mutant?.units === undefined ? {} : { units: this.#mutant.units }),
+    })
+    host.core = membership
+    let core: MembershipCore = this.#mutant?.wrap?.(membership) ?? membership
+    if (host.lie !== undefined) {
+      core = new Liar(core, {
+        lie: host.lie,
+        self: host.peer,
+        cluster: clusterName,
+        crypto,
+        random: this.world.random.stream(`liar ${host.name} ${host.life}`),
+        generation: () => membership.generation,
+        lying: () => this.world.now >= this.lyingFrom,
+      })
+    }
+    const misbehaved = new Map<PeerId, number>()
+    return {
+      core,
+      codec: packetCodec,
+      connected: (peer) => ({ type: 'connected', peer }),
+      disconnected: (peer, closedBy) => ({ type: 'disconnected', peer, closedBy }),
+      request: (request, process) => this.#dialler.request(request, process),
+      sending: (packet) => {
+        if (host.lie === undefined) watch.sending(packet)
+      },
+      emitted: (event, process) => this.#emitted(host, process, watch, misbehaved, event),
+    }
+  }
+
+  #emitted(
+    host: MemberHost,
+    process: MemberProcess,
+    watch: Watch,
+    misbehaved: Map<PeerId, number>,
+    event: MembershipEvent,
+  ): void {
+    const recorded = host.recorded && host.lie === undefined
+    switch (event.type) {
+      case 'member':
+        watch.told(event.member)
+        if (recorded) this.record(viewEvent(this.world.now, host.peer, event.member))
+        this.world.remark(() => `${host.name}: ${this.#describe(event.change, event.member)}`)
+        return
+      case 'joined':
+        if (recorded) {
+          const { generation } = event
+          this.record({ at: this.world.now, type: 'ready', peer: host.peer, generation })
+        }
+        return
+      case 'identity-in-use':
+        this.world.note(`${host.name} stops: its identity is in use`)
+        host.state = 'gone'
+        if (recorded) this.record({ at: this.world.now, type: 'killed', peer: host.peer })
+        return process.kill()
+      case 'departed':
+        this.world.note(`${host.name} has departed with ${event.acknowledgements} acknowledgements`)
+        host.state = 'gone'
+        return process.kill()
+      case 'misbehaved': {
+        const count = (misbehaved.get(event.peer) ?? 0) + 1
+        misbehaved.set(event.peer, count % misbehaviourLimit)
+        if (count === misbehaviourLimit) {
+          this.world.remark(
+            () => `${host.name} closes its links to ${this.nameOf(event.peer)}: ${event.reason}`,
+          )
+          for (const end of process.connectionsTo(event.peer)) end.close()
+        }
+        return
+      }
+      case 'rolled-back':
+      case 'refuted':
+      case 'pong':
+        this.world.remark(() => `${host.name}: ${JSON.stringify(event)}`)
+        return
+      default:
+        event satisfies never
+    }
+  }
+
+  /** The text with the members' short names for their ids. */
+  withNames(text: string): string {
+    return this.hosts.reduce((named, host) => named.replaceAll(host.peer, host.name), text)
+  }
+
+  nameOf(peer: string): string {
+    return this.hosts.find((host) => host.peer === peer)?.name ?? peer
+  }
+
+  #describe(change: string, view: MemberView): string {
+    const by =
+      view.accusers.length === 0 ? '' : ` accused by ${view.accusers.map((p) => this.nameOf(p)).join(' ')}`
+    return `${this.nameOf(view.peer)} ${change}: ${view.status} ${view.generation}.${view.incarnation}${by}`
+  }
+}
+
+const shownAs = {
+  joining: 'alive',
+  alive: 'alive',
+  suspect: 'suspect',
+  dead: 'dead',
+  leaving: 'left',
+  left: 'left',
+} as const satisfies Record<MemberStatus, ViewStatus>
+
+function viewEvent(at: number, observer: PeerId, view: MemberView): HistoryEvent {
+  return {
+    at,
+    type: 'view',
+    observer,
+    subject: view.peer,
+    status: shownAs[view.status],
+    generation: view.generation,
+    incarnation: view.incarnation,
+  }
+}

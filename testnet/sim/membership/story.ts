@@ -1,0 +1,303 @@
+import type { DiskImage } from '../disk.ts'
+import type { Random } from '../random.ts'
+import type { World } from '../world.ts'
+import type { Cluster } from './cluster.ts'
+import { type MemberHost, takesPart } from './member-host.ts'
+import type { Fault, MembershipSimOptions } from './options.ts'
+import { Partitions } from './partitions.ts'
+
+const formationLimitMs = 10_000
+/** Between two looks at whether everybody agrees, and how long agreement is watched for flapping, ms. */
+const lookEveryMs = 500
+const watchAgreementMs = 5000
+/** A process that was told to leave or stop is gone by then. */
+const departureLimitMs = 5000
+
+/**
+ * What befalls a cluster: it forms, then faults come (safety), then all of them
+ * end and whoever still runs must agree (liveness).
+ *
+ * Each fault is only done where the promises judged afterwards still hold: see
+ * `spare`.
+ */
+export class Story {
+  readonly #cluster: Cluster
+  readonly #world: World
+  readonly #options: MembershipSimOptions
+  readonly #random: Random
+  readonly #partitions: Partitions
+  /** Frozen for so long that others may call them dead. */
+  readonly #excused = new Set<MemberHost>()
+  /** Whose disk went back. */
+  readonly #amnesiacs = new Set<MemberHost>()
+  readonly #backups = new Map<MemberHost, DiskImage>()
+  /** Two lives of one identity that have yet to settle which goes on. */
+  readonly #contests: { readonly older: MemberHost; readonly newer: MemberHost }[] = []
+  #nextAddress = 0
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster
+    this.#world = cluster.world
+    this.#options = cluster.options
+    this.#random = cluster.world.random.stream('story')
+    this.#partitions = new Partitions(cluster)
+  }
+
+  tell(): void {
+    this.#form()
+    this.#cluster.lyingFrom = this.#world.now
+    const safetyUntil = this.#world.now + this.#options.safetyMs
+    while (this.#world.now < safetyUntil && !this.#broken()) {
+      const pauseMs = this.#random.exponential(this.#options.faultEveryMs)
+      this.#world.runUntil(Math.min(safetyUntil, this.#world.now + pauseMs))
+      this.#cluster.compareTables()
+      if (this.#world.now < safetyUntil) this.#fault(this.#random.weighted(this.#options.faults))
+    }
+    this.#endFaults()
+    this.#runUntilAgreed(this.#options.livenessMs)
+    this.#world.runUntil(this.#world.now + watchAgreementMs)
+    this.#settleContests()
+    this.#cluster.compareTables()
+    this.#cluster.record({ at: this.#world.now, type: 'end' })
+  }
+
+  #broken(): boolean {
+    return this.#cluster.violations.length > 0
+  }
+
+  #form(): void {
+    const { peers, lies, formationMs, everybodyIsSeed } = this.#options
+    for (let i = 0; i < peers; i++) this.#cluster.addHost(lies[i - (peers - lies.length)])
+    const addresses = this.#cluster.hosts.map((host) => host.machine.addresses[0] as string)
+    for (const [i, host] of this.#cluster.hosts.entries()) {
+      const contacts = everybodyIsSeed
+        ? addresses.filter((_, j) => j !== i)
+        : i === 0
+          ? []
+          : [addresses[0] as string]
+      this.#world.after(this.#random.between(0, formationMs), () => this.#cluster.start(host, contacts))
+    }
+    this.#world.runUntil(formationMs)
+    this.#runUntilAgreed(formationLimitMs)
+  }
+
+  /** Stops early: the checkers judge whether it took too long. */
+  #runUntilAgreed(atMostMs: number): void {
+    const until = this.#world.now + atMostMs
+    do this.#world.runUntil(Math.min(until, this.#world.now + lookEveryMs))
+    while (this.#world.now < until && !this.#cluster.agreed())
+  }
+
+  #fault(fault: Fault): void {
+    switch (fault) {
+      case 'kill':
+      case 'power-cut':
+        return this.#withSpare((host) => this.#cluster.end(host, fault))
+      case 'stop':
+      case 'leave':
+        return this.#withSpare((host) => this.#depart(host, fault))
+      case 'restart':
+        return this.#restart()
+      case 'restore-backup':
+      case 'wipe':
+        return this.#rollBack(fault)
+      case 'clone':
+        return this.#withSpare((host) => this.#clone(host))
+      case 'pause':
+        return this.#withSpare((host) => this.#pause(host))
+      case 'stall':
+        return this.#stall()
+      case 'partition':
+      case 'one-way-cut':
+      case 'isolate':
+        return this.#partitions.cut(fault, this.#random)
+      case 'reset-connections':
+        return this.#resetConnections()
+      case 'set-wall-clock':
+        return this.#setWallClock()
+      case 'readdress':
+        return this.#readdress()
+      case 'join-again':
+        return this.#joinAgain()
+      default:
+        fault satisfies never
+    }
+  }
+
+  /** All faults end; what is down stays down or comes back; liars go on lying. */
+  #endFaults(): void {
+    this.#world.note('the faults end')
+    this.#partitions.mendAll()
+    for (const host of this.#cluster.hosts) if (host.state === 'frozen') this.#thaw(host)
+    for (const host of this.#gone()) if (this.#random.chance(0.5)) this.#start(host)
+  }
+
+  /** Somebody who may be lost without asking more of the others than was promised. */
+  #withSpare(act: (host: MemberHost) => void): void {
+    const candidates = this.#free()
+    // Four members need two accusers for a verdict, and one liar must not find itself among three.
+    const needed = this.#options.lies.length > 0 ? 6 : this.#options.peers >= 4 ? 3 : 1
+    if (candidates.length > needed) act(this.#random.pick(candidates))
+  }
+
+  /** Takes part, and is nobody's double. */
+  #free(): MemberHost[] {
+    const contested = new Set(this.#contests.flatMap(({ older, newer }) => [older, newer]))
+    return this.#cluster.hosts.filter((host) => takesPart(host) && !contested.has(host))
+  }
+
+  #gone(): MemberHost[] {
+    const running = new Set(
+      this.#cluster.hosts.filter((host) => host.process?.alive === true).map((host) => host.peer),
+    )
+    return this.#cluster.hosts.filter(
+      (host) => host.state === 'gone' && host.recorded && !running.has(host.peer),
+    )
+  }
+
+  #start(host: MemberHost): void {
+    const contacts = this.#free().map((other) => other.machine.addresses[0] as string)
+    // Who has forgotten its lives must be told of them: alone it could not know.
+    if (this.#amnesiacs.has(host)) {
+      if (this.#partitions.whole && contacts.length > 1) this.#cluster.start(host, contacts, true)
+      return
+    }
+    // Mostly from the persisted peers alone, as `p2pd` without flags does.
+    const flags = this.#random.chance(0.3) && contacts.length > 0 ? [this.#random.pick(contacts)] : []
+    this.#cluster.start(host, flags)
+  }
+
+  #restart(): void {
+    const gone = this.#gone()
+    if (gone.length === 0) return
+    const host = this.#random.pick(gone)
+    this.#backups.set(host, host.machine.disk.image())
+    if (this.#random.chance(0.2)) this.#move(host)
+    this.#start(host)
+  }
+
+  #rollBack(fault: 'restore-backup' | 'wipe'): void {
+    const gone = this.#gone().filter((host) => fault === 'wipe' || this.#backups.has(host))
+    if (gone.length === 0) return
+    const host = this.#random.pick(gone)
+    this.#world.note(`${fault} ${host.name}`)
+    this.#amnesiacs.add(host)
+    host.machine.disk.restore((fault === 'wipe' ? undefined : this.#backups.get(host)) ?? new Map())
+    // With a clock that went back too, only the others know of the later lives.
+    if (this.#random.chance(0.5)) host.machine.clock.stepWall(-this.#random.between(60_000, 86_400_000))
+    this.#start(host)
+  }
+
+  #depart(host: MemberHost, how: 'stop' | 'leave'): void {
+    const { process } = host
+    if (process === undefined) return
+    this.#world.note(`${how} ${host.name}`)
+    this.#cluster.record({ at: this.#world.now, type: how === 'stop' ? 'stopped' : 'left', peer: host.peer })
+    host.state = 'ending'
+    process.command({ type: how })
+    this.#world.after(departureLimitMs, () => {
+      if (!process.alive) return
+      this.#cluster.breach('departs-in-time', `${host.name} still runs ${departureLimitMs} ms after ${how}`)
+      process.kill()
+      host.state = 'gone'
+    })
+  }
+
+  #clone(host: MemberHost): void {
+    if (host.process === undefined) return
+    this.#world.note(`clone ${host.name}`)
+    const clone = this.#cluster.addClone(host)
+    // The later start has the higher generation, so the older life is the one to end.
+    host.recorded = false
+    this.#contests.push({ older: host, newer: clone })
+    const seed = this.#random.pick(this.#free())
+    this.#cluster.start(clone, seed.machine.addresses, true)
+  }
+
+  #settleContests(): void {
+    for (const { older, newer } of this.#contests) {
+      const running = [older, newer].filter((host) => host.process?.alive === true)
+      if (running.length === 1) continue
+      this.#cluster.breach(
+        'one-life',
+        `${running.length} of ${older.name} and ${newer.name} run with one identity`,
+      )
+    }
+  }
+
+  #pause(host: MemberHost): void {
+    this.#freeze(host, this.#random.between(3000, 25_000), true)
+  }
+
+  /** Shorter than any suspicion lasts: nobody is excused for calling it dead. */
+  #stall(): void {
+    const candidates = this.#free()
+    const { suspicionMinMs, probePeriodMs } = this.#options.config
+    const longestMs = suspicionMinMs + 0.4 * probePeriodMs
+    for (const host of this.#random.shuffled(candidates).slice(0, this.#random.whole(1, 2))) {
+      this.#freeze(host, this.#random.between(0.1 * longestMs, longestMs), false)
+    }
+  }
+
+  #freeze(host: MemberHost, forMs: number, recorded: boolean): void {
+    const { process } = host
+    if (process === undefined) return
+    this.#world.note(`${recorded ? 'pause' : 'stall'} ${host.name} for ${Math.round(forMs)} ms`)
+    if (recorded) {
+      this.#excused.add(host)
+      this.#cluster.record({ at: this.#world.now, type: 'paused', peer: host.peer })
+    }
+    host.state = 'frozen'
+    process.freeze()
+    this.#world.after(forMs, () => {
+      if (host.process === process && host.state === 'frozen') this.#thaw(host)
+    })
+  }
+
+  #thaw(host: MemberHost): void {
+    this.#world.note(`resume ${host.name}`)
+    host.state = 'running'
+    if (this.#excused.delete(host)) {
+      this.#cluster.record({ at: this.#world.now, type: 'resumed', peer: host.peer })
+    }
+    host.process?.thaw()
+  }
+
+  #resetConnections(): void {
+    const host = this.#random.pick(this.#cluster.hosts)
+    if (host.process?.alive !== true) return
+    this.#world.note(`reset connections of ${host.name}`)
+    const share = this.#random.pick([0.2, 1])
+    for (const peer of host.process.connectedPeers) {
+      if (!this.#random.chance(share)) continue
+      for (const end of [...host.process.connectionsTo(peer)]) end.reset()
+    }
+  }
+
+  #setWallClock(): void {
+    const host = this.#random.pick(this.#cluster.hosts)
+    const byMs = this.#random.between(-600_000, 600_000)
+    this.#world.note(`set ${host.name}'s wall clock by ${Math.round(byMs)} ms`)
+    host.machine.clock.stepWall(byMs)
+  }
+
+  #readdress(): void {
+    const candidates = this.#free()
+    if (candidates.length === 0) return
+    const host = this.#random.pick(candidates)
+    this.#move(host)
+    host.process?.command({ type: 'readdress', addresses: host.machine.addresses })
+  }
+
+  #move(host: MemberHost): void {
+    this.#world.note(`${host.name} changes its address`)
+    host.machine.readdress([`/ip4/10.1.0.1/tcp/${10_000 + this.#nextAddress++}`])
+  }
+
+  #joinAgain(): void {
+    const candidates = this.#free()
+    if (candidates.length === 0) return
+    const to = this.#random.pick(this.#cluster.hosts)
+    this.#random.pick(candidates).process?.command({ type: 'join', contacts: to.machine.addresses })
+  }
+}

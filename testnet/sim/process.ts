@@ -1,0 +1,315 @@
+import type { Codec, Core, Effect, Input, Instant, PeerId } from '../../lib/protocols/core.ts'
+import { WireError } from '../../lib/wire/errors.ts'
+import type { End, Endpoint } from './connection.ts'
+import type { Frame } from './frame.ts'
+import { hash32, hashText, mixIn } from './hash.ts'
+import type { Machine } from './machine.ts'
+import type { Random } from './random.ts'
+import type { World } from './world.ts'
+
+type Tagged = { readonly type: string }
+
+/** Everything that a process runs and that is not the simulator's: one protocol's core and what binds it to a host. */
+export interface Program<Message, Command extends Tagged, Event, Request extends Tagged> {
+  readonly core: Core<Message, Command, Event, Request>
+  readonly codec: Codec<Message>
+  connected(peer: PeerId): Command
+  disconnected(peer: PeerId, closedBy: 'remote' | 'local'): Command
+  /** Carries out a request; answers come later, by `process.command`, never from within. */
+  request(request: Request, process: Process<Message, Command, Event, Request>): void
+  emitted(event: Event, process: Process<Message, Command, Event, Request>): void
+  /** Just before the packet goes out; throws what breaks an invariant. */
+  sending?(message: Message, to: PeerId, process: Process<Message, Command, Event, Request>): void
+  /** After each step. */
+  stepped?(process: Process<Message, Command, Event, Request>): void
+}
+
+/** What the network's traffic came to, for figures and for limits. */
+export interface ProcessFigures {
+  framesSent: number
+  bytesSent: number
+  framesDropped: number
+  malformed: number
+  steps: number
+}
+
+/** Read from the sockets and not yet looked at; beyond it the kernel holds senders back. */
+const inboxLimit = 2048
+/** A real timer fires a little late, ms. */
+const timerLateMinMs = 0.01
+const timerLateMaxMs = 1
+const frameLimit = 64 * 1024
+
+/**
+ * One life of an operating system's process: the embedder of a core as core.ts
+ * describes its duties, with what a real one suffers (SIGSTOP, SIGKILL, late
+ * timers, slow disks).
+ */
+export class Process<Message, Command extends Tagged, Event, Request extends Tagged> implements Endpoint {
+  readonly peer: PeerId
+  readonly machine: Machine
+  readonly life: number
+  readonly bornAt: number
+  readonly figures: ProcessFigures = {
+    framesSent: 0,
+    bytesSent: 0,
+    framesDropped: 0,
+    malformed: 0,
+    steps: 0,
+  }
+  readonly #world: World
+  readonly #random: Random
+  readonly #program: Program<Message, Command, Event, Request>
+  readonly #connections = new Map<PeerId, End[]>()
+  #outbox: Effect<Message, Event, Request>[] = []
+  #writing = false
+  #draining = false
+  #inbox: (() => void)[] = []
+  #frozen = false
+  #alive = true
+  #alarmAt = Number.POSITIVE_INFINITY
+
+  constructor(
+    world: World,
+    plan: {
+      readonly peer: PeerId
+      readonly machine: Machine
+      readonly life: number
+      readonly random: Random
+      readonly program: Program<Message, Command, Event, Request>
+    },
+  ) {
+    this.#world = world
+    this.#random = plan.random
+    this.#program = plan.program
+    this.peer = plan.peer
+    this.machine = plan.machine
+    this.life = plan.life
+    this.bornAt = world.now
+  }
+
+  get alive(): boolean {
+    return this.#alive
+  }
+
+  get frozen(): boolean {
+    return this.#frozen
+  }
+
+  /** Nothing waits for a write: what was decided has been done and told. */
+  get settled(): boolean {
+    return !this.#writing && this.#outbox.length === 0
+  }
+
+  get congested(): boolean {
+    return this.#inbox.length >= inboxLimit
+  }
+
+  get now(): Instant {
+    return this.machine.clock.instant(this.bornAt)
+  }
+
+  /** Open connections to `peer`, the oldest first. */
+  connectionsTo(peer: PeerId): readonly End[] {
+    return this.#connections.get(peer) ?? []
+  }
+
+  get connectedPeers(): readonly PeerId[] {
+    return [...this.#connections.keys()]
+  }
+
+  /** Later, but as soon as may be. */
+  command(command: Command): void {
+    this.#world.after(0, () => this.schedule(() => this.#step(command)))
+  }
+
+  schedule(task: () => void): void {
+    if (!this.#alive) return
+    if (this.#frozen) this.#inbox.push(task)
+    else task()
+  }
+
+  /** SIGSTOP. The kernel goes on: it accepts connections and fills the sockets. */
+  freeze(): void {
+    this.#frozen = true
+  }
+
+  /** SIGCONT: what waits in the sockets is read, then the timers fire, late. */
+  thaw(): void {
+    if (!this.#alive || !this.#frozen) return
+    const { deadline } = this.#program.core
+    const lagMs = deadline === undefined ? 0 : Math.max(0, this.now.monotonic - deadline)
+    this.#frozen = false
+    const inbox = this.#inbox
+    this.#inbox = []
+    for (const task of inbox) this.schedule(task)
+    if (this.#alive && lagMs > 0 && this.#due()) this.#step({ type: 'wake', lagMs })
+    this.#setAlarm()
+  }
+
+  /** SIGKILL: the kernel closes the connections, the program is not asked. */
+  kill(): void {
+    this.#end((end) => end.orphan())
+  }
+
+  /** The machine went down: nobody closes anything. */
+  vanish(): void {
+    this.#end((end) => end.vanish())
+  }
+
+  opened(end: End): void {
+    const peer = end.remotePeer
+    if (peer === undefined) return
+    const ends = this.#connections.get(peer)
+    if (ends !== undefined) {
+      ends.push(end)
+      return
+    }
+    this.#connections.set(peer, [end])
+    this.#step(this.#program.connected(peer))
+  }
+
+  closed(end: End, by: 'remote' | 'local'): void {
+    const peer = end.remotePeer
+    if (peer === undefined || !this.#alive) return
+    const rest = (this.#connections.get(peer) ?? []).filter((other) => other !== end)
+    if (rest.length > 0) {
+      this.#connections.set(peer, rest)
+      return
+    }
+    if (!this.#connections.delete(peer)) return
+    const command = this.#program.disconnected(peer, by)
+    if (by === 'remote') this.#step(command)
+    else this.command(command)
+  }
+
+  received(end: End, frame: Frame): void {
+    const peer = end.remotePeer
+    if (peer === undefined) return
+    let message: Message
+    try {
+      message = this.#program.codec.decode(frame.bytes)
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      this.figures.malformed++
+      this.#world.trace.step(this.#world.now, this.machine.index, frame.hash, 0)
+      return
+    }
+    this.#step({ type: 'receive', from: peer, message }, frame.hash)
+  }
+
+  #step(input: Input<Message, Command>, inputHash = hashInput(input)): void {
+    if (!this.#alive) return
+    this.figures.steps++
+    const effects = this.#program.core.step(input, this.now)
+    let hash = 0
+    for (const effect of effects) {
+      hash = mixIn(hash, hashEffect(effect))
+      this.#outbox.push(effect)
+    }
+    this.#world.trace.step(this.#world.now, this.machine.index, inputHash, hash)
+    this.#drain()
+    if (!this.#alive) return
+    this.#program.stepped?.(this)
+    this.#setAlarm()
+  }
+
+  /** In order; a write holds back what comes after it until it is durable. */
+  #drain(): void {
+    if (this.#draining) return
+    this.#draining = true
+    while (this.#alive && !this.#writing) {
+      const effect = this.#outbox.shift()
+      if (effect === undefined) break
+      this.#carryOut(effect)
+    }
+    this.#draining = false
+  }
+
+  #carryOut(effect: Effect<Message, Event, Request>): void {
+    if (isSend(effect)) this.#send(effect.to, effect.message)
+    else if (isPersist(effect)) {
+      this.#writing = true
+      this.machine.disk.write(effect.key, effect.value, () =>
+        this.schedule(() => {
+          this.#writing = false
+          this.#drain()
+        }),
+      )
+    } else if (isEmit(effect)) this.#program.emitted(effect.event, this)
+    else this.#program.request(effect as Request, this)
+  }
+
+  #send(to: PeerId, message: Message): void {
+    this.#program.sending?.(message, to, this)
+    const end = this.#connections.get(to)?.[0]
+    if (end === undefined) return
+    const bytes = this.#program.codec.encode(message)
+    if (bytes.length > frameLimit) throw new Error(`a frame of ${bytes.length} bytes`)
+    const frame = { bytes, hash: hash32(bytes) }
+    this.#world.trace.step(this.#world.now, this.machine.index, hashText(to), frame.hash)
+    if (!end.send(frame)) {
+      this.figures.framesDropped++
+      return
+    }
+    this.figures.framesSent++
+    this.figures.bytesSent += bytes.length
+  }
+
+  #due(): boolean {
+    const { deadline } = this.#program.core
+    return deadline !== undefined && deadline <= this.now.monotonic
+  }
+
+  #setAlarm(): void {
+    const { deadline } = this.#program.core
+    if (deadline === undefined || !this.#alive) return
+    const at = Math.max(this.#world.now, this.machine.clock.worldTime(this.bornAt, deadline))
+    // An earlier alarm looks again when it goes off.
+    if (at >= this.#alarmAt) return
+    this.#alarmAt = at
+    const lateMs = this.#random.between(timerLateMinMs, timerLateMaxMs)
+    this.#world.at(at + lateMs, () => {
+      if (this.#alarmAt !== at) return
+      this.#alarmAt = Number.POSITIVE_INFINITY
+      if (!this.#alive || this.#frozen) return
+      const due = this.#program.core.deadline
+      if (due !== undefined && this.#due()) {
+        this.#step({ type: 'wake', lagMs: Math.max(0, this.now.monotonic - due) })
+      } else this.#setAlarm()
+    })
+  }
+
+  #end(each: (end: End) => void): void {
+    if (!this.#alive) return
+    this.#alive = false
+    this.#inbox = []
+    this.#outbox = []
+    this.machine.disk.crash()
+    for (const ends of this.#connections.values()) for (const end of ends) each(end)
+    this.#connections.clear()
+  }
+}
+
+function isSend<M>(effect: Tagged): effect is { type: 'send'; to: PeerId; message: M } {
+  return effect.type === 'send'
+}
+
+function isPersist(effect: Tagged): effect is { type: 'persist'; key: string; value: Uint8Array } {
+  return effect.type === 'persist'
+}
+
+function isEmit<E>(effect: Tagged): effect is { type: 'emit'; event: E } {
+  return effect.type === 'emit'
+}
+
+function hashInput(input: Tagged): number {
+  return hashText(JSON.stringify(input))
+}
+
+/** Of a packet only its receiver: its bytes are folded in when they leave. */
+function hashEffect(effect: Tagged): number {
+  if (isSend(effect)) return hashText(effect.to)
+  if (isPersist(effect)) return hash32(effect.value, hashText(effect.key))
+  return hashText(JSON.stringify(effect))
+}
