@@ -107,8 +107,12 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       send: (to, body) => this.#send(to, body),
     })
     this.#fastPath = new FastPath(init, turn, agenda, this.#view, nextRequest)
-    const port = { isConnected, connectionCount: () => this.#connections.size }
-    this.#reach = new Reach(init, turn, agenda, this.#view, port, nextRequest)
+    const reachPort = {
+      isConnected,
+      connectionCount: () => this.#connections.size,
+      reached: (member: Member) => this.#sendHeartbeat('ping', member.peer, this.#prober.nextSeq()),
+    }
+    this.#reach = new Reach(init, turn, agenda, this.#view, reachPort, nextRequest)
   }
 
   get deadline(): number | undefined {
@@ -201,6 +205,13 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     this.#connections.add(peer)
     this.#fastPath.void(peer)
     if (this.#own.running) this.#sendHeartbeat('ping', peer, this.#prober.nextSeq())
+  }
+
+  /** A first packet may have been lost: who is connected and still unknown is asked again. */
+  #greetStrangers(): void {
+    for (const peer of this.#connections) {
+      if (this.#view.get(peer) === undefined) this.#sendHeartbeat('ping', peer, this.#prober.nextSeq())
+    }
   }
 
   #disconnected(peer: PeerId, closedBy: 'remote' | 'local'): void {
@@ -311,6 +322,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     switch (timer.type) {
       case 'probe-round':
         this.#prober.round()
+        this.#greetStrangers()
         break
       case 'probe-timeout':
         this.#prober.timedOut(timer.seq)
@@ -426,7 +438,8 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     } else if (change === 'alive' || change === 'updated') {
       this.#reach.welcome(member)
     } else if (change === 'suspect') {
-      // Who is told of a suspicion looks for itself at once (Lifeguard's buddy system).
+      // Who is told of a suspicion looks for itself at once (Lifeguard's buddy system), on a link if it can.
+      if (!this.#connections.has(member.peer)) this.#reach.redial(member)
       this.#prober.probe(member)
     } else {
       this.#fastPath.void(member.peer)

@@ -35,6 +35,8 @@ interface Dial {
 export interface ReachPort {
   isConnected(peer: PeerId): boolean
   connectionCount(): number
+  /** A fresh connection to a member that is not believed alive: say so to it, and let it answer. */
+  reached(member: Member): void
 }
 
 export class Reach {
@@ -166,9 +168,13 @@ export class Reach {
     }
     if (outcome.address === undefined) return
     const member = this.#view.get(outcome.peer)
-    if (member === undefined) this.#rememberHandshake(outcome.peer, outcome.address)
-    else if (member.generation === dial.generation || dial.generation === 0)
-      member.verified.add(outcome.address)
+    if (member === undefined) {
+      this.#rememberHandshake(outcome.peer, outcome.address)
+      return
+    }
+    if (member.generation === dial.generation || dial.generation === 0) member.verified.add(outcome.address)
+    // It may have replaced a connection that was cut, so no `connected` comes, and nobody probes the dead.
+    if (member.status !== 'alive') this.#port.reached(member)
   }
 
   rememberSoon(): void {
