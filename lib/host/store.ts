@@ -145,10 +145,23 @@ function asLevel(level: Level): Exclude<ConstructorParameters<typeof LevelDatast
 }
 
 /**
- * libp2p's peer store is a cache here, and libp2p fails a stream when a write
- * to it fails: a full disk must not cost the connections.
+ * libp2p's peer store is a cache here, and libp2p fails a stream when it cannot
+ * read or write it: a full disk must not cost the connections.
  */
 class PeerStoreCache extends LevelDatastore {
+  override async get(key: Key): Promise<Uint8Array> {
+    try {
+      return await super.get(key)
+    } catch (cause) {
+      // libp2p goes by the name.
+      throw Object.assign(new Error(`no ${key}`, { cause }), { name: 'NotFoundError' })
+    }
+  }
+
+  override async has(key: Key): Promise<boolean> {
+    return await super.has(key).catch(() => false)
+  }
+
   override async put(key: Key, value: Uint8Array): Promise<Key> {
     await super.put(key, value).catch(() => {})
     return key

@@ -44,6 +44,7 @@ describe('a peer', () => {
     )
     assert.equal(a.clusterId, b.clusterId)
     assert.match(c.clusterId, /^[0-9a-f]{32}$/)
+    await eventually('a link between the joiners', () => viewOf(b, c)?.connected)
     const { rttMs } = await b.ping(c.peerId)
     assert.ok(rttMs > 0 && rttMs < 1000)
   })
@@ -172,6 +173,8 @@ describe('a peer', () => {
     const a = await start()
     const updates = a.watch()
     await Promise.all([a.stop(), a.stop(), a[Symbol.asyncDispose]()])
-    for await (const update of updates) assert.equal(update.type, 'snapshot')
+    const types: string[] = []
+    for await (const update of updates) types.push(update.type)
+    assert.equal(types[0], 'snapshot')
   })
 })

@@ -159,6 +159,20 @@ describe('the store', () => {
     await again.close()
   })
 
+  it('is a cache that libp2p can do without: a failing disk fails no stream', async () => {
+    const store = await openStore(join(await tempDir(), 'store'))
+    await store.close()
+    const [datastore, key] = [store.datastore, new Key('/peers/x')]
+    assert.ok(datastore !== undefined)
+    await datastore.put(key, Uint8Array.of(9))
+    await datastore.delete(key)
+    const batch = datastore.batch()
+    batch.put(key, Uint8Array.of(9))
+    await batch.commit()
+    await assert.rejects(async () => await datastore.get(key), { name: 'NotFoundError' })
+    assert.equal(await datastore.has(key), false)
+  })
+
   it('can do without a disk', async () => {
     const store = memoryStore()
     await store.write('core', record('one'))
