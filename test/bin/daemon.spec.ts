@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { DaemonProcess } from '../../testnet/cluster/process.ts'
+import { Reaper } from '../../testnet/cluster/reaper.ts'
+import { eventually } from '../support/eventually.ts'
+import { removeTempDirs, tempDir } from '../support/temp-dir.ts'
+import { type CliResult, runCli } from './run-cli.ts'
+
+const program = fileURLToPath(new URL('../../bin/p2pd.js', import.meta.url))
+
+/** Each step builds on the one before, as an operator's do. */
+describe('two machines, from founding to leaving', function () {
+  this.timeout(60_000)
+  let reaper: Reaper
+  let folder: string
+  const daemons = new Map<string, DaemonProcess>()
+
+  async function start(name: string, ...args: readonly string[]): Promise<DaemonProcess> {
+    const daemon = DaemonProcess.start({
+      name,
+      program,
+      args: ['--data', join(folder, name), '--json', '--log', 'warn', ...args],
+      logPath: join(folder, `${name}.log`),
+      env: { PATH: process.env.PATH, HOME: folder },
+      reaper,
+    })
+    daemons.set(name, daemon)
+    await daemon.ready(20_000, new AbortController().signal)
+    return daemon
+  }
+
+  const first = ['--name', 'm1', '--profile', 'local', '--listen', '/ip4/127.0.0.1/tcp/0']
+  const second = ['--name', 'm2', '--profile', 'local', '--listen', '/ip4/127.0.0.1/tcp/0']
+  const ask = (name: string, ...args: readonly string[]): Promise<CliResult> =>
+    runCli([...args, '--data', join(folder, name)])
+  const askJson = async (name: string, ...args: readonly string[]) => {
+    const { exitCode, stdout, stderr } = await ask(name, ...args, '--json')
+    assert.equal(exitCode, 0, stderr)
+    return JSON.parse(stdout)
+  }
+  const statusAt = async (observer: string, subject: string): Promise<string | undefined> => {
+    const { members } = await askJson(observer, 'members')
+    return members.find(({ name }: { name: string }) => name === subject)?.status
+  }
+
+  before(async () => {
+    reaper = Reaper.start()
+    folder = await tempDir()
+  })
+  after(async () => {
+    await reaper.close()
+    await removeTempDirs()
+  })
+
+  it('founds a cluster and tells its state', async () => {
+    const { pid } = await start('m1', '--cluster', 'shop', ...first)
+    const status = await askJson('m1', 'status')
+    assert.equal(status.pid, pid)
+    assert.equal(status.cluster, 'shop')
+    assert.deepEqual(status.members, { alive: 1, suspect: 0, dead: 0, left: 0 })
+    assert.deepEqual(status.quorum, { version: 0, voters: [], reachable: false })
+  })
+
+  it('refuses a second daemon on the same data directory, and names the first', async () => {
+    const { exitCode, stderr } = await ask('m1', '--json')
+    assert.equal(exitCode, 1)
+    const { code, message } = JSON.parse(stderr).error
+    assert.equal(code, 'ERR_ALREADY_RUNNING')
+    assert.ok(message.includes(String(daemons.get('m1')?.pid)))
+  })
+
+  it('lets another machine in by an invite', async () => {
+    const { stdout } = await ask('m1', 'invite')
+    assert.match(stdout, /^\S+\n$/)
+    const invite = join(folder, 'invite.txt')
+    await writeFile(invite, stdout, { mode: 0o600 })
+    await start('m2', '--invite', invite, ...second)
+    await eventually('both show both alive', async () => {
+      return (await statusAt('m1', 'm2')) === 'alive' && (await statusAt('m2', 'm1')) === 'alive'
+    })
+  })
+
+  it('measures a round trip', async () => {
+    const { name, sent, received, minMs } = await askJson('m1', 'ping', 'm2', '--count', '1')
+    assert.deepEqual({ name, sent, received }, { name: 'm2', sent: 1, received: 1 })
+    assert.ok(minMs > 0)
+  })
+
+  it('joins again through an address, and says when nobody answers there', async () => {
+    const { peerId, addresses } = await askJson('m2', 'status')
+    assert.deepEqual(await askJson('m1', 'join', addresses[0]), { contacted: [peerId] })
+    const refused = await ask('m1', 'join', '/ip4/127.0.0.1/tcp/1', '--timeout', '2s')
+    assert.equal(refused.exitCode, 1)
+    assert.match(refused.stderr, /^p2pd: ERR_JOIN_FAILED: .*; hint: .*\n$/)
+    const wrong = await ask('m1', 'join', 'm2:4001')
+    assert.equal(wrong.exitCode, 2)
+    assert.match(wrong.stderr, /^p2pd: ERR_BAD_ADDRESS: /)
+  })
+
+  it('will not cut a member off unasked, and lists who is admitted', async () => {
+    const { peerId } = await askJson('m1', 'status')
+    const { exitCode, stderr } = await ask('m1', 'peers', 'allow', peerId)
+    assert.equal(exitCode, 2)
+    assert.match(stderr, /^p2pd: ERR_CONFIRM: this would cut off m2 /)
+    assert.equal((await askJson('m1', 'peers', 'list')).mode, 'secret')
+    assert.equal((await askJson('m1', 'peers', 'allow', 'm2')).mode, 'list')
+  })
+
+  it('keeps its membership when it is stopped, and comes back without a flag', async () => {
+    const daemon = daemons.get('m2')
+    daemon?.kill('SIGTERM')
+    assert.deepEqual(await daemon?.exited, { code: 0, signal: null })
+    assert.equal((await ask('m2', 'status')).exitCode, 3)
+    assert.equal(await statusAt('m1', 'm2'), 'left')
+    await start('m2')
+    await eventually('m2 is back', async () => (await statusAt('m1', 'm2')) === 'alive')
+  })
+
+  it('gives its membership up when it leaves', async () => {
+    assert.deepEqual(await askJson('m2', 'leave'), { left: true })
+    assert.deepEqual(await daemons.get('m2')?.exited, { code: 0, signal: null })
+    const { members } = await askJson('m1', 'members', '--status', 'left')
+    assert.deepEqual(
+      members.map(({ name, reason }: { name: string; reason: string }) => ({ name, reason })),
+      [{ name: 'm2', reason: 'leaving' }],
+    )
+  })
+
+  it('exits with 130 on Ctrl-C', async () => {
+    daemons.get('m1')?.kill('SIGINT')
+    assert.deepEqual(await daemons.get('m1')?.exited, { code: 130, signal: null })
+  })
+})
