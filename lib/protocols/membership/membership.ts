@@ -344,7 +344,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         break
       case 'assess': {
         const member = this.#view.get(timer.peer)
-        if (member !== undefined) this.#view.assess(member)
+        if (member !== undefined) this.#view.judge(member)
         break
       }
       case 'knock':

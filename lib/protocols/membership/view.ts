@@ -141,15 +141,25 @@ export class View {
     this.assess(member)
   }
 
-  /** Judges one member anew: after an accusation, a disconnect, or when its time has come. */
+  /**
+   * Looks at one member anew, after an accusation or a disconnect. A verdict is
+   * left to the timer: input that waits behind this one, after an own stall, may
+   * be the refutation.
+   */
   assess(member: Member): void {
     if (!member.present) return
-    const accusers = member.accusers()
-    const credible = [...accusers].filter((accuser) => !this.#isMuted(accuser))
     if (member.status === 'alive') {
-      if (credible.length === 0) return
+      if (![...member.accusers()].some((accuser) => !this.#isMuted(accuser))) return
       this.#become(member, 'suspect')
     }
+    this.#assessAt(member, this.#turn.now)
+  }
+
+  /** Its time has come: dead, or when to look again. */
+  judge(member: Member): void {
+    if (member.status !== 'suspect') return
+    const accusers = member.accusers()
+    const credible = [...accusers].filter((accuser) => !this.#isMuted(accuser))
     if (this.#refusalDecides(member) || this.#suspicionDecides(member, accusers.size, credible.length)) {
       this.#agenda.cancel(assessKey(member.peer))
       this.#become(member, 'dead')
