@@ -145,6 +145,8 @@ export class End {
   readonly node: NetworkNode
   process: Endpoint | undefined
   state: EndState = 'opening'
+  /** True time at which it opened here. */
+  openedAt = 0
   /** Called once, by the dialling side, when it is known how the attempt ended. */
   settled: ((failure: 'refused' | 'unreachable' | undefined) => void) | undefined
   readonly #connection: Connection
@@ -285,6 +287,7 @@ export class End {
 
   #open(): void {
     this.state = 'open'
+    this.openedAt = this.#connection.now
     this.process?.opened(this)
   }
 }
@@ -321,6 +324,10 @@ export class Connection {
     this.acceptor = new End(this, to, undefined, false)
     this.dialler.wire(world, links, this.acceptor)
     this.acceptor.wire(world, links, this.dialler)
+  }
+
+  get now(): number {
+    return this.#world.now
   }
 
   /** A kernel's RST: it knows of no such connection. Lost RSTs are not sent again, but the next segment asks again. */

@@ -18,6 +18,7 @@ export interface Program<Message, Command extends Tagged, Event, Request extends
   /** Carries out a request; answers come later, by `process.command`, never from within. */
   request(request: Request, process: Process<Message, Command, Event, Request>): void
   emitted(event: Event, process: Process<Message, Command, Event, Request>): void
+  malformed?(peer: PeerId, process: Process<Message, Command, Event, Request>): void
   /** Just before the packet goes out; throws what breaks an invariant. */
   sending?(message: Message, to: PeerId, process: Process<Message, Command, Event, Request>): void
   /** After each step. */
@@ -39,6 +40,8 @@ const inboxLimit = 2048
 const timerLateMinMs = 0.01
 const timerLateMaxMs = 1
 const frameLimit = 64 * 1024
+/** A connection that lasts this long is there to stay, ms. */
+const settledMs = 1000
 
 /**
  * One life of an operating system's process: the embedder of a core as core.ts
@@ -162,11 +165,27 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
     if (peer === undefined) return
     const ends = this.#connections.get(peer)
     if (ends !== undefined) {
-      ends.push(end)
+      this.#connections.set(peer, [...ends, end])
+      if (this.peer < peer) this.#dropOlderLater(end, peer)
       return
     }
     this.#connections.set(peer, [end])
     this.#step(this.#program.connected(peer))
+  }
+
+  /** As the real host does: of several connections the newest stays, and only the lower id closes the others. */
+  #dropOlderLater(end: End, peer: PeerId): void {
+    this.#later(settledMs, () => {
+      if (end.state !== 'open') return
+      const older = this.connectionsTo(peer).slice(0, -1)
+      this.#later(settledMs, () => {
+        for (const other of older) if (this.connectionsTo(peer).length > 1) other.close()
+      })
+    })
+  }
+
+  #later(delayMs: number, task: () => void): void {
+    this.#world.after(delayMs, () => this.schedule(task))
   }
 
   closed(end: End, by: 'remote' | 'local'): void {
@@ -192,6 +211,7 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
     } catch (error) {
       if (!(error instanceof WireError)) throw error
       this.figures.malformed++
+      this.#program.malformed?.(peer, this)
       this.#world.trace.step(this.#world.now, this.machine.index, frame.hash, 0)
       return
     }
@@ -242,7 +262,7 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
 
   #send(to: PeerId, message: Message): void {
     this.#program.sending?.(message, to, this)
-    const end = this.#connections.get(to)?.[0]
+    const end = this.#linkTo(to)
     if (end === undefined) return
     const bytes = this.#program.codec.encode(message)
     if (bytes.length > frameLimit) throw new Error(`a frame of ${bytes.length} bytes`)
@@ -254,6 +274,13 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
     }
     this.figures.framesSent++
     this.figures.bytesSent += bytes.length
+  }
+
+  /** The newest connection that is no passing verification; an older one may be cut without knowing it. */
+  #linkTo(peer: PeerId): End | undefined {
+    const ends = this.connectionsTo(peer)
+    if (ends.length < 2) return ends[0]
+    return ends.findLast((end) => this.#world.now - end.openedAt >= settledMs) ?? ends[0]
   }
 
   #due(): boolean {

@@ -35,11 +35,16 @@ export interface MembershipMutant {
   wrap?(core: MembershipCore): MembershipCore
 }
 
+interface Strikes {
+  add(peer: PeerId, reason: string): void
+}
+
 const clusterName = 'sim'
 /** Wall time at which every world begins, ms since 1970; any date would do. */
 const epochMs = 1_800_000_000_000
-/** Misbehaviours of one peer after which its links are closed. */
-const misbehaviourLimit = 32
+/** As the real links do: so many offences within this time, ms, and the peer's connections are cut. */
+const strikesAllowed = 3
+const strikeWindowMs = 60_000
 const maxViolations = 20
 
 /** The members, their machines and their network; what is done to them and what they say is recorded. */
@@ -218,7 +223,7 @@ export class Cluster {
         lying: () => this.world.now >= this.lyingFrom,
       })
     }
-    const misbehaved = new Map<PeerId, number>()
+    const strikes = this.#strikes(host)
     return {
       core,
       codec: packetCodec,
@@ -228,7 +233,8 @@ export class Cluster {
       sending: (packet) => {
         if (host.lie === undefined) watch.sending(packet)
       },
-      emitted: (event, process) => this.#emitted(host, process, watch, misbehaved, event),
+      emitted: (event, process) => this.#emitted(host, process, watch, strikes, event),
+      malformed: (peer) => strikes.add(peer, 'malformed'),
     }
   }
 
@@ -236,7 +242,7 @@ export class Cluster {
     host: MemberHost,
     process: MemberProcess,
     watch: Watch,
-    misbehaved: Map<PeerId, number>,
+    strikes: Strikes,
     event: MembershipEvent,
   ): void {
     const recorded = host.recorded && host.lie === undefined
@@ -261,17 +267,8 @@ export class Cluster {
         this.world.note(`${host.name} has departed with ${event.acknowledgements} acknowledgements`)
         host.state = 'gone'
         return process.kill()
-      case 'misbehaved': {
-        const count = (misbehaved.get(event.peer) ?? 0) + 1
-        misbehaved.set(event.peer, count % misbehaviourLimit)
-        if (count === misbehaviourLimit) {
-          this.world.remark(
-            () => `${host.name} closes its links to ${this.nameOf(event.peer)}: ${event.reason}`,
-          )
-          for (const end of process.connectionsTo(event.peer)) end.close()
-        }
-        return
-      }
+      case 'misbehaved':
+        return strikes.add(event.peer, event.reason)
       case 'rolled-back':
       case 'refuted':
       case 'pong':
@@ -280,6 +277,21 @@ export class Cluster {
       default:
         event satisfies never
     }
+  }
+
+  #strikes(host: MemberHost): Strikes {
+    const struck = new Map<PeerId, number[]>()
+    const add = (peer: PeerId, reason: string): void => {
+      // Datagrams overtake each other and break: nobody's fault, and real links do not.
+      if (this.options.network.transport === 'datagram') return
+      const recent = (struck.get(peer) ?? []).filter((at) => this.world.now - at < strikeWindowMs)
+      struck.set(peer, recent)
+      if (recent.push(this.world.now) < strikesAllowed) return
+      struck.delete(peer)
+      this.world.remark(() => `${host.name} cuts ${this.nameOf(peer)} off: ${reason}`)
+      for (const end of host.process?.connectionsTo(peer) ?? []) end.close()
+    }
+    return { add }
   }
 
   /** The text with the members' short names for their ids. */

@@ -1,3 +1,4 @@
+import type { PeerId } from '../../../lib/protocols/core.ts'
 import type {
   DialFailure,
   DialOutcome,
@@ -45,8 +46,10 @@ export class Dialler {
       process.command({ type: 'dialled', id, outcome: { type: 'connected', peer, address: undefined } })
       return
     }
+    const before = peer === undefined ? [] : process.connectionsTo(peer)
     const until = this.#world.now + dial.timeoutMs
-    this.#tryAddresses(dial, process, [...dial.addresses], until, 'unreachable', (outcome) => {
+    this.#tryAddresses(dial, process, [...dial.addresses], until, 'unreachable', (outcome, fresh) => {
+      if (fresh !== undefined) this.#tidy(dial, fresh, before)
       process.command({ type: 'dialled', id, outcome })
     })
   }
@@ -58,7 +61,7 @@ export class Dialler {
     addresses: string[],
     until: number,
     lastFailure: DialFailure,
-    done: (outcome: DialOutcome) => void,
+    done: (outcome: DialOutcome, fresh?: End) => void,
   ): void {
     const address = addresses.shift()
     const leftMs = until - this.#world.now
@@ -70,33 +73,30 @@ export class Dialler {
         this.#tryAddresses(dial, process, addresses, until, result.reason, done)
         return
       }
-      this.#tidy(dial, process, result.end)
-      done({ type: 'connected', peer: result.peer, address })
+      done({ type: 'connected', peer: result.peer, address }, result.end)
     })
   }
 
-  #tidy(dial: Dial, process: MemberProcess, fresh: End): void {
-    if (fresh.remotePeer === undefined) return
-    const others = process.connectionsTo(fresh.remotePeer).filter((end) => end !== fresh)
-    if (dial.mode === 'replace') for (const old of others) old.close()
-    else if (dial.mode === 'verify' && others.length > 0) fresh.close()
+  /** Only connections older than the dial are compared with: two peers that dial each other must not close both. */
+  #tidy(dial: Dial, fresh: End, before: readonly End[]): void {
+    const older = before.filter((end) => end.state === 'open' && end !== fresh)
+    if (dial.mode === 'replace') for (const old of older) old.close()
+    else if (older.length > 0) fresh.close()
   }
 
+  /** Ends as soon as the handshake tells who answers: the other side never has a connection. */
   #knock(knock: Knock, process: MemberProcess): void {
+    let met: PeerId | undefined
     const answer = (outcome: KnockOutcome) => process.command({ type: 'knocked', id: knock.id, outcome })
-    this.#network.connect(
-      process,
-      knock.address,
-      knock.timeoutMs,
-      () => true,
-      (result) => {
-        if (result.type === 'open') {
-          result.end.close()
-          return answer(result.peer === knock.peer ? 'answered' : 'other-identity')
-        }
-        if (result.reason === 'refused') return answer('refused')
-        answer(result.reason === 'self' ? 'other-identity' : 'inconclusive')
-      },
-    )
+    const meet = (peer: PeerId) => {
+      met = peer
+      return false
+    }
+    this.#network.connect(process, knock.address, knock.timeoutMs, meet, (result) => {
+      if (result.type === 'open') return answer('inconclusive')
+      if (result.reason === 'refused') return answer('refused')
+      if (met !== undefined) return answer(met === knock.peer ? 'answered' : 'other-identity')
+      answer(result.reason === 'self' ? 'other-identity' : 'inconclusive')
+    })
   }
 }
