@@ -27,8 +27,14 @@ const readyLine = '==> Serf agent running!'
 const waitLimitMs = 60_000
 
 export class SerfCluster {
+  readonly #profile: 'lan' | 'local'
   readonly #agents: Agent[] = []
   readonly #changed = new EventEmitter().setMaxListeners(0)
+
+  /** `lan` is what serf starts with; `local` is its quickest. */
+  constructor(profile: 'lan' | 'local') {
+    this.#profile = profile
+  }
 
   get pids(): readonly number[] {
     return this.#agents.flatMap(({ child }) => (child.pid === undefined ? [] : [child.pid]))
@@ -45,7 +51,7 @@ export class SerfCluster {
     const began = performance.now()
     const child = spawn(
       'serf',
-      ['agent', `-node=${name}`, `-bind=${bind}`, `-rpc-addr=${rpc}`, '-profile=local', ...join],
+      ['agent', `-node=${name}`, `-bind=${bind}`, `-rpc-addr=${rpc}`, `-profile=${this.#profile}`, ...join],
       { stdio: ['ignore', 'pipe', 'ignore'] },
     )
     const agent: Agent = { name, bind, rpc, child, alive: new Set() }
