@@ -175,9 +175,10 @@ export function flagSettings(flags: DaemonFlags): Settings {
   return check(settingsSchema, settings, (key) => `--${key}`)
 }
 
-/** Lists are separated by commas or white space. */
+/** Lists are separated by commas or white space; an empty variable counts as unset. */
 function environmentSettings(env: Environment): unknown {
-  const list = (text: string | undefined) => text?.split(/[\s,]+/).filter((item) => item !== '')
+  const list = (text: string | undefined) =>
+    text ? text.split(/[\s,]+/).filter((item) => item !== '') : undefined
   return withoutUndefined({
     name: env.P2PD_NAME,
     cluster: env.P2PD_CLUSTER,
@@ -211,7 +212,6 @@ function truth(text: string | undefined): boolean | string | undefined {
   return text === 'false' || text === '0' ? false : text
 }
 
-/** An empty variable counts as unset, as the XDG specification has it. */
 function withoutUndefined(values: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined && value !== ''))
 }

@@ -21,7 +21,7 @@ import { createLog, type LineSink } from './log.ts'
 import { MembershipTally } from './membership-tally.ts'
 import type { Environment } from './paths.ts'
 import { readyEvent, tellReady } from './ready.ts'
-import { RunningDaemon } from './running-daemon.ts'
+import { failureCode, RunningDaemon } from './running-daemon.ts'
 import { readPeer, type SavedPeer, writeCluster, writePeer } from './saved-state.ts'
 import { createServiceNotifier, type ServiceNotifier } from './service-notifier.ts'
 import { Shutdown } from './shutdown.ts'
@@ -54,6 +54,7 @@ export async function runDaemon(flags: DaemonFlags, io: DaemonIo): Promise<ExitC
   } catch (error) {
     // A start that was told to stop has not failed.
     if (shutdown.signal.aborted && error === shutdown.signal.reason) return shutdown.exitCode
+    shutdown.begin(failureCode(error))
     throw error
   } finally {
     shutdown.dispose()

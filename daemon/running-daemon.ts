@@ -47,13 +47,8 @@ export class RunningDaemon {
   /** Until the shutdown begins; throws what made the peer stop by itself. Nothing is open afterwards. */
   async untilEnd(): Promise<void> {
     const { peer, shutdown } = this.#init
-    const failed = peer.closed.then(
-      () => shutdown.begun(),
-      (error: unknown) => {
-        shutdown.begin(failureCode(error))
-        throw error
-      },
-    )
+    // It also closes when it has left, which is no failure: then the client of `leave` begins the end.
+    const failed = peer.closed.then(() => shutdown.begun())
     try {
       await Promise.race([shutdown.begun(), failed])
     } finally {
@@ -97,6 +92,6 @@ export class RunningDaemon {
   }
 }
 
-function failureCode(error: unknown): ExitCode {
+export function failureCode(error: unknown): ExitCode {
   return error instanceof P2pdError ? exitCodeOf(error.code) : exitCodes.failed
 }

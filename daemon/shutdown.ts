@@ -8,7 +8,7 @@ import { constants } from 'node:os'
 import { type ExitCode, exitCodes } from './exit-code.ts'
 
 /** `p2pd` promises 5 s; the library's own waits add up to less. */
-const stopWithinMs = 4800
+const defaultStopWithinMs = 4800
 
 /** SIGTERM is how a service manager says that all is well. */
 const handled = {
@@ -19,14 +19,15 @@ const handled = {
 
 export class Shutdown {
   readonly #exit: (code: number) => void
+  readonly #stopWithinMs: number
   readonly #controller = new AbortController()
   readonly #onSignal = (name: NodeJS.Signals) => this.#signalled(name)
   #exitCode: ExitCode = exitCodes.ok
-  #clock: NodeJS.Timeout | undefined
 
   /** `exit` ends the process and does not return. */
-  constructor(exit: (code: number) => void) {
+  constructor(exit: (code: number) => void, stopWithinMs = defaultStopWithinMs) {
     this.#exit = exit
+    this.#stopWithinMs = stopWithinMs
     for (const name of Object.keys(handled)) process.on(name, this.#onSignal)
   }
 
@@ -42,7 +43,7 @@ export class Shutdown {
   begin(exitCode: ExitCode): void {
     if (this.signal.aborted) return
     this.#exitCode = exitCode
-    this.#clock = setTimeout(() => this.#exit(exitCode), stopWithinMs).unref()
+    setTimeout(() => this.#exit(exitCode), this.#stopWithinMs).unref()
     this.#controller.abort()
   }
 
@@ -54,14 +55,13 @@ export class Shutdown {
     })
   }
 
-  /** Signals do again what they do by default. */
+  /** Signals do again what they do by default. The clock runs on: what hangs must not keep the process. */
   dispose(): void {
-    clearTimeout(this.#clock)
     for (const name of Object.keys(handled)) process.off(name, this.#onSignal)
   }
 
   #signalled(name: NodeJS.Signals): void {
     if (this.signal.aborted) this.#exit(128 + constants.signals[name])
-    else this.begin(name === 'SIGINT' || name === 'SIGHUP' ? handled[name] : exitCodes.ok)
+    else this.begin(handled[name as keyof typeof handled])
   }
 }

@@ -38,12 +38,15 @@ describe("the daemon's configuration", () => {
       P2PD_FAST_PATH: 'false',
       P2PD_CONTROL_TCP: '127.0.0.1:7070',
       P2PD_NAME: '',
+      P2PD_JOIN: '',
+      P2PD_ANNOUNCE: '',
     }
     const config = await load({}, env)
     assert.deepEqual(config.listen, ['/ip4/127.0.0.1/tcp/1', '/ip6/::1/tcp/1'])
     assert.equal(config.fastPath, false)
     assert.equal(config.control.tcp, '127.0.0.1:7070')
     assert.equal(config.name, undefined)
+    assert.equal(config.announce, undefined)
   })
 
   it('names the source and the key of whatever is wrong', async () => {
