@@ -130,8 +130,8 @@ describe('a peer', () => {
   it('does not hear an outsider, with another secret or another name of the cluster', async () => {
     const a = await start({ name: 'a' })
     const outsiders = [
-      await start({ secret: '5b'.repeat(32), join: a.addresses }),
-      await start({ cluster: 'other', join: a.addresses }),
+      await start({ secret: '5b'.repeat(32), join: a.addresses, membership: { joinWaitMs: 500 } }),
+      await start({ cluster: 'other', join: a.addresses, membership: { joinWaitMs: 500 } }),
     ]
     for (const outsider of outsiders) await outsider.joined()
     assert.deepEqual(

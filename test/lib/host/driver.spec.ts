@@ -209,7 +209,7 @@ describe('the event loop after a stall', () => {
     onFrame = answered.resolve
     me.links.send(child.id, testProtocol, new Uint8Array(100))
     await answered.promise
-    for (let round = 0; round < 4; round += 1) {
+    for (let round = 0; round < 3; round += 1) {
       const { core, driver } = rig()
       onFrame = () => driver.receive(child.id, codec.encode('answer'))
       core.deadline = performance.now() + 50
@@ -217,7 +217,7 @@ describe('the event loop after a stall', () => {
       // From here the loop goes to its timers first, and only then to the sockets.
       setImmediate(() => {
         me.links.send(child.id, testProtocol, new Uint8Array(100))
-        block(400)
+        block(300)
       })
       await eventually('the wake', () => core.inputs.some((input) => input.type === 'wake'))
       const kinds = core.inputs.map((input) => input.type)
