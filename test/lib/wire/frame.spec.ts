@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { WireError } from '../../../lib/wire/errors.ts'
 import { encodeFrame, FrameDecoder } from '../../../lib/wire/frame.ts'
+import { maxBulkFrameBytes } from '../../../lib/wire/limits.ts'
 
 const limit = 70_000
 
@@ -56,8 +57,8 @@ describe('frames on a link', () => {
   })
 
   it('take memory only as fast as their bytes arrive', () => {
-    const decoders = Array.from({ length: 100 }, () => new FrameDecoder(2 ** 21))
-    const announced = encodeFrame(new Uint8Array(2 ** 21), 2 ** 21).slice(0, 10)
+    const decoders = Array.from({ length: 100 }, () => new FrameDecoder(maxBulkFrameBytes))
+    const announced = encodeFrame(new Uint8Array(maxBulkFrameBytes), maxBulkFrameBytes).slice(0, 10)
     const before = process.memoryUsage().arrayBuffers
     for (const decoder of decoders) assert.deepEqual([...decoder.push(announced)], [])
     assert.ok(process.memoryUsage().arrayBuffers - before < 4_000_000)
