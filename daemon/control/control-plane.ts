@@ -1,7 +1,8 @@
 /** The control API as a whole: what it serves, where it listens, and in which state the daemon is. */
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
-import { type MemberView, P2pdError } from '../../lib/index.ts'
+import type { MemberView } from '../../lib/index.ts'
+import { P2pdError } from '../../lib/wire/errors.ts'
 import type { DaemonConfig } from '../config.ts'
 import type { DataDir } from '../data-dir.ts'
 import { systemCode } from '../files.ts'

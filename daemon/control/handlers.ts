@@ -1,16 +1,16 @@
 /** The JSON routes: from a checked request to the peer and back. */
 import { isPeerId } from '../../lib/host/identity.ts'
-import type { MemberView, PeerId } from '../../lib/index.ts'
+import type { ConfirmError, MemberView, PeerId } from '../../lib/index.ts'
+import { P2pdError } from '../../lib/wire/errors.ts'
 import { assertDialAddresses } from '../address.ts'
 import { encodeInvite } from '../invite.ts'
 import type { PeerPort } from '../peer-port.ts'
-import { planAdmission } from './admission-plan.ts'
 import type { Handlers } from './contract.ts'
 import { ControlFailure } from './failure.ts'
 import { joinThrough } from './join.ts'
 import { countByStatus, toRows } from './member-rows.ts'
 import { resolvePeer } from './peer-reference.ts'
-import type { InviteAnswer, PeerChoice, PeerEntry, PeersAnswer, StatusAnswer } from './schemas.ts'
+import type { InviteAnswer, PeerEntry, PeersAnswer, StatusAnswer } from './schemas.ts'
 
 export interface HandlerContext {
   /** Throws ERR_NOT_READY until the peer has started, and when it is stopping. */
@@ -53,9 +53,9 @@ export function createHandlers(context: HandlerContext): Handlers {
     allowPeers: async ({ body }) => {
       const peer = context.peer()
       const ids = resolveForAdmission(peer, body.peers)
-      const cutOff = planAdmission(peer.admission.list(), ids, peer.members())
-      if (cutOff.length > 0 && !body.confirm) throw wouldCutOff(cutOff)
-      for (const id of ids) await peer.admission.allow(id, { confirm: true })
+      await peer.admission.allow(ids, { confirm: body.confirm }).catch((error: unknown) => {
+        throw isConfirmError(error) ? wouldCutOff(error, peer) : error
+      })
       return listPeers(peer)
     },
     denyPeers: async ({ body }) => {
@@ -151,13 +151,14 @@ function resolveForAdmission(peer: PeerPort, references: readonly string[]): Pee
   return [...new Set(ids)]
 }
 
-function wouldCutOff(peers: readonly PeerChoice[]): ControlFailure {
-  return new ControlFailure(
-    'ERR_WOULD_CUT_OFF',
-    `${peers.length} members are not on the list and would be cut off`,
-    {
-      hint: 'allow them too, or confirm',
-      peers,
-    },
-  )
+/** By its code: importing the class would load the whole library before it is needed. */
+function isConfirmError(error: unknown): error is ConfirmError {
+  return error instanceof P2pdError && error.code === 'ERR_CONFIRM'
+}
+
+function wouldCutOff({ cutOff }: ConfirmError, peer: PeerPort): ControlFailure {
+  const names = new Map(peer.members().map((member) => [member.peer, member.name]))
+  const peers = cutOff.map((peerId) => ({ peerId, name: names.get(peerId) ?? '' }))
+  const message = `${peers.length} peers are not on the list and would be cut off`
+  return new ControlFailure('ERR_WOULD_CUT_OFF', message, { hint: 'allow them too, or confirm', peers })
 }

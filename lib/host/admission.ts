@@ -64,18 +64,22 @@ export class Admission {
   }
 
   /**
-   * Lets `peer` in; the first time it also ends the time in which the secret was
-   * enough. Errors: `ConfirmError` while that would cut somebody off, unless
-   * `confirm`; ERR_TOO_MANY; those of the store.
+   * Lets `peers` in, all at once; the first time it also ends the time in which
+   * the secret was enough. Errors: `ConfirmError` while that would cut somebody
+   * off, unless `confirm`; ERR_TOO_MANY; those of the store.
    */
-  async allow(peer: PeerId, options: { readonly confirm?: boolean } = {}): Promise<void> {
+  async allow(
+    peers: PeerId | readonly PeerId[],
+    options: { readonly confirm?: boolean } = {},
+  ): Promise<void> {
+    const allowed = new Set([peers].flat())
     await this.#change(async () => {
-      const cutOff = this.#restricted ? [] : this.#others(peer)
+      const cutOff = this.#restricted ? [] : this.#others(allowed)
       if (cutOff.length > 0 && options.confirm !== true) throw new ConfirmError(cutOff)
       await this.#replace({
         restricted: true,
-        allowed: [...new Set([...this.#allowed, peer])],
-        denied: [...this.#denied].filter((other) => other !== peer),
+        allowed: [...new Set([...this.#allowed, ...allowed])],
+        denied: [...this.#denied].filter((other) => !allowed.has(other)),
       })
     })
   }
@@ -96,8 +100,10 @@ export class Admission {
     )
   }
 
-  #others(peer: PeerId): readonly PeerId[] {
-    return [...new Set(this.#init.present())].filter((other) => other !== peer && other !== this.#init.self)
+  #others(peers: ReadonlySet<PeerId>): readonly PeerId[] {
+    return [...new Set(this.#init.present())].filter(
+      (other) => !peers.has(other) && other !== this.#init.self,
+    )
   }
 
   #change(run: () => Promise<void>): Promise<void> {
@@ -115,7 +121,7 @@ export class Admission {
     this.#allowed = new Set(list.allowed)
     this.#denied = new Set(list.denied)
     this.#restricted = list.restricted
-    for (const peer of this.#others(this.#init.self)) if (!this.admits(peer)) this.#init.cut(peer)
+    for (const peer of this.#others(new Set())) if (!this.admits(peer)) this.#init.cut(peer)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { PeerPort } from '../../../daemon/peer-port.ts'
+import { ConfirmError } from '../../../lib/host/admission.ts'
 import { newCounters } from '../../../lib/host/counters.ts'
 import type { AdmissionList, MemberView, PeerId } from '../../../lib/index.ts'
 import { P2pdError } from '../../../lib/wire/errors.ts'
@@ -50,8 +51,13 @@ export class FakePeer implements PeerPort {
 
   readonly admission = {
     list: () => this.list,
-    allow: async (peer: PeerId) => {
-      this.list = { ...this.list, restricted: true, allowed: [...this.list.allowed, peer] }
+    allow: async (peers: PeerId | readonly PeerId[], { confirm }: { confirm?: boolean } = {}) => {
+      const allowed = [...this.list.allowed, ...[peers].flat()]
+      const cutOff = this.views
+        .filter(({ peer, self, status }) => !self && status === 'alive' && !allowed.includes(peer))
+        .map(({ peer }) => peer)
+      if (!this.list.restricted && cutOff.length > 0 && confirm !== true) throw new ConfirmError(cutOff)
+      this.list = { ...this.list, restricted: true, allowed }
     },
     deny: async (peer: PeerId) => {
       if (peer === this.peerId) throw new P2pdError('ERR_SELF', 'a peer cannot deny itself')

@@ -38,6 +38,13 @@ describe('admission', () => {
     assert.deepEqual(cut, [b])
   })
 
+  it('lets in several at once, and cuts none of them on the way', async () => {
+    const { list, cut } = admission()
+    await list.allow([a, b])
+    assert.deepEqual([list.admits(a), list.admits(b), list.admits(c)], [true, true, false])
+    assert.deepEqual(cut, [])
+  })
+
   it('does not ask when nobody would be cut off, nor a second time', async () => {
     const { list } = admission(memoryStore(), [self, a])
     await list.allow(a)
