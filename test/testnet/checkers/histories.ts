@@ -11,8 +11,8 @@ export const bounds: MembershipBounds = { detectionMs: 1000, convergenceMs: 1000
 export class Script {
   readonly events: HistoryEvent[] = []
 
-  started(at: number, peer: string, life = 1): this {
-    return this.#add({ at, type: 'started', peer, life })
+  started(at: number, peer: string, life = 1, forgetful = false): this {
+    return this.#add({ at, type: 'started', peer, life, ...(forgetful ? { forgetful } : {}) })
   }
 
   ready(at: number, peer: string, generation?: number): this {

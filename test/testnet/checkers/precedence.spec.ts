@@ -51,6 +51,14 @@ describe('the resurrection checker', () => {
     )
   })
 
+  it('lets an incarnation fall with the new generation of a disk that went back, and only then', () => {
+    const history = script().formed('a', 'b').view(300, 'a', 'b', 'alive', 1, 5).ends(400, 'killed', 'b')
+    history.started(500, 'b', 2, true).view(600, 'a', 'b', 'alive', 2, 0)
+    assert.deepEqual(properties(checkPrecedence(history.events, bounds)), [])
+    history.view(700, 'a', 'b', 'alive', 2, 1).view(800, 'a', 'b', 'alive', 2, 0)
+    assert.deepEqual(properties(checkPrecedence(history.events, bounds)), ['no-resurrection'])
+  })
+
   it('judges a peer by its row for itself as well', () => {
     const history = script().formed('a', 'b').view(300, 'a', 'a', 'alive', 1, 5)
     history.view(400, 'a', 'a', 'alive', 1, 4)
