@@ -224,7 +224,7 @@ async function refuseHeadless(directory: string): Promise<void> {
 
 function corrupt(directory: string, reason: string, cause?: unknown): P2pdError {
   return new P2pdError('ERR_STORE_CORRUPT', `the store at ${directory} is damaged: ${reason}`, {
-    hint: 'put the directory back from a backup, or move it away to begin a new life of this peer; nothing was deleted',
+    hint: 'put the directory back from a backup, or move it away to begin as a new peer; no record is deleted or repaired',
     cause,
   })
 }

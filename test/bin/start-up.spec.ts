@@ -23,7 +23,7 @@ function packagesOf(entries: readonly URL[]): ReadonlySet<string> {
 }
 
 const bin = new URL('../../bin/', import.meta.url)
-const loadsDaemon = new Set(['p2pd', 'p2pd init'])
+const loadsDaemon = new Set(['p2pd init'])
 
 describe('the start of a command', () => {
   for (const [verb, load] of Object.entries(commandModules)) {

@@ -137,7 +137,7 @@ describe('the store', () => {
     it(`refuses ${damage} with one error, also when tried again`, async () => {
       const directory = await storeWith('one', 'two', 'three')
       await inflict(directory)
-      await assert.rejects(openStore(directory), { code: 'ERR_STORE_CORRUPT', hint: /nothing was deleted/ })
+      await assert.rejects(openStore(directory), { code: 'ERR_STORE_CORRUPT', hint: /no record is deleted/ })
       await assert.rejects(openStore(directory), { code: 'ERR_STORE_CORRUPT' })
     })
   }
