@@ -40,6 +40,9 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     'testnet/checkers/',
     'lib/wire/errors.ts',
   ],
+  // The simulator's command line, for developers: not shipped, so it may know the mutants.
+  'bin/sim.ts': ['testnet/sim/', 'test/mutants/', 'lib/wire/errors.ts'],
+  'test/mutants/': ['testnet/sim/', 'lib/protocols/', 'lib/wire/'],
   'bench/': ['testnet/', 'testnet/cluster/', 'testnet/checkers/', 'daemon/client/', 'lib/wire/errors.ts'],
 }
 
