@@ -26,11 +26,11 @@ export interface LiarInit {
   readonly lying: () => boolean
 }
 
-/** Between two rounds of lies, ms. */
-const everyMs = 150
+/** Between two rounds of lies, ms, and how many are lied about and lied to in one. */
+const everyMs = 400
+const subjectsPerRound = 6
+const listenersPerRound = 6
 const floodPackets = 20
-/** As many as fit a frame whatever they say. */
-const updatesPerPacket = 16
 /** Packets that a replayer keeps, and how many it sends again at a time. */
 const memory = 200
 const replays = 5
@@ -82,13 +82,13 @@ export class Liar implements Inner {
   #lies(): LieEffect[] {
     switch (this.#init.lie) {
       case 'suspects':
-        return this.#tellAll([...this.#records.values()].map((record) => this.#accuse(record, 'suspected')))
+        return this.#tell((record) => this.#accuse(record, 'suspected'))
       case 'refuses':
-        return this.#tellAll([...this.#records.values()].map((record) => this.#accuse(record, 'refused')))
+        return this.#tell((record) => this.#accuse(record, 'refused'))
       case 'forges':
-        return this.#tellAll([...this.#records.values()].map((record) => this.#forge(record)))
+        return this.#tell((record) => this.#forge(record))
       case 'inflates':
-        return this.#tellAll([...this.#records.values()].map((record) => this.#inflate(record)))
+        return this.#tell((record) => this.#inflate(record))
       case 'replays':
         return this.#replay()
       case 'floods':
@@ -96,14 +96,17 @@ export class Liar implements Inner {
     }
   }
 
-  #tellAll(updates: readonly Update[]): LieEffect[] {
-    const effects: LieEffect[] = []
-    for (const to of this.#records.keys()) {
-      for (let i = 0; i < updates.length; i += updatesPerPacket) {
-        effects.push(this.#send(to, updates.slice(i, i + updatesPerPacket)))
-      }
-    }
-    return effects
+  #tell(lie: (record: Signed<MemberRecord>) => Update): LieEffect[] {
+    const updates = this.#some([...this.#records.values()], subjectsPerRound).map(lie)
+    return this.#listeners().map((to) => this.#send(to, updates))
+  }
+
+  #listeners(): PeerId[] {
+    return this.#some([...this.#records.keys()], listenersPerRound)
+  }
+
+  #some<T>(list: readonly T[], count: number): T[] {
+    return this.#init.random.shuffled(list).slice(0, count)
   }
 
   #send(to: PeerId, updates: readonly Update[]): LieEffect {
@@ -148,7 +151,7 @@ export class Liar implements Inner {
     if (this.#heard.length === 0) return []
     const { random } = this.#init
     const effects: LieEffect[] = []
-    for (const to of this.#records.keys()) {
+    for (const to of this.#listeners()) {
       for (let i = 0; i < replays; i++) {
         const old = random.pick(this.#heard)
         effects.push({ type: 'send', to, message: old })
@@ -161,7 +164,7 @@ export class Liar implements Inner {
   #flood(): LieEffect[] {
     const { random, crypto } = this.#init
     const to = random.pick([...this.#records.keys(), this.#init.self])
-    const records = [...this.#records.values()].slice(0, updatesPerPacket)
+    const records = this.#some([...this.#records.values()], subjectsPerRound)
     const updates = records.map((record) => this.#accuse(record, 'suspected'))
     const effects: LieEffect[] = []
     for (let i = 0; i < floodPackets; i++) {

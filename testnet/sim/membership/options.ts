@@ -74,7 +74,7 @@ export function drawOptions(seed: number, random: Random): MembershipSimOptions 
   const draw = random.stream('options')
   const peers = drawPeers(draw)
   const profile: Profile = draw.chance(0.5) ? 'local' : 'lan'
-  const lies = peers < 7 || draw.chance(0.5) ? [] : drawLies(draw)
+  const lies = peers < 7 || peers > 16 || draw.chance(0.5) ? [] : drawLies(draw)
   return {
     seed,
     peers,
@@ -89,7 +89,7 @@ export function drawOptions(seed: number, random: Random): MembershipSimOptions 
     lies,
     faults: drawFaults(draw, lies),
     faultEveryMs: draw.pick([1500, 4000, 8000]),
-    safetyMs: peers > 24 ? 20_000 : 40_000,
+    safetyMs: peers > 16 ? 15_000 : 40_000,
     livenessMs: 60_000,
   }
 }
@@ -97,8 +97,8 @@ export function drawOptions(seed: number, random: Random): MembershipSimOptions 
 function drawPeers(draw: Random): number {
   const kind = draw.next()
   if (kind < 0.1) return draw.whole(2, 3)
-  if (kind < 0.75) return draw.whole(4, 8)
-  if (kind < 0.96) return draw.whole(9, 16)
+  if (kind < 0.8) return draw.whole(4, 9)
+  if (kind < 0.98) return draw.whole(10, 16)
   return draw.whole(17, 64)
 }
 
