@@ -31,6 +31,9 @@ export interface ViewPort {
   misbehaved(peer: PeerId, reason: Misbehaviour): void
 }
 
+/** By then the mesh has dialled a new member (see `Reach.mesh`), ms. */
+const firstContactMs = 500
+
 export class View {
   readonly #init: MembershipInit
   readonly #units: MembershipUnits
@@ -227,6 +230,7 @@ export class View {
     if (!restarted && presence === 'alive') this.#blameLoneAccuser(member)
     const before = member.status
     member.replaceRecord(record)
+    if (restarted) member.lifeKnownAt = this.#turn.now
     this.#agenda.cancel(assessKey(member.peer))
     this.#refreshDigest(member)
     if (offered.status === 'left') this.#become(member, 'left')
@@ -281,7 +285,8 @@ export class View {
     const refusers = [...member.accusations.refused.keys()].filter((accuser) => !this.#isMuted(accuser))
     const alone = !this.#anotherIsAlive(member) && refusers.includes(self)
     if (refusers.length < this.#units.refusersNeeded(this.n) && !alone) return false
-    const silentForMs = this.#turn.now - (member.heardAt ?? Number.NEGATIVE_INFINITY)
+    // Who was never heard is given the time of a first dial: else two liars evict everybody from a joiner's view.
+    const silentForMs = this.#turn.now - (member.heardAt ?? member.lifeKnownAt + firstContactMs)
     const connected = this.#port.isConnected(member.peer)
     if (this.#units.refusalStands({ connected, silentForMs })) return true
     // A disconnect assesses again; silence has to be waited for.
