@@ -15,7 +15,6 @@ await build({
   platform: 'node',
   format: 'esm',
   target: 'node20.19',
-  keepNames: true,
   legalComments: 'linked',
   logLevel: 'warning',
   // A native addon finds its binary beside itself. Errors stay one class, in and out of the bundle.

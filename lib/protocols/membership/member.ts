@@ -34,6 +34,7 @@ export class Member {
   knowsGeneration = 0
   knowsIncarnation = -1
   readonly roundTrip = new RoundTrip()
+  probedAt = Number.NEGATIVE_INFINITY
   loopLagMs = 0
   lastSeq = 0
   syncedAt = Number.NEGATIVE_INFINITY
@@ -81,6 +82,7 @@ export class Member {
       this.contact = false
       this.knowsGeneration = 0
       this.lastSeq = 0
+      this.probedAt = Number.NEGATIVE_INFINITY
       this.loopLagMs = 0
       this.syncedAt = Number.NEGATIVE_INFINITY
     }

@@ -41,6 +41,8 @@ interface Relay {
 export class Prober {
   /** Probes for others under way at once; further requests are answered with a nack at once. */
   static readonly maxRelays = 256
+  /** A member that is heard all the time is probed this often nevertheless. */
+  static readonly measureEveryPeriods = 16
   readonly #init: MembershipInit
   readonly #turn: Turn
   readonly #agenda: Agenda<Timer>
@@ -90,9 +92,23 @@ export class Prober {
       }))
     for (const peer of this.#schedule.next(candidates, this.#init.config.probeAllUpTo)) {
       const member = this.#view.get(peer as PeerId)
-      if (member !== undefined) this.probe(member)
+      if (member !== undefined && !this.#isProven(member)) this.probe(member)
     }
     this.#agenda.schedule('probe-round', this.#turn.now + this.#periodMs, { type: 'probe-round' })
+  }
+
+  /**
+   * Heard so lately that a probe would say nothing new. Where everybody probes
+   * everybody, two members would else ask each other the same thing each period;
+   * this halves an idle cluster's traffic, and a silent death is found at most
+   * half a period later. Each side still measures its own round trips.
+   */
+  #isProven(member: Member): boolean {
+    const { probePeriodMs, probeAllUpTo } = this.#init.config
+    if (member.status !== 'alive' || this.#view.n > probeAllUpTo) return false
+    const { now } = this.#turn
+    if (now - member.probedAt >= Prober.measureEveryPeriods * probePeriodMs) return false
+    return now - (member.heardAt ?? Number.NEGATIVE_INFINITY) < probePeriodMs / 2
   }
 
   /** Starts a probe unless one is under way. */
@@ -100,6 +116,7 @@ export class Prober {
     for (const probe of this.#probes.values()) if (probe.subject === member.peer) return
     const { config } = this.#init
     const seq = this.nextSeq()
+    member.probedAt = this.#turn.now
     this.#probes.set(seq, {
       subject: member.peer,
       generation: member.generation,

@@ -56,6 +56,7 @@ describe('the fast path', () => {
     assert.equal(lab.member(d)?.status, 'suspect', 'one observer of five is not enough')
     const accusations = [a.accuse(d.record(), { charge: 'refused' })]
     lab.receive(a, a.packet({ type: 'gossip' }, [{ record: d.record(), accusations, contact: false }]))
+    lab.run(0)
     assert.equal(lab.member(d)?.status, 'dead')
   })
 
