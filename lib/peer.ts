@@ -149,6 +149,7 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
   readonly #joined = withResolvers<void>()
   readonly #departed = withResolvers<void>()
   readonly #pings = new Map<number, (rttMs: number | undefined) => void>()
+  readonly #told = new Map<PeerId, MemberView>()
   readonly #watchers = new Set<BoundedQueue<MembersUpdate>>()
   #recordAddresses: readonly string[] = []
   #nextToken = 1
@@ -277,8 +278,16 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
     return driver
   }
 
+  /**
+   * What was emitted, not what the core knows: an event may still wait for the
+   * disk, and a table ahead of it would make the later event a step back.
+   */
   members(): readonly MemberView[] {
-    return this.#core?.members() ?? []
+    const rows = this.#core?.members() ?? []
+    return rows.flatMap(({ peer, rttMs, connected }) => {
+      const told = this.#told.get(peer)
+      return told === undefined ? [] : [{ ...told, rttMs, connected }]
+    })
   }
 
   watch(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<MembersUpdate> {
@@ -373,6 +382,7 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
     switch (event.type) {
       case 'member': {
         const { change, member } = event
+        this.#told.set(member.peer, member)
         for (const watcher of this.#watchers) watcher.push({ type: 'member', change, member })
         this.safeDispatchEvent('member', { detail: { change, member } })
         return

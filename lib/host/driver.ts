@@ -51,6 +51,8 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
   #effects: Effect<Message, Event, Request>[] = []
   #flushing = false
   #writing = false
+  #notes = new Map<string, Uint8Array>()
+  #noting = false
   #stepping = false
   #timer: NodeJS.Timeout | undefined
   #timerDue = Number.POSITIVE_INFINITY
@@ -131,7 +133,25 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
   #perform(effect: Effect<Message, Event, Request>): void {
     if (isSend(effect)) this.#init.send(effect.to, this.#init.codec.encode(effect.message))
     else if (isEmit(effect)) this.#init.emit(effect.event)
+    else if (isNote(effect)) this.#note(effect.key, effect.value)
     else if (!isPersist(effect)) this.#init.request(effect as Request)
+  }
+
+  /** One write at a time, of what is newest then. */
+  #note(key: string, value: Uint8Array): void {
+    this.#notes.set(key, value)
+    if (this.#noting) return
+    this.#noting = true
+    void this.#writeNotes()
+  }
+
+  async #writeNotes(): Promise<void> {
+    while (this.#notes.size > 0) {
+      const notes = this.#notes
+      this.#notes = new Map()
+      await this.#writeUntilDurable(notes)
+    }
+    this.#noting = false
   }
 
   /** Adjacent records go to the disk together; returns how many. */
@@ -144,7 +164,10 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
       count += 1
     }
     this.#writing = true
-    void this.#writeUntilDurable(entries)
+    void this.#writeUntilDurable(entries).then(() => {
+      this.#writing = false
+      if (!this.#stopped) this.#flush()
+    })
     return count
   }
 
@@ -160,8 +183,6 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
         await new Promise((resolve) => setTimeout(resolve, retryMs).unref())
       }
     }
-    this.#writing = false
-    if (!this.#stopped) this.#flush()
   }
 
   /** A timer that fires too early is left alone: re-arming costs more than one idle look. */
@@ -217,6 +238,7 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
 type Typed = { readonly type: string }
 type Send<M> = { readonly type: 'send'; readonly to: PeerId; readonly message: M }
 type Persist = { readonly type: 'persist'; readonly key: string; readonly value: Uint8Array }
+type Note = { readonly type: 'note'; readonly key: string; readonly value: Uint8Array }
 type Emit<E> = { readonly type: 'emit'; readonly event: E }
 
 function isSend<M, E, R>(effect: Effect<M, E, R>): effect is Send<M> & Effect<M, E, R> {
@@ -225,6 +247,10 @@ function isSend<M, E, R>(effect: Effect<M, E, R>): effect is Send<M> & Effect<M,
 
 function isPersist<M, E, R>(effect: Effect<M, E, R>): effect is Persist & Effect<M, E, R> {
   return (effect as Typed).type === 'persist'
+}
+
+function isNote<M, E, R>(effect: Effect<M, E, R>): effect is Note & Effect<M, E, R> {
+  return (effect as Typed).type === 'note'
 }
 
 function isEmit<M, E, R>(effect: Effect<M, E, R>): effect is Emit<E> & Effect<M, E, R> {

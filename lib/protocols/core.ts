@@ -37,6 +37,11 @@ export type Effect<Message, Event, Request = never> =
   | { readonly type: 'send'; readonly to: PeerId; readonly message: Message }
   /** Write `value` under `key` of the core's own namespace, durably. */
   | { readonly type: 'persist'; readonly key: string; readonly value: Uint8Array }
+  /**
+   * Write `value` under `key` soon. Nothing waits for it, a crash may lose it, and
+   * a newer note of the key replaces one that was not yet written.
+   */
+  | { readonly type: 'note'; readonly key: string; readonly value: Uint8Array }
   /** Tell whoever embeds the core. */
   | { readonly type: 'emit'; readonly event: Event }
   | Request

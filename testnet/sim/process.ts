@@ -66,6 +66,7 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
   readonly #connections = new Map<PeerId, End[]>()
   #outbox: Effect<Message, Event, Request>[] = []
   #writing = false
+  readonly #notes = new Map<string, Uint8Array>()
   #draining = false
   #inbox: (() => void)[] = []
   #frozen = false
@@ -256,8 +257,26 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
           this.#drain()
         }),
       )
-    } else if (isEmit(effect)) this.#program.emitted(effect.event, this)
+    } else if (isNote(effect)) this.#note(effect.key, effect.value)
+    else if (isEmit(effect)) this.#program.emitted(effect.event, this)
     else this.#program.request(effect as Request, this)
+  }
+
+  /** One write of a key at a time, of what is newest then. */
+  #note(key: string, value: Uint8Array): void {
+    const writing = this.#notes.has(key)
+    this.#notes.set(key, value)
+    if (!writing) this.#writeNote(key, value)
+  }
+
+  #writeNote(key: string, value: Uint8Array): void {
+    this.machine.disk.write(key, value, () =>
+      this.schedule(() => {
+        const newest = this.#notes.get(key)
+        if (newest === undefined || newest === value) this.#notes.delete(key)
+        else this.#writeNote(key, newest)
+      }),
+    )
   }
 
   #send(to: PeerId, message: Message): void {
@@ -324,6 +343,10 @@ function isSend<M>(effect: Tagged): effect is { type: 'send'; to: PeerId; messag
 
 function isPersist(effect: Tagged): effect is { type: 'persist'; key: string; value: Uint8Array } {
   return effect.type === 'persist'
+}
+
+function isNote(effect: Tagged): effect is { type: 'note'; key: string; value: Uint8Array } {
+  return effect.type === 'note'
 }
 
 function isEmit<E>(effect: Tagged): effect is { type: 'emit'; event: E } {

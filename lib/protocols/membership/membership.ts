@@ -197,8 +197,13 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       const at = this.#turn.now + this.#init.config.joinWaitMs
       this.#agenda.schedule('join-wait', at, { type: 'join-wait' })
     } else {
-      this.#own.settle()
+      this.#settle()
     }
+  }
+
+  #settle(): void {
+    this.#own.settle()
+    this.#turn.emit({ type: 'member', change: 'updated', member: this.#ownView() })
   }
 
   #connected(peer: PeerId): void {
@@ -298,7 +303,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       current.knowsIncarnation = belief.incarnation
       this.#compareDigests(current, heartbeat.digest)
     }
-    if (this.#own.status === 'joining' && heartbeat.type === 'ack' && mine) this.#own.settle()
+    if (this.#own.status === 'joining' && heartbeat.type === 'ack' && mine) this.#settle()
   }
 
   #wake(lagMs: number): void {
@@ -357,7 +362,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         this.#own.contestEnded()
         break
       case 'join-wait':
-        this.#own.settle()
+        this.#settle()
         break
       case 'mesh-dial':
         this.#reach.meshDial(timer.peer)
@@ -368,7 +373,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       case 'heal':
         this.#reach.heal()
         break
-      case 'persist-peers':
+      case 'note-peers':
         this.#reach.remember()
         break
       case 'leave-wait':

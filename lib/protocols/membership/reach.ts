@@ -178,13 +178,17 @@ export class Reach {
   }
 
   rememberSoon(): void {
-    if (this.#agenda.has('persist-peers')) return
-    this.#agenda.schedule('persist-peers', this.#turn.now + 1000, { type: 'persist-peers' })
+    if (this.#agenda.has('note-peers')) return
+    this.#agenda.schedule('note-peers', this.#turn.now + 1000, { type: 'note-peers' })
   }
 
-  /** Writes who to dial after a restart: everybody but those who left for good. */
+  /**
+   * Notes who to dial after a restart: everybody but those who left for good. No
+   * more than a note: were it a barrier, each change of the view would make every
+   * answer wait for the disk, and a slow disk would look like a dead process.
+   */
   remember(): void {
-    this.#agenda.cancel('persist-peers')
+    this.#agenda.cancel('note-peers')
     const peers: KnownPeer[] = []
     for (const { peer, generation, record } of this.#view.values()) {
       if (record.body.presence !== 'left') peers.push({ peer, generation, addresses: record.body.addresses })
@@ -192,7 +196,7 @@ export class Reach {
     for (const { peer, generation, addresses, remembered } of this.#hints.values()) {
       if (remembered) peers.push({ peer, generation, addresses })
     }
-    this.#turn.persist(durableKeys.peers, encodeKnownPeers(peers.slice(0, this.#init.config.maxHints)))
+    this.#turn.note(durableKeys.peers, encodeKnownPeers(peers.slice(0, this.#init.config.maxHints)))
   }
 
   #healMember(member: Member, chance: number): void {

@@ -22,5 +22,5 @@ export type Timer =
   | { readonly type: 'mesh-dial'; readonly peer: PeerId }
   | { readonly type: 'dial-back'; readonly peer: PeerId }
   | { readonly type: 'heal' }
-  | { readonly type: 'persist-peers' }
+  | { readonly type: 'note-peers' }
   | { readonly type: 'leave-wait' }

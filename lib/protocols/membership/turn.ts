@@ -39,6 +39,10 @@ export class Turn {
     this.#effects.push({ type: 'persist', key, value })
   }
 
+  note(key: string, value: Uint8Array): void {
+    this.#effects.push({ type: 'note', key, value })
+  }
+
   request(request: MembershipRequest): void {
     this.#effects.push(request)
   }

@@ -63,6 +63,7 @@ const peer = 'p' as PeerId
 const emit = (event: string): TestEffect => ({ type: 'emit', event })
 const send = (message: string): TestEffect => ({ type: 'send', to: peer, message })
 const persist = (key: string): TestEffect => ({ type: 'persist', key, value: new Uint8Array(1) })
+const note = (key: string): TestEffect => ({ type: 'note', key, value: new Uint8Array(1) })
 const go = (...effects: readonly TestEffect[]): Command => ({ type: 'go', effects })
 
 describe('the driver', () => {
@@ -95,6 +96,16 @@ describe('the driver', () => {
     driver.command(go(persist('a'), persist('b'), emit('x'), persist('c'), emit('y')))
     await eventually('all effects', () => log.includes('emit y'))
     assert.deepEqual(log, ['write a+b', 'emit x', 'write c', 'emit y'])
+  })
+
+  it('lets nothing wait for a note, and writes the newest one of a key when the last is done', async () => {
+    const written = withResolvers<void>()
+    const { driver, log } = rig(() => written.promise)
+    driver.command(go(note('n'), emit('at once'), note('n'), note('n'), note('m')))
+    assert.deepEqual(log, ['write n', 'emit at once'])
+    written.resolve()
+    await eventually('the second write', () => log.length === 3)
+    assert.deepEqual(log.at(-1), 'write n+m')
   })
 
   it('tries a failed write again, and lets nothing past it meanwhile', async () => {

@@ -260,8 +260,7 @@ export class Cluster {
         return
       case 'identity-in-use':
         this.world.note(`${host.name} stops: its identity is in use`)
-        host.state = 'gone'
-        if (recorded) this.record({ at: this.world.now, type: 'killed', peer: host.peer })
+        this.#superseded(host)
         return process.kill()
       case 'departed':
         this.world.note(`${host.name} has departed with ${event.acknowledgements} acknowledgements`)
@@ -277,6 +276,28 @@ export class Cluster {
       default:
         event satisfies never
     }
+  }
+
+  /** If its double goes on, which a cut may bring about, the history knows that as one more life. */
+  #superseded(host: MemberHost): void {
+    host.state = 'gone'
+    if (!host.recorded) return
+    this.record({ at: this.world.now, type: 'killed', peer: host.peer })
+    const double = this.hosts.find(
+      (other) => other.peer === host.peer && other.process?.alive && other !== host,
+    )
+    if (double === undefined) return
+    host.recorded = false
+    double.recorded = true
+    double.life = (this.#lives.get(host.peer) ?? 0) + 1
+    this.#lives.set(host.peer, double.life)
+    this.record({
+      at: this.world.now,
+      type: 'started',
+      peer: host.peer,
+      life: double.life,
+      forgetful: true,
+    })
   }
 
   #strikes(host: MemberHost): Strikes {

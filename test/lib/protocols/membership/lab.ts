@@ -235,7 +235,7 @@ export class Lab {
 
   #keep(effects: readonly MembershipEffect[]): void {
     for (const effect of effects) {
-      if (effect.type === 'persist') this.disk.set(effect.key, effect.value)
+      if (effect.type === 'persist' || effect.type === 'note') this.disk.set(effect.key, effect.value)
       this.effects.push(effect)
     }
   }
