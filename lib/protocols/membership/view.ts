@@ -169,11 +169,11 @@ export class View {
     }
   }
 
-  /** An own stall of `lagMs` is nobody's fault: every open suspicion lasts that much longer. */
+  /** An own stall of `lagMs` is nobody's fault: a suspicion lasts longer by as much of it as it was open. */
   grant(lagMs: number): void {
     for (const member of this.#members.values()) {
       if (member.status !== 'suspect') continue
-      member.grantedMs += lagMs
+      member.grantedMs += Math.min(lagMs, this.#turn.now - member.statusAt)
       this.assess(member)
     }
   }
