@@ -60,6 +60,8 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
     malformed: 0,
     steps: 0,
   }
+  /** How long it lived; while it does, 0. */
+  ageMs = 0
   readonly #world: World
   readonly #random: Random
   readonly #program: Program<Message, Command, Event, Request>
@@ -329,6 +331,7 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
   #end(each: (end: End) => void): void {
     if (!this.#alive) return
     this.#alive = false
+    this.ageMs = this.#world.now - this.bornAt
     this.#inbox = []
     this.#outbox = []
     this.machine.disk.crash()

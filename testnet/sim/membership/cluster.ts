@@ -21,7 +21,7 @@ import { Process, type Program } from '../process.ts'
 import type { World } from '../world.ts'
 import { Dialler, type MemberProcess } from './dialler.ts'
 import { Liar } from './liar.ts'
-import type { MemberHost } from './member-host.ts'
+import { longestLifeMs, type MemberHost } from './member-host.ts'
 import type { Lie, MembershipSimOptions } from './options.ts'
 import { Watch } from './watch.ts'
 
@@ -86,6 +86,7 @@ export class Cluster {
   /** @param forgetful its disk is older than its last life */
   start(host: MemberHost, contacts: readonly string[], forgetful = false): void {
     const { world } = this
+    host.livedMs = longestLifeMs(host)
     host.machine.powerOn()
     if (host.recorded) {
       host.life = (this.#lives.get(host.peer) ?? 0) + 1
@@ -110,6 +111,11 @@ export class Cluster {
     host.machine.run(process)
     this.#watches.set(process, watch)
     process.command({ type: 'start', contacts })
+  }
+
+  /** Whether `host` could tell `peer` of its generation. */
+  knows(host: MemberHost, peer: PeerId, generation: number): boolean {
+    return (host.core?.members() ?? []).some((row) => row.peer === peer && row.generation >= generation)
   }
 
   /** Whether everybody honest shows whoever runs alive, all alike, and nobody else. */
@@ -184,6 +190,7 @@ export class Cluster {
       recorded: true,
       state: 'new',
       life: 0,
+      livedMs: 0,
       process: undefined,
       core: undefined,
     }

@@ -18,6 +18,8 @@ export interface MemberHost {
   recorded: boolean
   state: HostState
   life: number
+  /** How long the longest of its former lives was. */
+  livedMs: number
   process: MemberProcess | undefined
   core: Membership | undefined
 }
@@ -25,4 +27,9 @@ export interface MemberHost {
 /** Takes part in the protocol, honestly. */
 export function takesPart(host: MemberHost): boolean {
   return host.state === 'running' && host.lie === undefined
+}
+
+/** Of the lives that are over. */
+export function longestLifeMs(host: MemberHost): number {
+  return Math.max(host.livedMs, host.process?.ageMs ?? 0)
 }

@@ -126,7 +126,8 @@ function drawLies(draw: Random): readonly Lie[] {
 /**
  * With a liar everybody must see four members or more (below, one may evict, as
  * documented), so nothing may split the cluster. Two refusing liars may evict
- * whoever loses its connections: then nobody's are reset.
+ * whoever's bytes do not flow: then nobody's connections are reset and nobody
+ * stalls.
  */
 function drawFaults(draw: Random, lies: readonly Lie[]): Readonly<Record<Fault, number>> {
   const chosen = { ...weights }
@@ -134,6 +135,6 @@ function drawFaults(draw: Random, lies: readonly Lie[]): Readonly<Record<Fault, 
   chosen.kill ||= 1
   chosen.stall ||= 1
   if (lies.length > 0) chosen.partition = chosen.isolate = chosen['one-way-cut'] = chosen.pause = 0
-  if (lies.length > 1) chosen['reset-connections'] = 0
+  if (lies.length > 1) chosen['reset-connections'] = chosen.stall = 0
   return chosen
 }

@@ -2,7 +2,7 @@ import type { DiskImage } from '../disk.ts'
 import type { Random } from '../random.ts'
 import type { World } from '../world.ts'
 import type { Cluster } from './cluster.ts'
-import { type MemberHost, takesPart } from './member-host.ts'
+import { longestLifeMs, type MemberHost, takesPart } from './member-host.ts'
 import type { Fault, MembershipSimOptions } from './options.ts'
 import { Partitions } from './partitions.ts'
 
@@ -12,6 +12,8 @@ const lookEveryMs = 500
 const watchAgreementMs = 5000
 /** A process that was told to leave or stop is gone by then. */
 const departureLimitMs = 5000
+/** A life of this length has written down whom it met. */
+const settledLifeMs = 5000
 
 /**
  * What befalls a cluster: it forms, then faults come (safety), then all of them
@@ -28,11 +30,12 @@ export class Story {
   readonly #partitions: Partitions
   /** Frozen for so long that others may call them dead. */
   readonly #excused = new Set<MemberHost>()
-  /** Whose disk went back. */
-  readonly #amnesiacs = new Set<MemberHost>()
+  /** Whose disk went back, and the generation that it had by then. */
+  readonly #forgotten = new Map<MemberHost, number>()
   readonly #backups = new Map<MemberHost, DiskImage>()
   /** Two lives of one identity that have yet to settle which goes on. */
   readonly #contests: { readonly older: MemberHost; readonly newer: MemberHost }[] = []
+  #mover: MemberHost | undefined
   #nextAddress = 0
 
   constructor(cluster: Cluster) {
@@ -156,15 +159,19 @@ export class Story {
   }
 
   #start(host: MemberHost): void {
-    const contacts = this.#free().map((other) => other.machine.addresses[0] as string)
-    // Who has forgotten its lives must be told of them: alone it could not know.
-    if (this.#amnesiacs.has(host)) {
-      if (this.#partitions.whole && contacts.length > 1) this.#cluster.start(host, contacts, true)
+    const free = this.#free()
+    const contacts = free.map((other) => other.machine.addresses[0] as string)
+    const forgotten = this.#forgotten.get(host)
+    if (forgotten !== undefined) {
+      // Who has forgotten its lives must be told of them: if nobody can, nobody could know.
+      const witnesses = free.filter((other) => this.#cluster.knows(other, host.peer, forgotten))
+      if (this.#partitions.whole && witnesses.length > 1) this.#cluster.start(host, contacts, true)
       return
     }
-    // Mostly from the persisted peers alone, as `p2pd` without flags does.
-    const flags = this.#random.chance(0.3) && contacts.length > 0 ? [this.#random.pick(contacts)] : []
-    this.#cluster.start(host, flags)
+    // Mostly from the persisted peers alone, as `p2pd` without flags does; they are written after a while.
+    const mustBeTold = longestLifeMs(host) < settledLifeMs
+    const flags = (mustBeTold || this.#random.chance(0.3)) && contacts.length > 0
+    this.#cluster.start(host, flags ? [this.#random.pick(contacts)] : [])
   }
 
   #restart(): void {
@@ -181,7 +188,7 @@ export class Story {
     if (gone.length === 0) return
     const host = this.#random.pick(gone)
     this.#world.note(`${fault} ${host.name}`)
-    this.#amnesiacs.add(host)
+    this.#forgotten.set(host, Math.max(this.#forgotten.get(host) ?? 0, host.core?.generation ?? 0))
     host.machine.disk.restore((fault === 'wipe' ? undefined : this.#backups.get(host)) ?? new Map())
     // With a clock that went back too, only the others know of the later lives.
     if (this.#random.chance(0.5)) host.machine.clock.stepWall(-this.#random.between(60_000, 86_400_000))
@@ -289,7 +296,10 @@ export class Story {
     host.process?.command({ type: 'readdress', addresses: host.machine.addresses })
   }
 
+  /** Only ever the same host: two that move while they are apart cannot find each other again. */
   #move(host: MemberHost): void {
+    this.#mover ??= host
+    if (this.#mover !== host) return
     this.#world.note(`${host.name} changes its address`)
     host.machine.readdress([`/ip4/10.1.0.1/tcp/${10_000 + this.#nextAddress++}`])
   }
