@@ -21,7 +21,7 @@ export interface MembershipConfig {
   readonly syncIntervalMs: number
   /** Between two rounds of dialling the dead and the unconnected, ms. */
   readonly healIntervalMs: number
-  /** Limit of one dial, ms. */
+  /** Limit of one dial, ms. A handshake takes milliseconds, but one cut short on a busy machine is work for nothing. */
   readonly dialTimeoutMs: number
   /** The fast path: a closed connection and refused connects prove a dead process. Off behind a REJECT firewall. */
   readonly fastPath: boolean
@@ -59,7 +59,7 @@ const lan: MembershipConfig = {
   retransmitFactor: 3,
   syncIntervalMs: 10_000,
   healIntervalMs: 5000,
-  dialTimeoutMs: 2000,
+  dialTimeoutMs: 3000,
   fastPath: true,
   knockAtMs: [0, 200, 400],
   knockTimeoutMs: 500,
@@ -85,7 +85,6 @@ export const profiles = {
     gossipTickMs: 50,
     syncIntervalMs: 5000,
     healIntervalMs: 3000,
-    dialTimeoutMs: 1000,
   },
 } as const satisfies Record<string, MembershipConfig>
 

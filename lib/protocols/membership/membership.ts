@@ -445,7 +445,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     } else if (change === 'suspect') {
       // Who is told of a suspicion looks for itself at once (Lifeguard's buddy system), on a link if it can.
       if (!this.#connections.has(member.peer)) this.#reach.redial(member)
-      this.#prober.probe(member)
+      this.#prober.probeUnlessProven(member)
     } else {
       this.#fastPath.void(member.peer)
       this.#reach.rememberSoon()
@@ -465,7 +465,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
 
   #tell(peer: PeerId, urgent: boolean): void {
     this.#news.enqueue(peer, urgent)
-    const due = urgent ? this.#turn.now : this.#gossipedAt + this.#init.config.gossipTickMs
+    const due = urgent ? this.#turn.now : this.#gossipedAt + this.#gossipTickMs
     this.#agenda.scheduleAtLatest('gossip', Math.max(this.#turn.now, due), { type: 'gossip' })
   }
 
@@ -486,7 +486,12 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       }
     }
     if (this.#news.size === 0) return
-    this.#agenda.schedule('gossip', this.#turn.now + config.gossipTickMs, { type: 'gossip' })
+    this.#agenda.schedule('gossip', this.#turn.now + this.#gossipTickMs, { type: 'gossip' })
+  }
+
+  /** Who has trouble talks less: else suspicions, and the talk about them, feed each other on a busy machine. */
+  get #gossipTickMs(): number {
+    return this.#init.config.gossipTickMs * this.#awareness.multiplier
   }
 
   #sendNews(to: PeerId, subjects: readonly string[]): void {

@@ -92,7 +92,7 @@ export class Prober {
       }))
     for (const peer of this.#schedule.next(candidates, this.#init.config.probeAllUpTo)) {
       const member = this.#view.get(peer as PeerId)
-      if (member !== undefined && !this.#isProven(member)) this.probe(member)
+      if (member !== undefined && !this.#isSpared(member)) this.probe(member)
     }
     this.#agenda.schedule('probe-round', this.#turn.now + this.#periodMs, { type: 'probe-round' })
   }
@@ -103,12 +103,23 @@ export class Prober {
    * this halves an idle cluster's traffic, and a silent death is found at most
    * half a period later. Each side still measures its own round trips.
    */
-  #isProven(member: Member): boolean {
+  #isSpared(member: Member): boolean {
     const { probePeriodMs, probeAllUpTo } = this.#init.config
     if (member.status !== 'alive' || this.#view.n > probeAllUpTo) return false
     const { now } = this.#turn
     if (now - member.probedAt >= Prober.measureEveryPeriods * probePeriodMs) return false
-    return now - (member.heardAt ?? Number.NEGATIVE_INFINITY) < probePeriodMs / 2
+    return this.#isProven(member)
+  }
+
+  /** Heard within half a period. */
+  #isProven(member: Member): boolean {
+    const silentForMs = this.#turn.now - (member.heardAt ?? Number.NEGATIVE_INFINITY)
+    return silentForMs < this.#init.config.probePeriodMs / 2
+  }
+
+  /** Somebody else has accused it. */
+  probeUnlessProven(member: Member): void {
+    if (!this.#isProven(member)) this.probe(member)
   }
 
   /** Starts a probe unless one is under way. */

@@ -205,7 +205,10 @@ export class Reach {
     if (mayReturn) {
       if (this.#init.random() < chance) this.#dial(member.peer, addresses, 'replace', member.generation)
     } else if (member.status === 'suspect') {
-      this.#dial(member.peer, addresses, 'replace', member.generation)
+      // Who talks needs no other connection, and handshakes are what an overloaded machine can least afford.
+      const silentForMs = this.#turn.now - (member.heardAt ?? Number.NEGATIVE_INFINITY)
+      if (silentForMs >= this.#init.config.suspicionMinMs / 2)
+        this.#dial(member.peer, addresses, 'replace', member.generation)
     } else if (member.status === 'alive') {
       if (!this.#port.isConnected(member.peer)) this.meshDial(member.peer)
       else this.#wantDialBack(member)
