@@ -22,8 +22,6 @@ export class Member {
   }
   /** What own stalls added to the suspicion time-out, ms. */
   grantedMs = 0
-  /** When this life was first heard of, by whomever. */
-  lifeKnownAt: number
   /** When bytes of this life last came directly. */
   heardAt: number | undefined
   /** This life has been in authenticated contact with self. */
@@ -47,7 +45,6 @@ export class Member {
     this.record = record
     this.status = record.body.presence === 'alive' ? 'alive' : 'left'
     this.statusAt = now
-    this.lifeKnownAt = now
     this.since = wall
   }
 

@@ -31,9 +31,6 @@ export interface ViewPort {
   misbehaved(peer: PeerId, reason: Misbehaviour): void
 }
 
-/** By then the mesh has dialled a new member (see `Reach.mesh`), ms. */
-const firstContactMs = 500
-
 export class View {
   readonly #init: MembershipInit
   readonly #units: MembershipUnits
@@ -230,7 +227,6 @@ export class View {
     if (!restarted && presence === 'alive') this.#blameLoneAccuser(member)
     const before = member.status
     member.replaceRecord(record)
-    if (restarted) member.lifeKnownAt = this.#turn.now
     this.#agenda.cancel(assessKey(member.peer))
     this.#refreshDigest(member)
     if (offered.status === 'left') this.#become(member, 'left')
@@ -285,8 +281,9 @@ export class View {
     const refusers = [...member.accusations.refused.keys()].filter((accuser) => !this.#isMuted(accuser))
     const alone = !this.#anotherIsAlive(member) && refusers.includes(self)
     if (refusers.length < this.#units.refusersNeeded(this.n) && !alone) return false
-    // Who was never heard is given the time of a first dial: else two liars evict everybody from a joiner's view.
-    const silentForMs = this.#turn.now - (member.heardAt ?? member.lifeKnownAt + firstContactMs)
+    // Silence of a life that was never heard says nothing: else two liars evict everybody from a joiner's view.
+    if (member.heardAt === undefined && !refusers.includes(self)) return false
+    const silentForMs = this.#turn.now - (member.heardAt ?? Number.NEGATIVE_INFINITY)
     const connected = this.#port.isConnected(member.peer)
     if (this.#units.refusalStands({ connected, silentForMs })) return true
     // A disconnect assesses again; silence has to be waited for.
