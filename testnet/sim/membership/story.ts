@@ -12,6 +12,8 @@ const lookEveryMs = 500
 const watchAgreementMs = 5000
 /** A process that was told to leave or stop is gone by then. */
 const departureLimitMs = 5000
+/** A start that is not disturbed is over by then. */
+const settlingMs = 2000
 /** A life of this length has written down whom it met. */
 const settledLifeMs = 5000
 
@@ -115,7 +117,7 @@ export class Story {
       case 'isolate':
         return this.#partitions.cut(fault, this.#random)
       case 'reset-connections':
-        return this.#resetConnections()
+        return this.#resetConnections(this.#random.pick(this.#cluster.hosts), this.#random.pick([0.2, 1]))
       case 'set-wall-clock':
         return this.#setWallClock()
       case 'readdress':
@@ -132,7 +134,11 @@ export class Story {
     this.#world.note('the faults end')
     this.#partitions.mendAll()
     for (const host of this.#cluster.hosts) if (host.state === 'frozen') this.#thaw(host)
-    for (const host of this.#gone()) if (this.#random.chance(0.5)) this.#start(host)
+    const gone = this.#gone().filter(() => this.#random.chance(0.5))
+    for (const host of gone.filter((one) => this.#forgotten.has(one))) this.#start(host)
+    // They must not hear first of somebody who starts beside them and knows as little.
+    this.#world.runUntil(this.#world.now + settlingMs)
+    for (const host of gone.filter((one) => !this.#forgotten.has(one))) this.#start(host)
   }
 
   /** Somebody who may be lost without asking more of the others than was promised. */
@@ -164,8 +170,9 @@ export class Story {
     const forgotten = this.#forgotten.get(host)
     if (forgotten !== undefined) {
       // Who has forgotten its lives must be told of them: if nobody can, nobody could know.
-      const witnesses = free.filter((other) => this.#cluster.knows(other, host.peer, forgotten))
-      if (this.#partitions.whole && witnesses.length > 1) this.#cluster.start(host, contacts, true)
+      const everybodyKnows = free.every((other) => this.#cluster.knows(other, host.peer, forgotten))
+      const mayStart = this.#partitions.whole && contacts.length > 1 && everybodyKnows
+      if (mayStart) this.#cluster.start(host, contacts, true)
       return
     }
     // Mostly from the persisted peers alone, as `p2pd` without flags does; they are written after a while.
@@ -243,6 +250,9 @@ export class Story {
     const longestMs = suspicionMinMs + 0.4 * probePeriodMs
     for (const host of this.#random.shuffled(candidates).slice(0, this.#random.whole(1, 2))) {
       this.#freeze(host, this.#random.between(0.1 * longestMs, longestMs), false)
+      // Then it cannot connect again either, and a liar's refusal stands beside nothing but its silence.
+      const resets = this.#options.faults['reset-connections'] > 0
+      if (resets && this.#random.chance(0.4)) this.#resetConnections(host, 1)
     }
   }
 
@@ -270,11 +280,9 @@ export class Story {
     host.process?.thaw()
   }
 
-  #resetConnections(): void {
-    const host = this.#random.pick(this.#cluster.hosts)
+  #resetConnections(host: MemberHost, share: number): void {
     if (host.process?.alive !== true) return
     this.#world.note(`reset connections of ${host.name}`)
-    const share = this.#random.pick([0.2, 1])
     for (const peer of host.process.connectedPeers) {
       if (!this.#random.chance(share)) continue
       for (const end of [...host.process.connectionsTo(peer)]) end.reset()
