@@ -78,7 +78,7 @@ export interface Peer extends TypedEvents<PeerEvents> {
   join(addresses: readonly string[]): void
   /** Resolves when this life is settled: a contact has answered, or there was none to ask. */
   joined(options?: { readonly signal?: AbortSignal }): Promise<void>
-  /** One round trip over the daemon's own link. Errors: ERR_BAD_PEER_ID, ERR_NO_ANSWER, ERR_TOO_MANY. */
+  /** One round trip over the daemon's own link. Errors: ERR_BAD_PEER_ID, ERR_SELF, ERR_NO_ANSWER, ERR_TOO_MANY. */
   ping(peer: string, options?: { readonly signal?: AbortSignal }): Promise<{ readonly rttMs: number }>
   /** A copy of what was counted since the start. */
   counters(): Counters & { readonly connections: number }
@@ -322,6 +322,9 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<{ readonly rttMs: number }> {
     const subject = parsePeerId(peer)
+    if (subject === this.peerId) {
+      throw new P2pdError('ERR_SELF', 'a peer has no link to itself', { hint: 'ping another member' })
+    }
     if (this.#pings.size >= maxPings) throw new P2pdError('ERR_TOO_MANY', 'too many pings at once')
     const token = this.#nextToken
     this.#nextToken += 1

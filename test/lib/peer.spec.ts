@@ -162,6 +162,7 @@ describe('a peer', () => {
     for (const [options, code] of wrong) await assert.rejects(createPeer({ ...base, ...options }), { code })
     const peer = await start()
     await assert.rejects(peer.ping('nobody'), { code: 'ERR_BAD_PEER_ID' })
+    await assert.rejects(peer.ping(peer.peerId), { code: 'ERR_SELF' })
     assert.throws(() => peer.join(['x']), { code: 'ERR_BAD_ADDRESS' })
   })
 
