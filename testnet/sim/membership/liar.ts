@@ -40,6 +40,8 @@ export class Liar implements Inner {
   readonly #inner: Inner
   readonly #init: LiarInit
   readonly #records = new Map<PeerId, Signed<MemberRecord>>()
+  /** The incarnation at which others accused them last. */
+  readonly #accused = new Map<PeerId, string>()
   readonly #heard: Packet[] = []
   #nextAt = 0
 
@@ -65,8 +67,9 @@ export class Liar implements Inner {
 
   #learn(packet: Packet): void {
     const { self } = this.#init
-    for (const { record } of packet.updates) {
+    for (const { record, accusations } of packet.updates) {
       const { peer, generation, incarnation } = record.body
+      if (accusations.length > 0) this.#accused.set(peer, `${generation}.${incarnation}`)
       const known = this.#records.get(peer)?.body
       const newer =
         known === undefined ||
@@ -85,6 +88,8 @@ export class Liar implements Inner {
         return this.#tell((record) => this.#accuse(record, 'suspected'))
       case 'refuses':
         return this.#tell((record) => this.#accuse(record, 'refused'))
+      case 'sly':
+        return this.#tell((record) => this.#accuse(record, 'refused'), this.#suspects())
       case 'forges':
         return this.#tell((record) => this.#forge(record))
       case 'inflates':
@@ -96,9 +101,20 @@ export class Liar implements Inner {
     }
   }
 
-  #tell(lie: (record: Signed<MemberRecord>) => Update): LieEffect[] {
-    const updates = this.#some([...this.#records.values()], subjectsPerRound).map(lie)
-    return this.#listeners().map((to) => this.#send(to, updates))
+  #tell(
+    lie: (record: Signed<MemberRecord>) => Update,
+    about: readonly Signed<MemberRecord>[] = [...this.#records.values()],
+  ): LieEffect[] {
+    const updates = this.#some(about, subjectsPerRound).map(lie)
+    return updates.length === 0 ? [] : this.#listeners().map((to) => this.#send(to, updates))
+  }
+
+  /** Whom others accuse at the incarnation that is known. */
+  #suspects(): Signed<MemberRecord>[] {
+    return [...this.#records.values()].filter((record) => {
+      const { peer, generation, incarnation } = record.body
+      return this.#accused.get(peer) === `${generation}.${incarnation}`
+    })
   }
 
   #listeners(): PeerId[] {

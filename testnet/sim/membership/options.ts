@@ -3,8 +3,12 @@ import type { DiskOptions } from '../disk.ts'
 import type { NetworkOptions } from '../network.ts'
 import type { Random } from '../random.ts'
 
-/** How a lying member lies; its core is otherwise honest, so that it stays a member. */
-export type Lie = 'suspects' | 'refuses' | 'forges' | 'replays' | 'floods' | 'inflates'
+/**
+ * How a lying member lies; its core is otherwise honest, so that it stays a
+ * member. `sly` refuses only whom others suspect already, and is so never alone
+ * when it is refuted.
+ */
+export type Lie = 'suspects' | 'refuses' | 'sly' | 'forges' | 'replays' | 'floods' | 'inflates'
 
 /** What is done to the cluster. */
 export type Fault =
@@ -118,8 +122,9 @@ function drawNetwork(draw: Random, profile: Profile): NetworkOptions {
 }
 
 function drawLies(draw: Random): readonly Lie[] {
-  const lies: readonly Lie[] = ['suspects', 'refuses', 'forges', 'replays', 'floods', 'inflates']
-  if (draw.chance(0.2)) return ['refuses', 'refuses']
+  const lies: readonly Lie[] = ['suspects', 'refuses', 'sly', 'forges', 'replays', 'floods', 'inflates']
+  if (draw.chance(0.15)) return ['refuses', 'refuses']
+  if (draw.chance(0.2)) return ['sly']
   return [draw.pick(lies)]
 }
 

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { type MembershipRun, runMembership } from '../../../testnet/sim/membership/run.ts'
+import { membershipMutants } from '../../mutants/membership.ts'
+import { describeRun } from './describe-run.ts'
+
+/** A mutant has to be caught within so many seeds. */
+const seeds = 200
+
+/** Where each was caught last; a change to the protocol moves that, and then the search begins anew. */
+const caughtAt: Readonly<Record<string, number>> = {
+  'no-refutation': 1,
+  'no-suspicion': 1,
+  'unsigned-accusations': 76,
+  'one-accuser': 13,
+  'refusals-outrank-bytes': 131,
+  'incarnation-not-persisted': 1,
+  'wall-clock-ages': 5,
+  'wall-clock-generation': 28,
+}
+
+describe('mutants of membership', function () {
+  this.timeout(300_000)
+
+  for (const mutant of membershipMutants) {
+    it(`are caught when ${mutant.mistake}`, () => {
+      const caught = (seed: number): MembershipRun | undefined => {
+        const run = runMembership(seed, { mutant })
+        return run.violations.length > 0 ? run : undefined
+      }
+      const known = caughtAt[mutant.name] ?? 1
+      let seed = known
+      for (let next = 1; caught(seed) === undefined; next++) {
+        assert.ok(next <= seeds, `no seed up to ${seeds} catches it`)
+        seed = next
+      }
+      // Caught for its mistake, and not because the seed is broken anyway.
+      const clean = runMembership(seed)
+      assert.deepEqual(clean.violations, [], describeRun(seed, clean))
+    })
+  }
+})
