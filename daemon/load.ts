@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 
 /**
  * The daemon's code: in one file where the build made one, which halves the time
@@ -6,5 +6,20 @@ import { existsSync } from 'node:fs'
  */
 export async function loadDaemon(): Promise<typeof import('./daemon.ts')> {
   const bundle = new URL('./daemon.bundle.js', import.meta.url)
-  return existsSync(bundle) ? await import(bundle.href) : await import('./daemon.ts')
+  return isCurrent(bundle) ? await import(bundle.href) : await import('./daemon.ts')
+}
+
+/** What the compiler leaves behind in a checkout; an installed package has none of it. */
+const buildInfos = ['.', '../lib', '../lib/protocols', '../lib/wire'].map(
+  (project) => new URL(`./${project}/tsconfig.tsbuildinfo`, import.meta.url),
+)
+
+/** A bundle made before the last `tsc -b` is of another source than what was compiled. */
+function isCurrent(bundle: URL): boolean {
+  const madeAt = modifiedAt(bundle)
+  return madeAt !== undefined && buildInfos.every((info) => (modifiedAt(info) ?? 0) <= madeAt)
+}
+
+function modifiedAt(file: URL): number | undefined {
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs
 }
