@@ -32,6 +32,7 @@ import type {
   MembershipEvent,
   MembershipRequest,
   MemberView,
+  Misbehaviour,
   Packet,
   Signed,
   Update,
@@ -55,9 +56,14 @@ export interface Health {
   readonly isolated: boolean
 }
 
-/** Updates in one gossip packet, and bytes of updates in one packet of a sync. */
+/** Updates told at once. */
 const updatesPerGossip = 16
-const syncPacketBytes = 32 * 1024
+/**
+ * Bytes of signed statements in one packet: the frame's 64 KiB without the rest.
+ * A single update with all accusations has 42 KiB at most. Records of others may
+ * be that large, so their number alone bounds nothing.
+ */
+const packetBytes = 60 * 1024
 /** Refusals and departures go to every connected member at once, up to this many. */
 const announceToAtMost = 64
 /** A suspect that talks is told so at most this often, ms. */
@@ -81,6 +87,8 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   #requests = 0
   #gossipedAt = Number.NEGATIVE_INFINITY
   #loopLagMs = 0
+  /** The packet at hand broke the rules; the rest of it is dropped. */
+  #spoilt = false
   #departure: { readonly awaited: Set<PeerId>; readonly needed: number; acks: number } | undefined
 
   constructor(init: MembershipInit) {
@@ -98,7 +106,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       changed: (member, change) => this.#memberChanged(member, change),
       tell: (member) => this.#tell(member.peer, member.accusations.refused.has(init.self)),
       hinted: (record) => this.#reach.hinted(record),
-      misbehaved: (peer, reason) => turn.emit({ type: 'misbehaved', peer, reason }),
+      misbehaved: (peer, reason) => this.#misbehaved(peer, reason),
     })
     this.#prober = new Prober(init, turn, agenda, this.#view, this.#awareness, {
       isConnected,
@@ -234,9 +242,13 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
 
   #receive(from: PeerId, packet: Packet): void {
     if (!this.#own.running || from === this.#init.self) return
-    for (const update of packet.updates) this.#merge(update, from)
-    // Merging may have shown another life of this identity, which ends this one.
-    if (!this.#own.running) return
+    this.#spoilt = false
+    for (const update of packet.updates) {
+      this.#merge(update, from)
+      // A second bad signature proves no more than the first, and costs as much to look at.
+      // Merging may also have shown another life of this identity, which ends this one.
+      if (this.#spoilt || !this.#own.running) return
+    }
     const member = this.#view.get(from)
     const current = member?.generation === packet.generation ? member : undefined
     if (current !== undefined) {
@@ -254,7 +266,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     switch (body.type) {
       case 'ping':
         if (current !== undefined && body.seq <= current.lastSeq) {
-          this.#turn.emit({ type: 'misbehaved', peer: from, reason: 'replayed' })
+          this.#misbehaved(from, 'replayed')
           break
         }
         if (current !== undefined) current.lastSeq = body.seq
@@ -409,8 +421,13 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     const { cluster, crypto } = this.#init
     if (accusation.body.cluster !== cluster || accusation.body.subject !== this.#init.self) return false
     if (this.#units.accusationIsSigned(accusation, crypto)) return true
-    this.#turn.emit({ type: 'misbehaved', peer: from, reason: 'bad-signature' })
+    this.#misbehaved(from, 'bad-signature')
     return false
+  }
+
+  #misbehaved(peer: PeerId, reason: Misbehaviour): void {
+    this.#spoilt = true
+    this.#turn.emit({ type: 'misbehaved', peer, reason })
   }
 
   #confront(record: Signed<MemberRecord>, heardAgoMs: number | undefined, from: PeerId): void {
@@ -418,12 +435,12 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     if (record.body.peer !== self || record.body.cluster !== cluster) return
     if (!this.#own.isForeign(record)) return
     if (recordIsSigned(record, crypto)) this.#own.confront(record, heardAgoMs)
-    else this.#turn.emit({ type: 'misbehaved', peer: from, reason: 'bad-signature' })
+    else this.#misbehaved(from, 'bad-signature')
   }
 
   #refute(incarnation: number): void {
+    if (!this.#own.refute(incarnation)) return
     this.#awareness.refuted(this.#turn.now, this.#init.config.probePeriodMs)
-    this.#own.refute(incarnation)
   }
 
   #ownRecordChanged(): void {
@@ -533,22 +550,13 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     this.#sendView(from, false)
   }
 
-  /** The whole view, in as many packets as it takes; only the last one asks for the other's. */
+  /** The whole view; only the last packet asks for the other's. */
   #sendView(to: PeerId, reply: boolean): void {
-    let updates: Update[] = []
-    let bytes = 0
+    const updates: Update[] = []
     for (const member of this.#view.values()) {
       if (member.peer === to && member.accusations.suspected.size + member.accusations.refused.size === 0)
         continue
-      const update = member.update()
-      const size = sizeOf(update)
-      if (updates.length > 0 && bytes + size > syncPacketBytes) {
-        this.#send(to, { type: 'sync', reply: false }, updates)
-        updates = []
-        bytes = 0
-      }
-      updates.push(update)
-      bytes += size
+      updates.push(member.update())
     }
     this.#send(to, { type: 'sync', reply }, updates)
   }
@@ -632,8 +640,22 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     }
   }
 
+  /** What does not fit beside `body` follows it as gossip. */
   #send(to: PeerId, body: Body, updates: readonly Update[] = []): void {
-    this.#turn.send(to, { generation: this.#own.generation, updates, body })
+    const { generation } = this.#own
+    let packet: { body: Body; updates: Update[] } = { body, updates: [] }
+    let room = packetBytes - sizeOfBody(body)
+    for (const update of updates) {
+      const size = sizeOf(update)
+      if (size > room) {
+        this.#turn.send(to, { generation, ...packet })
+        packet = { body: { type: 'gossip' }, updates: [] }
+        room = packetBytes
+      }
+      packet.updates.push(update)
+      room -= size
+    }
+    this.#turn.send(to, { generation, ...packet })
   }
 
   // Rows for the embedder
@@ -679,9 +701,16 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
 }
 
 function sizeOf(update: Update): number {
+  return [update.record, ...update.accusations].reduce((sum, signed) => sum + sizeOfSigned(signed), 0)
+}
+
+function sizeOfBody(body: Body): number {
+  if (body.type === 'leave') return sizeOfSigned(body.record)
+  if (body.type !== 'ping' && body.type !== 'ack') return 0
+  return body.otherLife === undefined ? 0 : sizeOfSigned(body.otherLife)
+}
+
+function sizeOfSigned({ bytes, signature }: Signed<unknown>): number {
   const overhead = 16
-  let bytes = update.record.bytes.length + update.record.signature.length + overhead
-  for (const { bytes: body, signature } of update.accusations)
-    bytes += body.length + signature.length + overhead
-  return bytes
+  return bytes.length + signature.length + overhead
 }

@@ -89,16 +89,19 @@ export class OwnLife {
     if (this.running) this.#raise(this.incarnation + 1)
   }
 
-  /** Answers an accusation of `incarnation`, now or as soon as the rate limit allows. */
-  refute(incarnation: number): void {
-    if (incarnation < this.incarnation || !this.running || this.presence !== 'alive') return
-    this.#accused = Math.max(this.#accused, incarnation)
+  /**
+   * Answers an accusation of `incarnation`, now or as soon as the rate limit
+   * allows; false when there is nothing to answer. A lower one is answered already,
+   * and a higher one only the owner could have made: going along with that would
+   * let one lie raise the counter to where nobody takes it any more.
+   */
+  refute(incarnation: number): boolean {
+    if (incarnation !== this.incarnation || !this.running || this.presence !== 'alive') return false
+    this.#accused = incarnation
     const due = this.#refutedAt + this.#init.config.probePeriodMs / 4
-    if (this.#turn.now < due) {
-      this.#agenda.schedule('refute', due, { type: 'refute' })
-      return
-    }
-    this.refuteNow()
+    if (this.#turn.now < due) this.#agenda.schedule('refute', due, { type: 'refute' })
+    else this.refuteNow()
+    return true
   }
 
   refuteNow(): void {

@@ -41,6 +41,8 @@ interface Relay {
 export class Prober {
   /** Probes for others under way at once; further requests are answered with a nack at once. */
   static readonly maxRelays = 256
+  /** Of those, for one requester: a member holds eight probes at most, and must not take the others' help away. */
+  static readonly maxRelaysEach = 16
   /** A member that is heard all the time is probed this often nevertheless. */
   static readonly measureEveryPeriods = 16
   readonly #init: MembershipInit
@@ -52,7 +54,7 @@ export class Prober {
   readonly #schedule: ProbeSchedule
   readonly #probes = new Map<number, Probe>()
   readonly #relays = new Map<number, Relay>()
-  readonly #measures = new Map<number, { token: number; sentAt: number }>()
+  readonly #measures = new Map<number, { peer: PeerId; token: number; sentAt: number }>()
   #seq = 0
   #accuseNotBefore = Number.NEGATIVE_INFINITY
 
@@ -182,7 +184,7 @@ export class Prober {
   /** Somebody asks for a probe of `subject` on its behalf. */
   relay(requester: PeerId, requesterSeq: number, subject: PeerId): void {
     const member = this.#view.get(subject)
-    if (member === undefined || !this.#port.isConnected(subject) || this.#relays.size >= Prober.maxRelays) {
+    if (member === undefined || !this.#port.isConnected(subject) || !this.#mayRelayFor(requester)) {
       this.#port.send(requester, { type: 'nack', seq: requesterSeq })
       return
     }
@@ -193,6 +195,12 @@ export class Prober {
     const timeoutMs = this.#init.config.timeoutMaxMs
     this.#agenda.schedule(`nack ${seq}`, now + 0.8 * timeoutMs, { type: 'relay-nack', seq })
     this.#agenda.schedule(`relay ${seq}`, now + this.#init.config.probePeriodMs, { type: 'relay-end', seq })
+  }
+
+  #mayRelayFor(requester: PeerId): boolean {
+    let own = 0
+    for (const relay of this.#relays.values()) if (relay.requester === requester) own++
+    return this.#relays.size < Prober.maxRelays && own < Prober.maxRelaysEach
   }
 
   relayUnanswered(seq: number): void {
@@ -219,7 +227,7 @@ export class Prober {
       return
     }
     const measure = this.#measures.get(seq)
-    if (measure !== undefined) this.#pong(seq, this.#turn.now - measure.sentAt)
+    if (measure?.peer === from) this.#pong(seq, this.#turn.now - measure.sentAt)
   }
 
   nacked(from: PeerId, seq: number): void {
@@ -228,7 +236,7 @@ export class Prober {
 
   measure(peer: PeerId, token: number): void {
     const seq = this.nextSeq()
-    this.#measures.set(seq, { token, sentAt: this.#turn.now })
+    this.#measures.set(seq, { peer, token, sentAt: this.#turn.now })
     this.#port.ping(peer, seq)
     const at = this.#turn.now + 4 * this.#init.config.timeoutMaxMs
     this.#agenda.schedule(`measure ${seq}`, at, { type: 'measure-end', seq })

@@ -23,6 +23,8 @@ interface Hint {
   /** Read from the own disk: a peer that was a member, dialled for ever. */
   readonly remembered: boolean
   failures: number
+  /** It had its turn at least once. */
+  dialled: boolean
 }
 
 interface Dial {
@@ -43,6 +45,8 @@ export class Reach {
   /** A hint that somebody relayed is given up after this many dials. */
   static readonly maxHintFailures = 5
   static readonly hintsPerHeal = 8
+  /** Relayed hints dialled at once. Anybody can make up more, and dials of members must not wait behind them. */
+  static readonly maxHintDials = 4
   static readonly maxContacts = 64
   /** The lower id dials at once; the higher waits, or both would dial each other. */
   static readonly mesh = { firstMs: 50, secondMs: 300, spreadMs: 200 } as const
@@ -73,7 +77,8 @@ export class Reach {
     this.#port = port
     this.#nextRequest = nextRequest
     for (const known of decodeKnownPeers(init.durable.get(durableKeys.peers))) {
-      if (known.peer !== init.self) this.#hints.set(known.peer, { ...known, remembered: true, failures: 0 })
+      if (known.peer !== init.self)
+        this.#hints.set(known.peer, { ...known, remembered: true, failures: 0, dialled: false })
     }
   }
 
@@ -101,7 +106,8 @@ export class Reach {
     if (known !== undefined && known.generation >= record.generation) return
     if (known === undefined && this.#hints.size >= this.#init.config.maxHints) return
     const { peer, generation, addresses } = record
-    const hint = { peer, generation, addresses, remembered: known?.remembered ?? false, failures: 0 }
+    const remembered = known?.remembered ?? false
+    const hint = { peer, generation, addresses, remembered, failures: 0, dialled: false }
     this.#hints.set(peer, hint)
     this.#dialHint(hint)
   }
@@ -162,6 +168,7 @@ export class Reach {
     const dial = this.#dials.get(id)
     if (dial === undefined) return
     this.#dials.delete(id)
+    this.#dialWaitingHint()
     if (outcome.type === 'failed') {
       if (dial.peer !== undefined) this.#hintFailed(dial.peer)
       return
@@ -243,8 +250,24 @@ export class Reach {
   }
 
   #dialHint(hint: Hint): void {
-    if (this.#port.isConnected(hint.peer)) return
+    if (this.#port.isConnected(hint.peer) || !(hint.remembered || this.#mayDialHint())) return
+    hint.dialled = true
     this.#dial(hint.peer, hint.addresses, 'connect', 0)
+  }
+
+  #mayDialHint(): boolean {
+    let underWay = 0
+    for (const { peer } of this.#dials.values())
+      if (peer !== undefined && this.#hints.get(peer)?.remembered === false) underWay++
+    return underWay < Reach.maxHintDials
+  }
+
+  #dialWaitingHint(): void {
+    for (const hint of this.#hints.values()) {
+      if (hint.dialled || hint.remembered || this.#port.isConnected(hint.peer)) continue
+      this.#dialHint(hint)
+      return
+    }
   }
 
   #hintFailed(peer: PeerId): void {

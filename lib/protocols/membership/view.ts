@@ -199,7 +199,8 @@ export class View {
       return
     }
     if (this.#members.size + 1 >= this.#init.config.maxMembers) {
-      this.#port.misbehaved(from, 'too-many-members')
+      // Who relays it may have room, and had no way of knowing that this view has none.
+      if (own) this.#port.misbehaved(from, 'too-many-members')
       return
     }
     const member = new Member(record, this.#turn.now, this.#turn.wall)
@@ -216,7 +217,8 @@ export class View {
     if (identical && (presence === 'alive' || member.status === 'left')) return true
     if (this.#units.comparePrecedence(offered, member.rank) <= 0) return false
     if (incarnation - member.incarnation > this.#init.config.maxIncarnationJump) {
-      this.#port.misbehaved(from, 'incarnation-too-far')
+      // Who relays it may have met its owner just there; only the owner knows how far it jumped.
+      if (from === member.peer) this.#port.misbehaved(from, 'incarnation-too-far')
       return false
     }
     if (!recordIsSigned(record, this.#init.crypto)) {

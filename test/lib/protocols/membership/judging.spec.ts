@@ -151,7 +151,8 @@ describe('judging the others', () => {
     const [a, b] = peers as [ScriptedPeer, ScriptedPeer]
     const far = { record: b.record({ incarnation: 2 ** 30 }), accusations: [], contact: true }
     const other = { record: b.record({ cluster: 'c2', incarnation: 3 }), accusations: [], contact: true }
-    lab.receive(a, a.packet({ type: 'gossip' }, [far, other]))
+    lab.receive(b, b.packet({ type: 'gossip' }, [far]))
+    lab.receive(a, a.packet({ type: 'gossip' }, [other]))
     assert.equal(lab.member(b)?.incarnation, 0)
     const reasons = lab.events().flatMap((event) => (event.type === 'misbehaved' ? [event.reason] : []))
     assert.deepEqual(reasons, ['incarnation-too-far', 'other-cluster'])
