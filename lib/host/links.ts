@@ -47,6 +47,8 @@ export class Links {
   readonly #protocols = new Map<string, LinkProtocol>()
   readonly #outbound = new Map<PeerId, Map<string, OutboundLink>>()
   readonly #strikes = new Map<PeerId, number[]>()
+  /** Cut for what came over them; what lies in their buffers is not looked at. */
+  readonly #cut = new WeakSet<Connection>()
 
   constructor(node: Node, connections: Connections, counters: Counters) {
     this.#node = node
@@ -108,6 +110,7 @@ export class Links {
       return
     }
     this.#counters.linksCut += 1
+    for (const connection of this.#connections.of(peer)) this.#cut.add(connection)
     this.#connections.abort(peer, new P2pdError('ERR_MISBEHAVED', `${peer} keeps breaking the protocol`))
   }
 
@@ -149,7 +152,10 @@ export class Links {
         stream as AsyncIterable<Chunk>,
         (source: AsyncIterable<Chunk>) => framesOf(source, decoder),
         async (frames: AsyncIterable<Uint8Array>) => {
-          for await (const frame of frames) this.#take(protocol, from, frame)
+          for await (const frame of frames) {
+            if (this.#cut.has(connection)) break
+            this.#take(protocol, from, frame)
+          }
         },
       )
     } catch (error) {

@@ -131,7 +131,8 @@ export class OutboundLink {
     const dead =
       error instanceof Error && (error.name === 'ConnectionClosedError' || error.name === 'MuxerClosedError')
     if (dead && connection.status === 'open') connection.abort(error)
-    else this.#reopenLater()
+    // Told to use another one meanwhile, it is opened there at once: a retry would open a second stream.
+    else if (this.#connection === connection) this.#reopenLater()
   }
 
   #reopenLater(): void {

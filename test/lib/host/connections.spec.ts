@@ -328,4 +328,22 @@ describe('bad frames', () => {
     await eventually('the cut', () => b.connections.count === 0)
     assert.equal(b.closings[0]?.closedBy, 'local')
   })
+
+  it('are not looked at any more once they have cut the connection', async () => {
+    const { WireError } = await import('../../../lib/wire/errors.ts')
+    const a = await startRawPeer()
+    const b = await startRawPeer({
+      receive: () => {
+        throw new WireError('ERR_BAD_MESSAGE', 'garbage')
+      },
+    })
+    await connect(a, b)
+    await eventually('both see it', () => b.connections.of(a.id).length === 1)
+    const stream = await rawStream(a, b)
+    // Frames of no bytes: the cheapest there are.
+    stream.send(new Uint8Array(20_000))
+    await eventually('the cut', () => b.connections.count === 0)
+    assert.equal(b.counters.dropped.malformed, 3)
+    assert.equal(b.counters.linksCut, 1)
+  })
 })
