@@ -6,6 +6,9 @@ import { RoundTrip } from './round-trip.ts'
 /** Most accusations of each kind that are kept and told: the opener and the K = 3 that shorten the time-out. */
 export const maxAccusationsPerCharge = 4
 
+/** Who says the same again is caught within so many pings, 16 s at a ping a second. */
+const rememberedSeqs = 16
+
 /** One row of the view: another member, in the life that is known of it. */
 export class Member {
   readonly peer: PeerId
@@ -34,7 +37,9 @@ export class Member {
   readonly roundTrip = new RoundTrip()
   probedAt = Number.NEGATIVE_INFINITY
   loopLagMs = 0
-  lastSeq = 0
+  /** Pings of this life that came last, in rising order; bounded. */
+  readonly #recentSeqs: number[] = []
+  redialledAt = Number.NEGATIVE_INFINITY
   syncedAt = Number.NEGATIVE_INFINITY
   syncAnsweredAt = Number.NEGATIVE_INFINITY
   disagreements = 0
@@ -78,7 +83,7 @@ export class Member {
       this.heardAt = undefined
       this.contact = false
       this.knowsGeneration = 0
-      this.lastSeq = 0
+      this.#recentSeqs.length = 0
       this.probedAt = Number.NEGATIVE_INFINITY
       this.loopLagMs = 0
       this.syncedAt = Number.NEGATIVE_INFINITY
@@ -88,6 +93,18 @@ export class Member {
     this.accusations.suspected.clear()
     this.accusations.refused.clear()
     this.grantedMs = 0
+  }
+
+  /**
+   * Whether a ping is news. A connection that was cut for a while may deliver its
+   * pings after those of the one that replaced it: late, and nobody's fault.
+   */
+  takeSeq(seq: number): 'new' | 'late' | 'replayed' {
+    if (this.#recentSeqs.includes(seq)) return 'replayed'
+    if (seq <= (this.#recentSeqs.at(-1) ?? 0)) return 'late'
+    this.#recentSeqs.push(seq)
+    if (this.#recentSeqs.length > rememberedSeqs) this.#recentSeqs.shift()
+    return 'new'
   }
 
   /** What there is to tell of it; bounded. */

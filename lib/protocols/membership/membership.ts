@@ -264,15 +264,14 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   #receiveBody(from: PeerId, packet: Packet, current: Member | undefined): void {
     const { body } = packet
     switch (body.type) {
-      case 'ping':
-        if (current !== undefined && body.seq <= current.lastSeq) {
-          this.#misbehaved(from, 'replayed')
-          break
-        }
-        if (current !== undefined) current.lastSeq = body.seq
+      case 'ping': {
+        const order = current?.takeSeq(body.seq) ?? 'new'
+        if (order === 'replayed') this.#misbehaved(from, 'replayed')
+        if (order !== 'new') break
         this.#sendHeartbeat('ack', from, body.seq, packet.generation)
         this.#heartbeat(from, body, current)
         break
+      }
       case 'ack':
         if (current !== undefined) this.#prober.acked(from, body.seq)
         this.#heartbeat(from, body, current)

@@ -47,6 +47,7 @@ export class Reach {
   static readonly hintsPerHeal = 8
   /** Relayed hints dialled at once. Anybody can make up more, and dials of members must not wait behind them. */
   static readonly maxHintDials = 4
+  static readonly redialEveryMs = 1000
   static readonly maxContacts = 64
   /** The lower id dials at once; the higher waits, or both would dial each other. */
   static readonly mesh = { firstMs: 50, secondMs: 300, spreadMs: 200 } as const
@@ -142,8 +143,19 @@ export class Reach {
     this.#dial(peer, member.record.body.addresses, 'connect', member.generation)
   }
 
-  /** A connection closed that should be open: a living peer is reached again at once. */
+  /**
+   * A connection closed that should be open: a living peer is reached again at
+   * once. One that closes each connection would have both do nothing but shake
+   * hands, so the next time is a second later.
+   */
   redial(member: Member): void {
+    const notBefore = member.redialledAt + Reach.redialEveryMs
+    if (this.#turn.now < notBefore) {
+      const timer = { type: 'mesh-dial', peer: member.peer } as const
+      this.#agenda.scheduleAtLatest(`mesh ${member.peer}`, notBefore, timer)
+      return
+    }
+    member.redialledAt = this.#turn.now
     this.#dial(member.peer, member.record.body.addresses, 'connect', member.generation)
   }
 

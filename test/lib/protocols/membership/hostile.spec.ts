@@ -207,3 +207,44 @@ describe('an insider that lies', () => {
     assert.equal(lab.sent(c).filter((packet) => packet.body.type === 'ping').length, 1)
   })
 })
+
+describe('a connection that was cut for a while', () => {
+  it('may deliver its pings after those of the one that replaced it, and nobody is blamed', () => {
+    const lab = new Lab()
+    const a = new ScriptedPeer('a')
+    lab.start()
+    lab.connect(a)
+    const held = Array.from({ length: 60 }, () => a.ping([]))
+    const fresh = a.ping([])
+    lab.receive(a, fresh)
+    lab.take()
+    for (const packet of held) lab.receive(a, packet)
+    assert.deepEqual(lab.sent(a), [], 'an answer would come too late')
+    assert.deepEqual(reasons(lab), [])
+    lab.receive(a, fresh)
+    assert.deepEqual(reasons(lab), [['a', 'replayed']])
+  })
+})
+
+describe('a member that closes each connection at once', () => {
+  it('is dialled again at once the first time, and not in a tight loop', () => {
+    const lab = new Lab()
+    const a = new ScriptedPeer('a')
+    lab.start()
+    lab.connect(a)
+    lab.take()
+    const dials = () => lab.requests().filter((request) => request.type === 'dial')
+    for (let at = 0; at < 100; at++) {
+      lab.command({ type: 'disconnected', peer: a.id, closedBy: 'remote' })
+      if (at === 0) assert.equal(dials().length, 1)
+      for (const { id } of dials())
+        lab.command({ type: 'dialled', id, outcome: { type: 'failed', reason: 'unreachable' } })
+      lab.connect(a)
+      lab.run(20)
+    }
+    assert.ok(dials().length <= 4, `${dials().length} dials in two seconds`)
+    lab.command({ type: 'disconnected', peer: a.id, closedBy: 'remote' })
+    lab.run(1500)
+    assert.ok(dials().length >= 2, 'it is dialled again nevertheless')
+  })
+})
