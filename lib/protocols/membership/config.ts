@@ -40,6 +40,8 @@ export interface MembershipConfig {
   readonly identityInUseWithinMs: number
   /** Most members in a view; a record beyond it is refused. */
   readonly maxMembers: number
+  /** Most bytes of signed records in a view; who would exceed it is refused, or keeps its former record. */
+  readonly maxRecordBytes: number
   /** Most persisted peers and hints. */
   readonly maxHints: number
   /** An incarnation further ahead of the known one is refused. */
@@ -70,6 +72,8 @@ const lan: MembershipConfig = {
   leaveWaitMs: 1000,
   identityInUseWithinMs: 10_000,
   maxMembers: 10_000,
+  // An ordinary record has some 300 bytes.
+  maxRecordBytes: 16 * 1024 * 1024,
   maxHints: 1024,
   maxIncarnationJump: 2 ** 20,
 }

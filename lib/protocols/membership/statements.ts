@@ -127,7 +127,8 @@ function isSigned<Body>(kind: Kind<Body>, signed: Signed<Body>, crypto: Crypto):
 function open<Body>(kind: Kind<Body>, wire: WireSigned): Signed<Body> {
   if (wire.body.length > kind.maxBytes) throw malformed(`a signed body of ${wire.body.length} bytes`)
   if (wire.signature.length > 128) throw malformed('a signature of more than 128 bytes')
-  return { body: kind.decode(wire.body), bytes: wire.body, signature: wire.signature }
+  // Copies: what protobuf gives are views, and one kept record would keep its whole packet in memory.
+  return { body: kind.decode(wire.body), bytes: wire.body.slice(), signature: wire.signature.slice() }
 }
 
 const presences = {

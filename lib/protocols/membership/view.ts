@@ -24,8 +24,8 @@ export interface ViewPort {
   isConnected(peer: PeerId): boolean
   ownGeneration(): number
   changed(member: Member, change: MemberChange): void
-  /** News of this member should travel, although its status did not change. */
-  tell(member: Member): void
+  /** An accusation by `accuser` was kept, and should travel. */
+  accused(member: Member, accuser: PeerId): void
   /** Somebody unknown is said to be alive: worth a dial, no more. */
   hinted(record: MemberRecord): void
   misbehaved(peer: PeerId, reason: Misbehaviour): void
@@ -41,6 +41,8 @@ export class View {
   readonly #digest: Digest
   readonly #credibility = new Credibility()
   #heardAnybodyAt = Number.NEGATIVE_INFINITY
+  /** Of all members' current records. */
+  #recordBytes = 0
 
   constructor(
     init: MembershipInit,
@@ -110,11 +112,13 @@ export class View {
     const member = this.#members.get(record.peer)
     if (member === undefined) return
     let added = false
-    for (const accusation of update.accusations)
-      added = this.#addAccusation(member, accusation, from) || added
+    for (const accusation of update.accusations) {
+      if (!this.#addAccusation(member, accusation, from)) continue
+      added = true
+      this.#port.accused(member, accusation.body.accuser)
+    }
     if (added) {
       this.#refreshDigest(member)
-      this.#port.tell(member)
       this.assess(member)
     }
   }
@@ -123,6 +127,8 @@ export class View {
   accuse(member: Member, charge: Accusation['charge']): void {
     const { self, cluster, crypto } = this.#init
     if (!member.present || member.accusations[charge].has(self)) return
+    // Enough have said so; one more would only be one more to tell.
+    if (member.accusations[charge].size >= maxAccusationsPerCharge && charge === 'suspected') return
     const accusation = signAccusation(
       {
         charge,
@@ -137,7 +143,7 @@ export class View {
     )
     this.#keep(member, accusation)
     this.#refreshDigest(member)
-    this.#port.tell(member)
+    this.#port.accused(member, self)
     this.assess(member)
   }
 
@@ -198,13 +204,14 @@ export class View {
       this.#port.hinted(record.body)
       return
     }
-    if (this.#members.size + 1 >= this.#init.config.maxMembers) {
+    if (this.#members.size + 1 >= this.#init.config.maxMembers || !this.#hasRoom(record.bytes.length)) {
       // Who relays it may have room, and had no way of knowing that this view has none.
       if (own) this.#port.misbehaved(from, 'too-many-members')
       return
     }
     const member = new Member(record, this.#turn.now, this.#turn.wall)
     this.#members.set(member.peer, member)
+    this.#recordBytes += record.bytes.length
     this.#refreshDigest(member)
     this.#port.changed(member, 'joined')
   }
@@ -225,6 +232,12 @@ export class View {
       this.#port.misbehaved(from, 'bad-signature')
       return false
     }
+    const growth = record.bytes.length - member.record.bytes.length
+    if (!this.#hasRoom(growth)) {
+      if (from === member.peer) this.#port.misbehaved(from, 'too-many-members')
+      return false
+    }
+    this.#recordBytes += growth
     const restarted = generation !== member.generation
     if (!restarted && presence === 'alive') this.#blameLoneAccuser(member)
     const before = member.status
@@ -235,6 +248,11 @@ export class View {
     else if (before !== 'alive') this.#become(member, 'alive', restarted ? 'restarted' : 'alive')
     else this.#port.changed(member, restarted ? 'restarted' : 'updated')
     return true
+  }
+
+  /** What does not grow always fits: nobody is kept from refuting. */
+  #hasRoom(growth: number): boolean {
+    return growth <= 0 || this.#recordBytes + growth <= this.#init.config.maxRecordBytes
   }
 
   #blameLoneAccuser(member: Member): void {
