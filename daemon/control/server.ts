@@ -23,8 +23,12 @@ export interface ControlService {
   readonly log: Logger
 }
 
-/** Open connections a listener; beyond it the system's backlog waits. */
+/** Open connections a listener; further ones are hung up on. */
 const maxConnections = 256
+
+/** A connection that asks nothing holds one of those places for this long, and until the next look, ms. */
+const requestTimeoutMs = 10_000
+const timeoutLookMs = 1000
 
 /** Not listening yet. With a guard every request must pass it. */
 export function createControlServer(service: ControlService, guard?: () => LoopbackGuard): FastifyInstance {
@@ -32,7 +36,8 @@ export function createControlServer(service: ControlService, guard?: () => Loopb
     bodyLimit: limits.bodyBytes,
     forceCloseConnections: true,
     exposeHeadRoutes: false,
-    requestTimeout: 10_000,
+    requestTimeout: requestTimeoutMs,
+    http: { connectionsCheckingInterval: timeoutLookMs, headersTimeout: requestTimeoutMs },
     routerOptions: { maxParamLength: 128, querystringParser: parseQuery },
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, _request, reply) => void sendFailure(service.log, error, reply),
