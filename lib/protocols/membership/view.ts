@@ -24,8 +24,8 @@ export interface ViewPort {
   isConnected(peer: PeerId): boolean
   ownGeneration(): number
   changed(member: Member, change: MemberChange): void
-  /** An accusation by `accuser` was kept, and should travel. */
-  accused(member: Member, accuser: PeerId): void
+  /** News of this member should travel, although its status did not change. */
+  tell(member: Member): void
   /** Somebody unknown is said to be alive: worth a dial, no more. */
   hinted(record: MemberRecord): void
   misbehaved(peer: PeerId, reason: Misbehaviour): void
@@ -112,13 +112,11 @@ export class View {
     const member = this.#members.get(record.peer)
     if (member === undefined) return
     let added = false
-    for (const accusation of update.accusations) {
-      if (!this.#addAccusation(member, accusation, from)) continue
-      added = true
-      this.#port.accused(member, accusation.body.accuser)
-    }
+    for (const accusation of update.accusations)
+      added = this.#addAccusation(member, accusation, from) || added
     if (added) {
       this.#refreshDigest(member)
+      this.#port.tell(member)
       this.assess(member)
     }
   }
@@ -127,8 +125,6 @@ export class View {
   accuse(member: Member, charge: Accusation['charge']): void {
     const { self, cluster, crypto } = this.#init
     if (!member.present || member.accusations[charge].has(self)) return
-    // Enough have said so; one more would only be one more to tell.
-    if (member.accusations[charge].size >= maxAccusationsPerCharge && charge === 'suspected') return
     const accusation = signAccusation(
       {
         charge,
@@ -143,7 +139,7 @@ export class View {
     )
     this.#keep(member, accusation)
     this.#refreshDigest(member)
-    this.#port.accused(member, self)
+    this.#port.tell(member)
     this.assess(member)
   }
 
