@@ -2,38 +2,41 @@
  * Which updates are still to be told, and how often (SWIM §4.1).
  *
  * One entry a member, overwritten by the next news of it, so the queue is
- * bounded by the number of members. What was told least goes first, departures
- * before everything.
+ * bounded by the number of members. What was told least goes first.
  */
 export class Dissemination {
-  readonly #pending = new Map<string, { sent: number; urgent: boolean }>()
+  readonly #pending = new Map<string, { tellings: number; announce: boolean }>()
 
   get size(): number {
     return this.#pending.size
   }
 
-  /** Something waits that should not wait for its turn. */
-  get hasUrgent(): boolean {
-    for (const news of this.#pending.values()) if (news.urgent && news.sent === 0) return true
-    return false
+  /** `tellings`: how often yet. `announce`: first of all once to everybody. */
+  enqueue(peer: string, tellings: number, announce: boolean): void {
+    const waiting = this.#pending.get(peer)
+    this.#pending.set(peer, {
+      tellings: Math.max(tellings, waiting?.tellings ?? 0),
+      announce: announce || waiting?.announce === true,
+    })
   }
 
-  enqueue(peer: string, urgent: boolean): void {
-    this.#pending.set(peer, { sent: 0, urgent })
+  /** The subjects to announce now; they stay, to be told like the others. */
+  takeAnnouncements(): string[] {
+    const subjects: string[] = []
+    for (const [peer, news] of this.#pending) {
+      if (!news.announce) continue
+      news.announce = false
+      subjects.push(peer)
+    }
+    return subjects
   }
 
-  forget(peer: string): void {
-    this.#pending.delete(peer)
-  }
-
-  /** The subjects to tell next; `limit` each call; forgotten after `retransmits` tellings. */
-  take(limit: number, retransmits: number): string[] {
-    const subjects = [...this.#pending]
-      .sort(([, a], [, b]) => Number(b.urgent) - Number(a.urgent) || a.sent - b.sent)
-      .slice(0, limit)
-    for (const [peer, told] of subjects) {
-      told.sent++
-      if (told.sent >= retransmits) this.#pending.delete(peer)
+  /** The subjects to tell next, at most `limit`; forgotten after their last telling. */
+  take(limit: number): string[] {
+    const subjects = [...this.#pending].sort(([, a], [, b]) => b.tellings - a.tellings).slice(0, limit)
+    for (const [peer, news] of subjects) {
+      news.tellings--
+      if (news.tellings <= 0) this.#pending.delete(peer)
     }
     return subjects.map(([peer]) => peer)
   }

@@ -25,6 +25,8 @@ export class Member {
   }
   /** What own stalls added to the suspicion time-out, ms. */
   grantedMs = 0
+  /** When this life was first heard of, by whomever. */
+  lifeKnownAt: number
   /** When bytes of this life last came directly. */
   heardAt: number | undefined
   /** This life has been in authenticated contact with self. */
@@ -50,6 +52,7 @@ export class Member {
     this.record = record
     this.status = record.body.presence === 'alive' ? 'alive' : 'left'
     this.statusAt = now
+    this.lifeKnownAt = now
     this.since = wall
   }
 

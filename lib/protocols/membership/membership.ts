@@ -18,8 +18,8 @@
 import { Agenda } from '../agenda.ts'
 import type { Core, Effect, Input, Instant, PeerId } from '../core.ts'
 import { Awareness } from './awareness.ts'
-import { Dissemination, retransmitLimit } from './dissemination.ts'
 import { FastPath } from './fast-path.ts'
+import { Gossip, type Source } from './gossip.ts'
 import type { MembershipInit } from './init.ts'
 import { digestRow, type Member } from './member.ts'
 import type {
@@ -38,10 +38,10 @@ import type {
   Update,
 } from './messages.ts'
 import { OwnLife } from './own-life.ts'
-import { shuffled } from './probe-schedule.ts'
 import { Prober } from './prober.ts'
 import { Reach } from './reach.ts'
 import { recordIsSigned } from './statements.ts'
+import { Sync } from './sync.ts'
 import type { Timer } from './timers.ts'
 import { Turn } from './turn.ts'
 import { type MembershipUnits, standardUnits } from './units.ts'
@@ -56,20 +56,14 @@ export interface Health {
   readonly isolated: boolean
 }
 
-/** Updates told at once. */
-const updatesPerGossip = 16
 /**
  * Bytes of signed statements in one packet: the frame's 64 KiB without the rest.
  * A single update with all accusations has 42 KiB at most. Records of others may
  * be that large, so their number alone bounds nothing.
  */
 const packetBytes = 60 * 1024
-/** Refusals and departures go to every connected member at once, up to this many. */
-const announceToAtMost = 64
 /** A suspect that talks is told so at most this often, ms. */
 const tellIntervalMs = 200
-/** Syncs are answered at most this often a peer, ms. */
-const syncAnswerIntervalMs = 1000
 
 export class Membership implements Core<Packet, MembershipCommand, MembershipEvent, MembershipRequest> {
   readonly #init: MembershipInit
@@ -77,16 +71,18 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   readonly #turn = new Turn()
   readonly #agenda = new Agenda<Timer>()
   readonly #awareness = new Awareness()
-  readonly #news = new Dissemination()
   readonly #connections = new Set<PeerId>()
   readonly #own: OwnLife
   readonly #view: View
+  readonly #gossip: Gossip
+  readonly #sync: Sync
   readonly #prober: Prober
   readonly #fastPath: FastPath
   readonly #reach: Reach
   #requests = 0
-  #gossipedAt = Number.NEGATIVE_INFINITY
   #loopLagMs = 0
+  /** Whose packet is at hand. */
+  #speaker: PeerId | undefined
   /** The packet at hand broke the rules; the rest of it is dropped. */
   #spoilt = false
   #departure: { readonly awaited: Set<PeerId>; readonly needed: number; acks: number } | undefined
@@ -104,10 +100,18 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       isConnected,
       ownGeneration: () => this.#own.generation,
       changed: (member, change) => this.#memberChanged(member, change),
-      tell: (member) => this.#tell(member.peer, member.accusations.refused.has(init.self)),
+      accused: (member, accuser) => this.#gossip.tell(member.peer, this.#sourceOf(accuser)),
       hinted: (record) => this.#reach.hinted(record),
       misbehaved: (peer, reason) => this.#misbehaved(peer, reason),
     })
+    this.#gossip = new Gossip(init, turn, agenda, this.#view, this.#awareness, {
+      isConnected,
+      updateOf: (subject) => this.#updateOf(subject),
+      send: (to, updates) => this.#send(to, { type: 'gossip' }, updates),
+    })
+    this.#sync = new Sync(init, turn, this.#view, (to, reply, updates) =>
+      this.#send(to, { type: 'sync', reply }, updates),
+    )
     this.#prober = new Prober(init, turn, agenda, this.#view, this.#awareness, {
       isConnected,
       ping: (to, seq) => this.#sendHeartbeat('ping', to, seq),
@@ -153,6 +157,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     now: Instant,
   ): readonly Effect<Packet, MembershipEvent, MembershipRequest>[] {
     this.#turn.begin(now)
+    this.#speaker = input.type === 'receive' ? input.from : undefined
     if (input.type === 'wake') this.#wake(input.lagMs)
     else if (input.type === 'receive') this.#receive(input.from, input.message)
     else this.#command(input)
@@ -192,6 +197,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         break
       case 'knocked':
         this.#fastPath.knocked(command.id, command.outcome)
+        this.#reach.knocked(command.id, command.outcome)
         break
     }
   }
@@ -285,7 +291,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       case 'gossip':
         break
       case 'sync':
-        this.#syncAsked(from, current, body.reply)
+        if (body.reply && current !== undefined) this.#sync.answer(current)
         break
       case 'leave':
         this.#merge({ record: body.record, accusations: [], contact: true }, from)
@@ -312,7 +318,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       current.loopLagMs = heartbeat.loopLagMs
       current.knowsGeneration = belief.generation
       current.knowsIncarnation = belief.incarnation
-      this.#compareDigests(current, heartbeat.digest)
+      this.#sync.compare(current, heartbeat.digest)
     }
     if (this.#own.status === 'joining' && heartbeat.type === 'ack' && mine) this.#settle()
   }
@@ -356,7 +362,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         this.#prober.measureEnded(timer.seq)
         break
       case 'gossip':
-        this.#gossip()
+        this.#gossip.run()
         break
       case 'assess': {
         const member = this.#view.get(timer.peer)
@@ -444,7 +450,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
 
   #ownRecordChanged(): void {
     this.#view.setOwnRow(digestRow(this.#own.record.body, 0, 0))
-    this.#tell(this.#init.self, true)
+    this.#gossip.tell(this.#init.self, 'self')
     if (this.#own.status !== 'idle') {
       this.#turn.emit({ type: 'member', change: 'updated', member: this.#ownView() })
     }
@@ -452,7 +458,8 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
 
   #memberChanged(member: Member, change: MemberChange): void {
     this.#turn.emit({ type: 'member', change, member: this.#viewOf(member) })
-    this.#tell(member.peer, change === 'left')
+    // A suspicion travels with its accusations, and death is for everybody to see for itself.
+    if (change !== 'suspect' && change !== 'dead') this.#gossip.tell(member.peer, this.#sourceOf(member.peer))
     if (change === 'joined' || change === 'restarted') {
       this.#fastPath.void(member.peer)
       this.#reach.welcome(member)
@@ -477,87 +484,15 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     this.#send(member.peer, { type: 'gossip' }, [member.update()])
   }
 
-  // Dissemination
-
-  #tell(peer: PeerId, urgent: boolean): void {
-    this.#news.enqueue(peer, urgent)
-    const due = urgent ? this.#turn.now : this.#gossipedAt + this.#gossipTickMs
-    this.#agenda.scheduleAtLatest('gossip', Math.max(this.#turn.now, due), { type: 'gossip' })
-  }
-
-  #gossip(): void {
-    this.#gossipedAt = this.#turn.now
-    const { config, random } = this.#init
-    const targets = [...this.#view.values()].filter(
-      (member) => member.status !== 'left' && this.#connections.has(member.peer),
-    )
-    if (targets.length === 0) return
-    const limit = retransmitLimit(config.retransmitFactor, this.#view.n)
-    if (this.#news.hasUrgent && targets.length <= announceToAtMost) {
-      const subjects = this.#news.take(updatesPerGossip, limit)
-      for (const { peer } of targets) this.#sendNews(peer, subjects)
-    } else {
-      for (const { peer } of shuffled(targets, random).slice(0, config.gossipFanout)) {
-        this.#sendNews(peer, this.#news.take(updatesPerGossip, limit))
-      }
-    }
-    if (this.#news.size === 0) return
-    this.#agenda.schedule('gossip', this.#turn.now + this.#gossipTickMs, { type: 'gossip' })
-  }
-
-  /** Who has trouble talks less: else suspicions, and the talk about them, feed each other on a busy machine. */
-  get #gossipTickMs(): number {
-    return this.#init.config.gossipTickMs * this.#awareness.multiplier
-  }
-
-  #sendNews(to: PeerId, subjects: readonly string[]): void {
-    const updates: Update[] = []
-    for (const subject of subjects) {
-      const update = this.#updateOf(subject as PeerId)
-      // To the subject itself only what it has to answer is news.
-      if (update !== undefined && (subject !== to || update.accusations.length > 0)) updates.push(update)
-    }
-    if (updates.length > 0) this.#send(to, { type: 'gossip' }, updates)
-  }
-
   #updateOf(subject: PeerId): Update | undefined {
     if (subject !== this.#init.self) return this.#view.get(subject)?.update()
     return { record: this.#own.record, accusations: [], contact: true }
   }
 
-  // Syncs
-
-  #compareDigests(member: Member, digest: bigint): void {
-    if (digest === this.#view.digest) {
-      member.disagreements = 0
-      return
-    }
-    member.disagreements++
-    // While rumours travel digests differ for a moment; on first contact they differ for good.
-    const first = member.syncedAt === Number.NEGATIVE_INFINITY
-    const due = this.#turn.now - member.syncedAt >= this.#init.config.syncIntervalMs
-    if (!first && (member.disagreements < 2 || !due)) return
-    member.syncedAt = this.#turn.now
-    this.#sendView(member.peer, true)
-  }
-
-  #syncAsked(from: PeerId, current: Member | undefined, reply: boolean): void {
-    if (!reply || current === undefined) return
-    if (this.#turn.now - current.syncAnsweredAt < syncAnswerIntervalMs) return
-    current.syncAnsweredAt = this.#turn.now
-    current.syncedAt = this.#turn.now
-    this.#sendView(from, false)
-  }
-
-  /** The whole view; only the last packet asks for the other's. */
-  #sendView(to: PeerId, reply: boolean): void {
-    const updates: Update[] = []
-    for (const member of this.#view.values()) {
-      if (member.peer === to && member.accusations.suspected.size + member.accusations.refused.size === 0)
-        continue
-      updates.push(member.update())
-    }
-    this.#send(to, { type: 'sync', reply }, updates)
+  /** Whether what `author` signed came from itself. */
+  #sourceOf(author: PeerId): Source {
+    if (author === this.#init.self) return 'self'
+    return author === this.#speaker ? 'author' : 'rumour'
   }
 
   // Departure

@@ -86,7 +86,7 @@ export class Prober {
 
   round(): void {
     const candidates = [...this.#view.values()]
-      .filter((member) => member.present)
+      .filter((member) => member.present && !this.#isBeingReached(member))
       .map((member) => ({
         peer: member.peer,
         suspect: member.status === 'suspect',
@@ -124,6 +124,12 @@ export class Prober {
     if (!this.#isProven(member)) this.probe(member)
   }
 
+  /** Just heard of, and the first dial may still be under way: its silence says nothing yet. */
+  #isBeingReached(member: Member): boolean {
+    const fresh = this.#turn.now - member.lifeKnownAt < this.#init.config.dialTimeoutMs
+    return fresh && member.heardAt === undefined && !this.#port.isConnected(member.peer)
+  }
+
   /** Starts a probe unless one is under way. */
   probe(member: Member): void {
     for (const probe of this.#probes.values()) if (probe.subject === member.peer) return
@@ -139,11 +145,14 @@ export class Prober {
       heardFrom: new Set(),
       answered: false,
     })
-    this.#port.ping(member.peer, seq)
+    if (this.#port.isConnected(member.peer)) this.#port.ping(member.peer, seq)
     const clamp = member.roundTrip.timeoutMs(config.timeoutMinMs, config.timeoutMaxMs)
     // A subject that says its loop runs late is given that time.
     const lagMs = Math.min(member.loopLagMs, config.probePeriodMs / 4)
-    const timeoutMs = Math.min(this.#periodMs / 2, clamp * this.#awareness.multiplier + lagMs)
+    // Without a link there is nothing to wait for: the helpers have the whole period.
+    const timeoutMs = this.#port.isConnected(member.peer)
+      ? Math.min(this.#periodMs / 2, clamp * this.#awareness.multiplier + lagMs)
+      : 0
     const { now } = this.#turn
     this.#agenda.schedule(`timeout ${seq}`, now + timeoutMs, { type: 'probe-timeout', seq })
     // A breath before the next round, which would find this one still open.

@@ -10,7 +10,7 @@ import type { PeerId } from '../core.ts'
 import { decodeKnownPeers, durableKeys, encodeKnownPeers, type KnownPeer } from './durable-state.ts'
 import type { MembershipInit } from './init.ts'
 import type { Member } from './member.ts'
-import type { DialMode, DialOutcome, MemberRecord } from './messages.ts'
+import type { DialMode, DialOutcome, KnockOutcome, MemberRecord } from './messages.ts'
 import { shuffled } from './probe-schedule.ts'
 import type { Timer } from './timers.ts'
 import type { Turn } from './turn.ts'
@@ -34,6 +34,12 @@ interface Dial {
   readonly generation: number
 }
 
+interface Verification {
+  readonly peer: PeerId
+  readonly generation: number
+  readonly address: string
+}
+
 export interface ReachPort {
   isConnected(peer: PeerId): boolean
   connectionCount(): number
@@ -50,7 +56,9 @@ export class Reach {
   static readonly redialEveryMs = 1000
   static readonly maxContacts = 64
   /** The lower id dials at once; the higher waits, or both would dial each other. */
-  static readonly mesh = { firstMs: 50, secondMs: 300, spreadMs: 200 } as const
+  static readonly mesh = { firstMs: 50, secondMs: 1500, spreadMs: 500 } as const
+  /** Addresses of one joiner that are verified; a machine has more only by accident. */
+  static readonly maxVerified = 4
   readonly #init: MembershipInit
   readonly #turn: Turn
   readonly #agenda: Agenda<Timer>
@@ -60,6 +68,7 @@ export class Reach {
   readonly #contacts = new Set<string>()
   readonly #hints = new Map<PeerId, Hint>()
   readonly #dials = new Map<number, Dial>()
+  readonly #verifications = new Map<number, Verification>()
   /** Handshakes of own dials with peers whose record has not come yet. */
   readonly #handshakes = new Map<PeerId, string>()
 
@@ -162,7 +171,11 @@ export class Reach {
   dialBack(peer: PeerId): void {
     const member = this.#view.get(peer)
     if (member?.status !== 'alive' || member.verified.size > 0) return
-    this.#dial(peer, member.record.body.addresses, 'verify', member.generation)
+    for (const address of member.record.body.addresses.slice(0, Reach.maxVerified)) {
+      const id = this.#nextRequest()
+      this.#verifications.set(id, { peer, generation: member.generation, address })
+      this.#turn.request({ type: 'knock', id, peer, address, timeoutMs: this.#init.config.dialTimeoutMs })
+    }
   }
 
   /** Never stop dialling who is missing: a partition is not for ever. */
@@ -174,6 +187,16 @@ export class Reach {
     for (const hint of hints.slice(0, Reach.hintsPerHeal)) this.#dialHint(hint)
     if (this.#port.connectionCount() > 0) return
     for (const contact of this.#contacts) this.#dial(undefined, [contact], 'connect', 0)
+  }
+
+  /** A handshake at that address, and no connection to keep: all that a verification is for. */
+  knocked(id: number, outcome: KnockOutcome): void {
+    const verification = this.#verifications.get(id)
+    if (verification === undefined) return
+    this.#verifications.delete(id)
+    const member = this.#view.get(verification.peer)
+    if (outcome !== 'answered' || member?.generation !== verification.generation) return
+    member.verified.add(verification.address)
   }
 
   dialled(id: number, outcome: DialOutcome): void {
@@ -296,7 +319,7 @@ export class Reach {
 
   #dial(peer: PeerId | undefined, addresses: readonly string[], mode: DialMode, generation: number): void {
     if (addresses.length === 0) return
-    if (peer !== undefined && mode !== 'verify') {
+    if (peer !== undefined) {
       for (const dial of this.#dials.values()) if (dial.peer === peer && dial.mode === mode) return
     }
     const id = this.#nextRequest()

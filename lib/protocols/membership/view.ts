@@ -24,8 +24,8 @@ export interface ViewPort {
   isConnected(peer: PeerId): boolean
   ownGeneration(): number
   changed(member: Member, change: MemberChange): void
-  /** News of this member should travel, although its status did not change. */
-  tell(member: Member): void
+  /** An accusation by `accuser` was kept, and should travel. */
+  accused(member: Member, accuser: PeerId): void
   /** Somebody unknown is said to be alive: worth a dial, no more. */
   hinted(record: MemberRecord): void
   misbehaved(peer: PeerId, reason: Misbehaviour): void
@@ -112,11 +112,13 @@ export class View {
     const member = this.#members.get(record.peer)
     if (member === undefined) return
     let added = false
-    for (const accusation of update.accusations)
-      added = this.#addAccusation(member, accusation, from) || added
+    for (const accusation of update.accusations) {
+      if (!this.#addAccusation(member, accusation, from)) continue
+      added = true
+      this.#port.accused(member, accusation.body.accuser)
+    }
     if (added) {
       this.#refreshDigest(member)
-      this.#port.tell(member)
       this.assess(member)
     }
   }
@@ -125,6 +127,8 @@ export class View {
   accuse(member: Member, charge: Accusation['charge']): void {
     const { self, cluster, crypto } = this.#init
     if (!member.present || member.accusations[charge].has(self)) return
+    // Enough have said so; one more would only be one more to tell.
+    if (member.accusations[charge].size >= maxAccusationsPerCharge && charge === 'suspected') return
     const accusation = signAccusation(
       {
         charge,
@@ -139,7 +143,7 @@ export class View {
     )
     this.#keep(member, accusation)
     this.#refreshDigest(member)
-    this.#port.tell(member)
+    this.#port.accused(member, self)
     this.assess(member)
   }
 
@@ -238,6 +242,7 @@ export class View {
     if (!restarted && presence === 'alive') this.#blameLoneAccuser(member)
     const before = member.status
     member.replaceRecord(record)
+    if (restarted) member.lifeKnownAt = this.#turn.now
     this.#agenda.cancel(assessKey(member.peer))
     this.#refreshDigest(member)
     if (offered.status === 'left') this.#become(member, 'left')

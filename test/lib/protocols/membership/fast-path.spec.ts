@@ -2,9 +2,7 @@ import assert from 'node:assert/strict'
 import type { KnockOutcome } from '../../../../lib/protocols/membership/messages.ts'
 import { Lab, ScriptedPeer } from './lab.ts'
 
-const address = '/ip4/10.0.0.1/tcp/1'
-
-/** A lab with `names` as members, each verified by an own dial. */
+/** A lab with `names` as members, each verified by a handshake at its address. */
 function verified(config: { fastPath?: boolean }, ...names: string[]): { lab: Lab; peers: ScriptedPeer[] } {
   const lab = new Lab({}, config)
   const peers = names.map((name) => new ScriptedPeer(name))
@@ -12,13 +10,8 @@ function verified(config: { fastPath?: boolean }, ...names: string[]): { lab: La
   for (const peer of peers) lab.connect(peer)
   lab.runWhile(2000, peers)
   for (const request of lab.requests()) {
-    if (request.type !== 'dial' || request.peer === undefined) continue
-    assert.equal(request.mode, 'verify', 'a joiner is dialled back')
-    lab.command({
-      type: 'dialled',
-      id: request.id,
-      outcome: { type: 'connected', peer: request.peer, address },
-    })
+    if (request.type !== 'knock') continue
+    lab.command({ type: 'knocked', id: request.id, outcome: 'answered' })
   }
   for (const peer of peers) lab.receive(peer, peer.ping())
   lab.runWhile(200, peers)

@@ -140,22 +140,31 @@ describe('the probe schedule', () => {
 })
 
 describe('dissemination', () => {
-  it('tells departures first, then what was told least, and forgets after the limit', () => {
+  it('tells what was told least first, and forgets after the last telling', () => {
     const news = new Dissemination()
-    news.enqueue('a', false)
-    assert.deepEqual(news.take(1, 3), ['a'])
-    news.enqueue('b', false)
-    news.enqueue('gone', true)
-    assert.deepEqual(news.take(3, 3), ['gone', 'b', 'a'])
-    news.take(3, 3)
-    news.take(3, 3)
+    news.enqueue('a', 3, false)
+    assert.deepEqual(news.take(1), ['a'])
+    news.enqueue('b', 3, false)
+    assert.deepEqual(news.take(2), ['b', 'a'])
+    assert.deepEqual(news.take(2), ['b', 'a'])
+    assert.deepEqual(news.take(2), ['b'])
     assert.equal(news.size, 0)
   })
 
-  it('holds one entry a member', () => {
+  it('announces once, and still tells what was announced', () => {
     const news = new Dissemination()
-    for (let i = 0; i < 1000; i++) news.enqueue(`m${i % 7}`, false)
+    news.enqueue('a', 1, true)
+    news.enqueue('b', 1, false)
+    assert.deepEqual(news.takeAnnouncements(), ['a'])
+    assert.deepEqual(news.takeAnnouncements(), [])
+    assert.deepEqual(news.take(9), ['a', 'b'])
+  })
+
+  it('holds one entry a member, and an announcement until it is made', () => {
+    const news = new Dissemination()
+    for (let i = 0; i < 1000; i++) news.enqueue(`m${i % 7}`, 3, i < 7)
     assert.equal(news.size, 7)
+    assert.equal(news.takeAnnouncements().length, 7)
   })
 
   it('tells an update three times the logarithm of the members', () => {

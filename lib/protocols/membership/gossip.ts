@@ -1,0 +1,99 @@
+/**
+ * Spreading the news.
+ *
+ * A member's own statements go at once to everybody it is connected with: in a
+ * full mesh that is one hop, and what makes a death known in half a second.
+ * Rumours carry them to those that it does not reach. Who had them from their
+ * author tells them only a third as often as who had them by rumour: measured with
+ * twenty members, retelling everything in full cost more than the news itself, and
+ * on a busy machine the suspicions that it delayed fed each other.
+ */
+import type { Agenda } from '../agenda.ts'
+import type { PeerId } from '../core.ts'
+import type { Awareness } from './awareness.ts'
+import { Dissemination, retransmitLimit } from './dissemination.ts'
+import type { MembershipInit } from './init.ts'
+import type { Update } from './messages.ts'
+import { shuffled } from './probe-schedule.ts'
+import type { Timer } from './timers.ts'
+import type { Turn } from './turn.ts'
+import type { View } from './view.ts'
+
+/** Where news came from. */
+export type Source = 'self' | 'author' | 'rumour'
+
+export interface GossipPort {
+  isConnected(peer: PeerId): boolean
+  updateOf(subject: PeerId): Update | undefined
+  send(to: PeerId, updates: readonly Update[]): void
+}
+
+export class Gossip {
+  /** News in one telling. */
+  static readonly updatesAtOnce = 16
+  /** Own statements go to every connected member, up to this many. */
+  static readonly announceToAtMost = 64
+  readonly #init: MembershipInit
+  readonly #turn: Turn
+  readonly #agenda: Agenda<Timer>
+  readonly #view: View
+  readonly #awareness: Awareness
+  readonly #port: GossipPort
+  readonly #news = new Dissemination()
+  #toldAt = Number.NEGATIVE_INFINITY
+
+  constructor(
+    init: MembershipInit,
+    turn: Turn,
+    agenda: Agenda<Timer>,
+    view: View,
+    awareness: Awareness,
+    port: GossipPort,
+  ) {
+    this.#init = init
+    this.#turn = turn
+    this.#agenda = agenda
+    this.#view = view
+    this.#awareness = awareness
+    this.#port = port
+  }
+
+  tell(subject: PeerId, source: Source): void {
+    const factor = source === 'author' ? 1 : this.#init.config.retransmitFactor
+    this.#news.enqueue(subject, retransmitLimit(factor, this.#view.n), source === 'self')
+    const due = source === 'self' ? this.#turn.now : this.#toldAt + this.#tickMs
+    this.#agenda.scheduleAtLatest('gossip', Math.max(this.#turn.now, due), { type: 'gossip' })
+  }
+
+  run(): void {
+    const targets = [...this.#view.values()]
+      .filter((member) => member.status !== 'left' && this.#port.isConnected(member.peer))
+      .map((member) => member.peer)
+    if (targets.length === 0) return
+    const announced = targets.length <= Gossip.announceToAtMost ? this.#news.takeAnnouncements() : []
+    for (const peer of announced.length > 0 ? targets : []) this.#tellOne(peer, announced)
+    if (this.#turn.now - this.#toldAt >= this.#tickMs) {
+      this.#toldAt = this.#turn.now
+      for (const peer of shuffled(targets, this.#init.random).slice(0, this.#init.config.gossipFanout)) {
+        this.#tellOne(peer, this.#news.take(Gossip.updatesAtOnce))
+      }
+    }
+    if (this.#news.size === 0) return
+    this.#agenda.schedule('gossip', this.#toldAt + this.#tickMs, { type: 'gossip' })
+  }
+
+  #tellOne(to: PeerId, subjects: readonly string[]): void {
+    const updates: Update[] = []
+    for (const subject of subjects) {
+      const update = this.#port.updateOf(subject as PeerId)
+      // To the subject itself only what it has to answer is news.
+      if (update !== undefined && (subject !== to || update.accusations.length > 0)) updates.push(update)
+    }
+    if (updates.length > 0) this.#port.send(to, updates)
+  }
+
+  /** Who has trouble talks less: else suspicions, and the talk about them, feed each other on a busy machine. */
+  get #tickMs(): number {
+    return this.#init.config.gossipTickMs * this.#awareness.multiplier
+  }
+}
