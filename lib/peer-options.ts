@@ -60,7 +60,7 @@ export function settingsOf(options: PeerOptions): PeerSettings {
     cluster,
     clusterId: clusterId(cluster, secret),
     secret,
-    name: text('name', options.name ?? (hostname() || 'peer'), 64),
+    name: text('name', options.name ?? (hostname().replace(/[^ -~]/g, '-') || 'peer'), 64),
     listen,
     announce,
     join,
@@ -87,11 +87,8 @@ function hexBytes(hex: string): Uint8Array | undefined {
   return /^[0-9a-fA-F]{64}$/.test(hex) ? Uint8Array.from(Buffer.from(hex, 'hex')) : undefined
 }
 
+/** As records may hold it: see `statements.ts`. */
 function text(option: string, value: string, maxLength: number): string {
-  if (value.length > 0 && value.length <= maxLength && !hasControlCharacters(value)) return value
-  throw new P2pdError('ERR_BAD_OPTION', `${option} must have 1 to ${maxLength} printable characters`)
-}
-
-function hasControlCharacters(value: string): boolean {
-  return /\p{Cc}/u.test(value)
+  if (value.length > 0 && value.length <= maxLength && /^[ -~]+$/.test(value)) return value
+  throw new P2pdError('ERR_BAD_OPTION', `${option} must have 1 to ${maxLength} printable ASCII characters`)
 }

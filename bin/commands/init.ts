@@ -12,7 +12,8 @@ export async function run(
   const answer = await initDataDir({ ...options, data: context.dataDir }, context.env)
   if (context.json) return void printJson(context.stdout, answer)
   for (const line of renderInit(answer)) printLine(context.stdout, line)
-  printLine(context.stderr, "Start it with 'p2pd', or 'p2pd --invite FILE' to join a cluster.")
+  const start = context.dataFlag === undefined ? 'p2pd' : `p2pd --data ${context.dataFlag}`
+  printLine(context.stderr, `Start it with '${start}', or '${start} --invite FILE' to join a cluster.`)
 }
 
 export function renderInit({ dataDir, peerId, config, created }: InitAnswer): string[] {

@@ -11,7 +11,8 @@ export function toRow(view: MemberView): MemberRow {
     incarnation: view.incarnation,
     addresses: [...view.addresses],
     tags: {},
-    rttMs: view.rttMs ?? null,
+    // Microseconds are what the clock gives; more digits would be noise.
+    rttMs: view.rttMs === undefined ? null : Math.round(view.rttMs * 1000) / 1000,
     since: Math.trunc(view.since),
     self: view.self,
     connected: view.connected,

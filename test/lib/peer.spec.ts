@@ -155,6 +155,7 @@ describe('a peer', () => {
       [{ secret: new Uint8Array(31) }, 'ERR_BAD_OPTION'],
       [{ cluster: '' }, 'ERR_BAD_OPTION'],
       [{ name: 'a\nb' }, 'ERR_BAD_OPTION'],
+      [{ name: 'a\u202eb' }, 'ERR_BAD_OPTION'],
       [{ listen: ['nonsense'] }, 'ERR_BAD_ADDRESS'],
       [{ join: ['/ip4/1.2.3.4/udp/1'] }, 'ERR_BAD_ADDRESS'],
       [{ identity: new Uint8Array(10) }, 'ERR_KEY_CORRUPT'],

@@ -39,7 +39,7 @@ export interface Member {
 }
 
 /** A start keeps a core busy for most of a second: with more at once those that run already would starve. */
-const startsAtOnce = Math.max(4, availableParallelism())
+const startsAtOnce = Math.max(2, availableParallelism())
 /** Of one start, ms: generous, since five start at once on a small machine. */
 const readyWithinMs = 60_000
 /** After SIGTERM, ms; the daemon promises 5 s. */

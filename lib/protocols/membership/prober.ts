@@ -240,7 +240,8 @@ export class Prober {
   }
 
   nacked(from: PeerId, seq: number): void {
-    this.#probes.get(seq)?.heardFrom.add(from)
+    const probe = this.#probes.get(seq)
+    if (probe?.helpers.has(from)) probe.heardFrom.add(from)
   }
 
   measure(peer: PeerId, token: number): void {

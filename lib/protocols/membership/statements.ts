@@ -197,11 +197,10 @@ export function malformed(what: string): WireError {
   return new WireError('ERR_MALFORMED', `membership: ${what}`)
 }
 
-/** Text for tables and logs: bounded, and without control characters that would repaint a terminal. */
+/** Text for tables and logs: bounded, and of printable ASCII, which can neither repaint nor reorder a line. */
 function text(value: string, maxLength: number, field: string): string {
   if (value.length > maxLength) throw malformed(`a ${field} of ${value.length} characters`)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-  if (/[\u0000-\u001f\u007f-\u009f]/.test(value)) throw malformed(`a ${field} with control characters`)
+  if (!/^[ -~]*$/.test(value)) throw malformed(`a ${field} that is not printable ASCII`)
   return value
 }
 
