@@ -26,6 +26,7 @@ interface Direction {
 /** First retransmission of a segment, and of a connection's first packet (RFC 6298), ms. */
 const rtoMs = 200
 export const synRtoMs = 1000
+const maxRtoMs = 120_000
 
 /** The cables: latency, loss and cuts from each machine to each other, by index. */
 export class Links {
@@ -56,7 +57,9 @@ export class Links {
   segmentDelay(from: number, to: number, firstRtoMs = rtoMs): number {
     const direction = this.#direction(from, to)
     let delay = this.#latency(direction)
-    for (let rto = firstRtoMs; direction.random.chance(this.options.loss); rto *= 2) delay += rto
+    for (let rto = firstRtoMs; rto < maxRtoMs && direction.random.chance(this.options.loss); rto *= 2) {
+      delay += rto
+    }
     return delay
   }
 

@@ -27,9 +27,9 @@ export interface LiarInit {
 }
 
 /** Between two rounds of lies, ms, and how many are lied about and lied to in one. */
-const everyMs = 400
-const subjectsPerRound = 6
-const listenersPerRound = 6
+const everyMs = 500
+const subjectsPerRound = 4
+const listenersPerRound = 4
 const floodPackets = 20
 /** Packets that a replayer keeps, and how many it sends again at a time. */
 const memory = 200

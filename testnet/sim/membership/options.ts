@@ -93,7 +93,7 @@ export function drawOptions(seed: number, random: Random): MembershipSimOptions 
     lies,
     faults: drawFaults(draw, lies),
     faultEveryMs: draw.pick([1500, 4000, 8000]),
-    safetyMs: peers > 16 ? 15_000 : 40_000,
+    safetyMs: peers > 16 ? 15_000 : 35_000,
     livenessMs: 60_000,
   }
 }
@@ -101,8 +101,8 @@ export function drawOptions(seed: number, random: Random): MembershipSimOptions 
 function drawPeers(draw: Random): number {
   const kind = draw.next()
   if (kind < 0.1) return draw.whole(2, 3)
-  if (kind < 0.8) return draw.whole(4, 9)
-  if (kind < 0.98) return draw.whole(10, 16)
+  if (kind < 0.86) return draw.whole(4, 9)
+  if (kind < 0.99) return draw.whole(10, 16)
   return draw.whole(17, 64)
 }
 

@@ -187,6 +187,8 @@ export class Story {
     const host = this.#random.pick(gone)
     this.#backups.set(host, host.machine.disk.image())
     if (this.#random.chance(0.2)) this.#move(host)
+    // A machine that boots before its clock is set: the disk must count, not the clock.
+    if (this.#random.chance(0.2)) host.machine.clock.stepWall(-this.#random.between(0, 3_600_000))
     this.#start(host)
   }
 
