@@ -13,11 +13,14 @@
  *   prober         the probe cycle and its helpers
  *   fast-path      refused connects as proof of a dead process
  *   reach          whom to dial
- *   dissemination  what is still to be told
+ *   gossip         spreading the news
+ *   sync           whole views, where digests differ
+ *   departure      going, with notice
  */
 import { Agenda } from '../agenda.ts'
 import type { Core, Effect, Input, Instant, PeerId } from '../core.ts'
 import { Awareness } from './awareness.ts'
+import { Departure } from './departure.ts'
 import { FastPath } from './fast-path.ts'
 import { Gossip, type Source } from './gossip.ts'
 import type { MembershipInit } from './init.ts'
@@ -38,8 +41,10 @@ import type {
   Update,
 } from './messages.ts'
 import { OwnLife } from './own-life.ts'
+import { pack } from './packing.ts'
 import { Prober } from './prober.ts'
 import { Reach } from './reach.ts'
+import { ownRow, rowOf } from './rows.ts'
 import { recordIsSigned } from './statements.ts'
 import { Sync } from './sync.ts'
 import type { Timer } from './timers.ts'
@@ -56,12 +61,6 @@ export interface Health {
   readonly isolated: boolean
 }
 
-/**
- * Bytes of signed statements in one packet: the frame's 64 KiB without the rest.
- * A single update with all accusations has 42 KiB at most. Records of others may
- * be that large, so their number alone bounds nothing.
- */
-const packetBytes = 60 * 1024
 /** A suspect that talks is told so at most this often, ms. */
 const tellIntervalMs = 200
 
@@ -85,7 +84,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   #speaker: PeerId | undefined
   /** The packet at hand broke the rules; the rest of it is dropped. */
   #spoilt = false
-  #departure: { readonly awaited: Set<PeerId>; readonly needed: number; acks: number } | undefined
+  #departure: Departure | undefined
 
   constructor(init: MembershipInit) {
     this.#init = init
@@ -148,8 +147,8 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   /** The table: self first, then by peer id. */
   members(): readonly MemberView[] {
     const others = [...this.#view.values()].sort((a, b) => (a.peer < b.peer ? -1 : 1))
-    const views = others.map((member) => this.#viewOf(member))
-    return this.#own.status === 'idle' ? views : [this.#ownView(), ...views]
+    const views = others.map((member) => rowOf(member, this.#connections.has(member.peer)))
+    return this.#own.status === 'idle' ? views : [ownRow(this.#init, this.#own), ...views]
   }
 
   step(
@@ -217,7 +216,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
 
   #settle(): void {
     this.#own.settle()
-    this.#turn.emit({ type: 'member', change: 'updated', member: this.#ownView() })
+    this.#turn.emit({ type: 'member', change: 'updated', member: ownRow(this.#init, this.#own) })
   }
 
   #connected(peer: PeerId): void {
@@ -236,7 +235,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   #disconnected(peer: PeerId, closedBy: 'remote' | 'local'): void {
     this.#connections.delete(peer)
     const member = this.#view.get(peer)
-    this.#departure?.awaited.delete(peer)
+    this.#departure?.lost(peer)
     if (member === undefined || !member.present || this.#own.status === 'leaving' || !this.#own.running)
       return
     // The next connection may be to another life: it has to hear all again.
@@ -298,7 +297,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         this.#send(from, { type: 'leave-ack', seq: body.seq })
         break
       case 'leave-ack':
-        this.#leaveAcked(from)
+        this.#departure?.acknowledged(from)
         break
     }
   }
@@ -394,7 +393,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         this.#reach.remember()
         break
       case 'leave-wait':
-        this.#departed()
+        this.#departure?.end()
         break
     }
   }
@@ -452,12 +451,12 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     this.#view.setOwnRow(digestRow(this.#own.record.body, 0, 0))
     this.#gossip.tell(this.#init.self, 'self')
     if (this.#own.status !== 'idle') {
-      this.#turn.emit({ type: 'member', change: 'updated', member: this.#ownView() })
+      this.#turn.emit({ type: 'member', change: 'updated', member: ownRow(this.#init, this.#own) })
     }
   }
 
   #memberChanged(member: Member, change: MemberChange): void {
-    this.#turn.emit({ type: 'member', change, member: this.#viewOf(member) })
+    this.#turn.emit({ type: 'member', change, member: rowOf(member, this.#connections.has(member.peer)) })
     // A suspicion travels with its accusations, and death is for everybody to see for itself.
     if (change !== 'suspect' && change !== 'dead') this.#gossip.tell(member.peer, this.#sourceOf(member.peer))
     if (change === 'joined' || change === 'restarted') {
@@ -507,29 +506,14 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     this.#fastPath.voidAll()
     this.#reach.remember()
     this.#own.depart(presence)
-    const awaited = new Set([...this.#connections].filter((peer) => this.#view.get(peer)?.present))
-    this.#departure = { awaited, needed: Math.min(this.#init.config.leaveAcks, awaited.size), acks: 0 }
+    const told = [...this.#connections].filter((peer) => this.#view.get(peer)?.present)
     const seq = this.#prober.nextSeq()
-    for (const peer of awaited) this.#send(peer, { type: 'leave', seq, record: this.#own.record })
-    if (awaited.size === 0) {
-      this.#departed()
-      return
-    }
-    const at = this.#turn.now + this.#init.config.leaveWaitMs
-    this.#agenda.schedule('leave-wait', at, { type: 'leave-wait' })
-  }
-
-  #leaveAcked(from: PeerId): void {
-    if (this.#departure === undefined || !this.#departure.awaited.delete(from)) return
-    this.#departure.acks++
-    if (this.#departure.acks >= this.#departure.needed) this.#departed()
-  }
-
-  #departed(): void {
-    if (this.#departure === undefined || this.#own.status === 'left') return
-    this.#agenda.clear()
-    this.#own.status = 'left'
-    this.#turn.emit({ type: 'departed', acknowledgements: this.#departure.acks })
+    for (const peer of told) this.#send(peer, { type: 'leave', seq, record: this.#own.record })
+    this.#departure = new Departure(this.#init.config, this.#turn, this.#agenda, told, (acknowledgements) => {
+      this.#agenda.clear()
+      this.#own.status = 'left'
+      this.#turn.emit({ type: 'departed', acknowledgements })
+    })
   }
 
   // Sending
@@ -574,77 +558,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     }
   }
 
-  /** What does not fit beside `body` follows it as gossip. */
   #send(to: PeerId, body: Body, updates: readonly Update[] = []): void {
-    const { generation } = this.#own
-    let packet: { body: Body; updates: Update[] } = { body, updates: [] }
-    let room = packetBytes - sizeOfBody(body)
-    for (const update of updates) {
-      const size = sizeOf(update)
-      if (size > room) {
-        this.#turn.send(to, { generation, ...packet })
-        packet = { body: { type: 'gossip' }, updates: [] }
-        room = packetBytes
-      }
-      packet.updates.push(update)
-      room -= size
-    }
-    this.#turn.send(to, { generation, ...packet })
+    for (const packet of pack(this.#own.generation, body, updates)) this.#turn.send(to, packet)
   }
-
-  // Rows for the embedder
-
-  #viewOf(member: Member): MemberView {
-    const { body } = member.record
-    return {
-      peer: member.peer,
-      self: false,
-      name: body.name,
-      version: body.version,
-      status: member.status,
-      reason: body.presence === 'alive' ? undefined : body.presence === 'left' ? 'leaving' : 'stopping',
-      generation: body.generation,
-      incarnation: body.incarnation,
-      addresses: body.addresses,
-      rttMs: member.roundTrip.smoothedMs,
-      since: member.since,
-      accusers: [...member.accusers()],
-      connected: this.#connections.has(member.peer),
-    }
-  }
-
-  #ownView(): MemberView {
-    const { self, name, version } = this.#init
-    const { status, presence, generation, incarnation, addresses, since } = this.#own
-    return {
-      peer: self,
-      self: true,
-      name,
-      version,
-      status: status === 'idle' || status === 'superseded' ? 'left' : status,
-      reason: presence === 'alive' ? undefined : presence === 'left' ? 'leaving' : 'stopping',
-      generation,
-      incarnation,
-      addresses,
-      rttMs: undefined,
-      since,
-      accusers: [],
-      connected: true,
-    }
-  }
-}
-
-function sizeOf(update: Update): number {
-  return [update.record, ...update.accusations].reduce((sum, signed) => sum + sizeOfSigned(signed), 0)
-}
-
-function sizeOfBody(body: Body): number {
-  if (body.type === 'leave') return sizeOfSigned(body.record)
-  if (body.type !== 'ping' && body.type !== 'ack') return 0
-  return body.otherLife === undefined ? 0 : sizeOfSigned(body.otherLife)
-}
-
-function sizeOfSigned({ bytes, signature }: Signed<unknown>): number {
-  const overhead = 16
-  return bytes.length + signature.length + overhead
 }

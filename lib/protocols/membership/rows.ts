@@ -1,0 +1,48 @@
+/** Rows of the membership table, as the embedder sees them. */
+import type { MembershipInit } from './init.ts'
+import type { Member } from './member.ts'
+import type { MemberView, Presence } from './messages.ts'
+import type { OwnLife } from './own-life.ts'
+
+export function rowOf(member: Member, connected: boolean): MemberView {
+  const { body } = member.record
+  return {
+    peer: member.peer,
+    self: false,
+    name: body.name,
+    version: body.version,
+    status: member.status,
+    reason: reasonOf(body.presence),
+    generation: body.generation,
+    incarnation: body.incarnation,
+    addresses: body.addresses,
+    rttMs: member.roundTrip.smoothedMs,
+    since: member.since,
+    accusers: [...member.accusers()],
+    connected,
+  }
+}
+
+export function ownRow({ self, name, version }: MembershipInit, own: OwnLife): MemberView {
+  const { status, generation, incarnation, addresses, since } = own
+  return {
+    peer: self,
+    self: true,
+    name,
+    version,
+    status: status === 'idle' || status === 'superseded' ? 'left' : status,
+    reason: reasonOf(own.presence),
+    generation,
+    incarnation,
+    addresses,
+    rttMs: undefined,
+    since,
+    accusers: [],
+    connected: true,
+  }
+}
+
+function reasonOf(presence: Presence): MemberView['reason'] {
+  if (presence === 'alive') return undefined
+  return presence === 'left' ? 'leaving' : 'stopping'
+}
