@@ -32,12 +32,25 @@ export interface DialerInit {
 
 /** Connects under way; each holds a socket and, for some milliseconds, a handshake. */
 const maxConcurrent = 32
+/**
+ * Knocks have their own places: addresses that accept and say nothing hold a
+ * dial for seconds, and anybody can name such. With the dials they stay below the
+ * 50 that libp2p dials at once.
+ */
+const maxConcurrentKnocks = 16
 /** Requests that may wait for one of those. */
 const maxWaiting = 1024
 /** Addresses given by the user, or at which a handshake was completed. */
 const maxTrusted = 4096
 /** Between two addresses of one peer (RFC 8305 §5 recommends 250 ms). */
 const staggerMs = 250
+
+/** Connects of one kind: how many may run at once, and who waits to. */
+interface Lane {
+  readonly places: number
+  running: number
+  readonly waiting: (() => void)[]
+}
 
 type Attempt =
   | { readonly type: 'connected'; readonly connection: Connection; readonly address: string }
@@ -64,9 +77,9 @@ export class Dialer {
   readonly #expected = new Map<string, Expectation>()
   readonly #busy = new Map<string, Promise<unknown>>()
   readonly #trusted = new Set<string>()
-  readonly #waiting: (() => void)[] = []
+  readonly #dials: Lane = { places: maxConcurrent, running: 0, waiting: [] }
+  readonly #knocks: Lane = { places: maxConcurrentKnocks, running: 0, waiting: [] }
   readonly #deadlines = new Set<Deadline>()
-  #running = 0
   #node: Node | undefined
   #connections: Connections | undefined
 
@@ -181,7 +194,8 @@ export class Dialer {
     for (const host of hosts ?? []) {
       if (!this.#mayDial(text, host)) continue
       const target = `/${isIP(host) === 6 ? 'ip6' : 'ip4'}/${host}/tcp/${address.port}`
-      result = await this.#slot(target, signal, () => this.#connect(text, target, peer, probe, signal))
+      const lane = probe ? this.#knocks : this.#dials
+      result = await this.#slot(target, lane, signal, () => this.#connect(text, target, peer, probe, signal))
       if (result.type === 'connected') return result
     }
     return result
@@ -252,21 +266,26 @@ export class Dialer {
   }
 
   /** One at a time for each target, because libp2p joins equal dials; and not too many in all. */
-  async #slot(target: string, signal: AbortSignal, run: () => Promise<Attempt>): Promise<Attempt> {
-    if (this.#waiting.length >= maxWaiting) return { type: 'failed', reason: 'timeout' }
+  async #slot(
+    target: string,
+    lane: Lane,
+    signal: AbortSignal,
+    run: () => Promise<Attempt>,
+  ): Promise<Attempt> {
+    if (lane.waiting.length >= maxWaiting) return { type: 'failed', reason: 'timeout' }
     const former = this.#busy.get(target) ?? Promise.resolve()
     const result = former.then(async (): Promise<Attempt> => {
-      if (this.#running >= maxConcurrent) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+      if (lane.running >= lane.places) await new Promise<void>((resolve) => lane.waiting.push(resolve))
       if (signal.aborted) {
-        this.#waiting.shift()?.()
+        lane.waiting.shift()?.()
         return { type: 'failed', reason: 'timeout' }
       }
-      this.#running += 1
+      lane.running += 1
       try {
         return await run()
       } finally {
-        this.#running -= 1
-        this.#waiting.shift()?.()
+        lane.running -= 1
+        lane.waiting.shift()?.()
       }
     })
     this.#busy.set(target, result)

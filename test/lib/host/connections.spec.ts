@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createServer } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { closedBy } from '../../../lib/host/connections.ts'
 import type { KnockRequest } from '../../../lib/host/dialer.ts'
 import { encodeFrame } from '../../../lib/wire/frame.ts'
@@ -20,6 +20,20 @@ async function pair(): Promise<[RawPeer, RawPeer]> {
   assert.equal((await connect(a, b)).type, 'connected')
   await eventually('both see it', () => b.connections.of(a.id).length === 1)
   return [a, b]
+}
+
+/** Accepts and says nothing, so that a handshake with it takes all the time it is given. */
+async function silentServer(): Promise<{ port: number; callers: () => number; close: () => void }> {
+  const sockets: Socket[] = []
+  const server = createServer((socket) => {
+    sockets.push(socket.on('error', () => {}))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const close = () => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  }
+  return { port: (server.address() as AddressInfo).port, callers: () => sockets.length, close }
 }
 
 describe('the end of a connection', () => {
@@ -182,6 +196,30 @@ describe('a dial', () => {
 })
 
 describe('a knock', () => {
+  it('does not wait behind dials that nobody answers', async () => {
+    const a = await startRawPeer()
+    const silent = await Promise.all(Array.from({ length: 40 }, silentServer))
+    const addresses = silent.map(({ port }) => `/ip4/127.0.0.1/tcp/${port}`)
+    const dials = addresses.map((address) =>
+      a.dialer.dial({
+        type: 'dial',
+        id: 1,
+        peer: undefined,
+        addresses: [address],
+        mode: 'connect',
+        timeoutMs: 2000,
+      }),
+    )
+    await eventually('all places are taken', () => silent.filter(({ callers }) => callers() > 0).length >= 32)
+    const { port, close } = await silentServer()
+    close()
+    const address = `/ip4/127.0.0.1/tcp/${port}`
+    const outcome = await a.dialer.knock({ type: 'knock', id: 2, peer: a.id, address, timeoutMs: 500 })
+    for (const server of silent) server.close()
+    await Promise.all(dials)
+    assert.equal(outcome, 'refused')
+  })
+
   it('learns who answers and leaves no connection behind', async () => {
     const [a, b, c] = [await startRawPeer(), await startRawPeer(), await startRawPeer()]
     const knock = (peer: RawPeer, address: string) =>
