@@ -17,8 +17,8 @@ export interface ConnectionEvents {
 }
 
 /**
- * A connection that has lasted this long is not a mere verification, which
- * closes within milliseconds: links may move to it, and a second one may go.
+ * A connection that has lasted this long is not the double of a crossing dial
+ * that is about to be closed: links may move to it, and a second one may go.
  */
 export const settledMs = 1000
 

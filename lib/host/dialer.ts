@@ -144,7 +144,6 @@ export class Dialer {
     this.trust([address])
     const older = before.filter((other) => other.status === 'open' && other !== connection)
     if (request.mode === 'replace') for (const other of older) this.#connections?.close(other)
-    else if (older.length > 0) this.#connections?.close(connection)
     return { type: 'connected', peer, address }
   }
 

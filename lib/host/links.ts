@@ -135,7 +135,7 @@ export class Links {
     return links
   }
 
-  /** The newest that is no passing verification; an older one may be cut without knowing it. */
+  /** The newest that has lasted: an older one may be cut without knowing it, a newer one be the double that is closed. */
   #settled(connections: readonly Connection[]): Connection {
     const now = Date.now()
     const settled = connections.filter((connection) => now - connection.timeline.open >= settledAgeMs)

@@ -35,7 +35,7 @@ const inboundUpgradeTimeoutMs = 3000
 
 /**
  * Connections a second from one address; libp2p's 5 refuse a testnet on one
- * machine, where 32 peers may dial a founder, and verify it, in one second. A
+ * machine, where 32 peers may dial a founder, and knock at it, in one second. A
  * handshake costs about 3 ms, so this bounds one address to a third of a core.
  */
 const inboundConnectionThreshold = 128

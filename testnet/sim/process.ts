@@ -297,7 +297,7 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
     this.figures.bytesSent += bytes.length
   }
 
-  /** The newest connection that is no passing verification; an older one may be cut without knowing it. */
+  /** The newest connection that has lasted; an older one may be cut without knowing it. */
   #linkTo(peer: PeerId): End | undefined {
     const ends = this.connectionsTo(peer)
     if (ends.length < 2) return ends[0]

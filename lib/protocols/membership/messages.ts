@@ -148,7 +148,11 @@ export type MembershipRequest =
       readonly mode: DialMode
       readonly timeoutMs: number
     }
-  /** A fresh TCP connect to one address; if something accepts, a handshake tells who. Closed at once. */
+  /**
+   * A fresh TCP connect to one address; if something accepts, a handshake tells
+   * who. Closed at once, and no connection at either side: enough to verify an
+   * address, or to find that nobody is there.
+   */
   | {
       readonly type: 'knock'
       readonly id: number
@@ -158,11 +162,10 @@ export type MembershipRequest =
     }
 
 /**
- * `connect` reuses an open connection. `verify` always makes a new one and closes
- * it again if another stays open. `replace` always makes a new one and closes the
+ * `connect` reuses an open connection. `replace` always makes a new one and closes the
  * older ones when it has answered (they may be cut without knowing it).
  */
-export type DialMode = 'connect' | 'verify' | 'replace'
+export type DialMode = 'connect' | 'replace'
 
 /** What the core tells its embedder. */
 export type MembershipEvent =
@@ -185,7 +188,6 @@ export type MemberChange = 'joined' | 'alive' | 'suspect' | 'dead' | 'left' | 'r
 export type Misbehaviour =
   | 'bad-signature'
   | 'other-cluster'
-  | 'not-the-owner'
   | 'incarnation-too-far'
   | 'replayed'
   | 'too-many-members'

@@ -74,7 +74,10 @@ export class OwnLife {
   begin(): void {
     this.status = 'joining'
     this.since = this.#turn.wall
-    this.#takeGeneration(this.#units.nextGeneration(this.#persistedGeneration, this.#turn.wall))
+    const next = this.#units.nextGeneration(this.#persistedGeneration, this.#turn.wall)
+    // Where the clock is no help, two lives from one backup would take the same number: draw.
+    const drawn = next === this.#persistedGeneration + 1 ? Math.floor(this.#init.random() * 1000) : 0
+    this.#takeGeneration(next + drawn)
   }
 
   settle(): void {
@@ -130,6 +133,8 @@ export class OwnLife {
     const { generation, incarnation } = record.body
     if (!this.#taken.has(generation)) return true
     if (generation !== this.generation) return false
+    // A departure of this very generation: an earlier life took the same number, and the disk forgot it.
+    if (record.body.presence !== 'alive' && this.presence === 'alive') return true
     if (incarnation !== this.incarnation) return incarnation > this.incarnation
     return record.body.presence === this.presence && !equal(record.bytes, this.record.bytes)
   }
@@ -144,7 +149,7 @@ export class OwnLife {
    */
   confront(record: Signed<MemberRecord>, heardAgoMs: number | undefined): void {
     const { generation } = record.body
-    if (generation > this.#persistedGeneration && !this.rolledBack && !this.#taken.has(generation)) {
+    if (generation > this.#persistedGeneration && !this.rolledBack) {
       this.rolledBack = true
       this.#persist()
       this.#turn.emit({ type: 'rolled-back', persisted: this.#persistedGeneration, known: generation })

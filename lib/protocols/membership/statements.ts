@@ -18,6 +18,7 @@ import {
   Presence as WirePresence,
   type Signed as WireSigned,
 } from '../../wire/gen/membership_pb.ts'
+import { maxAddresses, maxAddressLength } from '../../wire/limits.ts'
 import type { Crypto, PeerId } from '../core.ts'
 import type { Accusation, Charge, MemberRecord, Presence, Signed } from './messages.ts'
 
@@ -25,8 +26,8 @@ import type { Accusation, Charge, MemberRecord, Presence, Signed } from './messa
 export const statementLimits = {
   recordBytes: 32 * 1024,
   accusationBytes: 1024,
-  addresses: 16,
-  addressLength: 256,
+  addresses: maxAddresses,
+  addressLength: maxAddressLength,
   nameLength: 128,
   versionLength: 64,
   peerIdLength: 64,

@@ -115,15 +115,6 @@ describe('a dial', () => {
     assert.deepEqual(await connect(a, b), { type: 'connected', peer: b.id, address: undefined })
   })
 
-  it('verifies over a new connection and leaves the old one', async () => {
-    const [a, b] = await pair()
-    const [old] = a.connections.of(b.id)
-    assert.deepEqual(await connect(a, b, 'verify'), { type: 'connected', peer: b.id, address: b.address })
-    await eventually('the old one alone', () => a.connections.of(b.id).length === 1)
-    assert.equal(a.connections.of(b.id)[0], old)
-    assert.equal(b.closings.length, 0)
-  })
-
   it('replaces an old connection by the one that has answered', async () => {
     const [a, b] = await pair()
     const [old] = a.connections.of(b.id)

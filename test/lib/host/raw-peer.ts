@@ -108,7 +108,7 @@ let dials = 0
 export function connect(
   from: RawPeer,
   to: RawPeer,
-  mode: 'connect' | 'verify' | 'replace' = 'connect',
+  mode: 'connect' | 'replace' = 'connect',
 ): ReturnType<Dialer['dial']> {
   dials += 1
   const addresses = [to.address]

@@ -10,7 +10,7 @@ const seeds = 200
 const caughtAt: Readonly<Record<string, number>> = {
   'no-refutation': 1,
   'no-suspicion': 6,
-  'unsigned-accusations': 76,
+  'unsigned-accusations': 94,
   'one-accuser': 13,
   'refusals-outrank-bytes': 131,
   'incarnation-not-persisted': 1,

@@ -81,7 +81,6 @@ export class Dialler {
   #tidy(dial: Dial, fresh: End, before: readonly End[]): void {
     const older = before.filter((end) => end.state === 'open' && end !== fresh)
     if (dial.mode === 'replace') for (const old of older) old.close()
-    else if (older.length > 0) fresh.close()
   }
 
   /** Ends as soon as the handshake tells who answers: the other side never has a connection. */

@@ -91,7 +91,7 @@ export class Liar implements Inner {
       case 'sly':
         return this.#tell((record) => this.#accuse(record, 'refused'), this.#suspects())
       case 'forges':
-        return this.#tell((record) => this.#forge(record))
+        return this.#tell((record) => this.#forge(record), this.#suspectsOrAll())
       case 'inflates':
         return this.#tell((record) => this.#inflate(record))
       case 'replays':
@@ -107,6 +107,11 @@ export class Liar implements Inner {
   ): LieEffect[] {
     const updates = this.#some(about, subjectsPerRound).map(lie)
     return updates.length === 0 ? [] : this.#listeners().map((to) => this.#send(to, updates))
+  }
+
+  #suspectsOrAll(): Signed<MemberRecord>[] {
+    const suspects = this.#suspects()
+    return suspects.length > 0 ? suspects : [...this.#records.values()]
   }
 
   /** Whom others accuse at the incarnation that is known. */

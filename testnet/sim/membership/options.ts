@@ -124,7 +124,8 @@ function drawNetwork(draw: Random, profile: Profile): NetworkOptions {
 function drawLies(draw: Random): readonly Lie[] {
   const lies: readonly Lie[] = ['suspects', 'refuses', 'sly', 'forges', 'replays', 'floods', 'inflates']
   if (draw.chance(0.15)) return ['refuses', 'refuses']
-  if (draw.chance(0.2)) return ['sly']
+  // These two need a moment of weakness to do harm, so they get more chances.
+  if (draw.chance(0.45)) return [draw.pick(['sly', 'forges'])]
   return [draw.pick(lies)]
 }
 

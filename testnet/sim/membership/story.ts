@@ -249,7 +249,11 @@ export class Story {
   #stall(): void {
     const candidates = this.#free()
     const { suspicionMinMs, probePeriodMs } = this.#options.config
-    const longestMs = suspicionMinMs + 0.4 * probePeriodMs
+    // A failed probe takes a good part of a period before the suspicion even begins; a liar's takes nothing,
+    // and one that loss began may be open already.
+    const { lies, network } = this.#options
+    const clear = lies.length === 0 && network.loss === 0
+    const longestMs = clear ? suspicionMinMs + 0.4 * probePeriodMs : 0.7 * suspicionMinMs
     for (const host of this.#random.shuffled(candidates).slice(0, this.#random.whole(1, 2))) {
       this.#freeze(host, this.#random.between(0.1 * longestMs, longestMs), false)
       // Then it cannot connect again either, and a liar's refusal stands beside nothing but its silence.
