@@ -17,6 +17,16 @@ const settlingMs = 2000
 /** A life of this length has written down whom it met. */
 const settledLifeMs = 5000
 
+interface Contest {
+  readonly older: MemberHost
+  readonly newer: MemberHost
+}
+
+/** Exactly one goes on. */
+function isSettled({ older, newer }: Contest): boolean {
+  return (older.process?.alive === true) !== (newer.process?.alive === true)
+}
+
 /**
  * What befalls a cluster: it forms, then faults come (safety), then all of them
  * end and whoever still runs must agree (liveness).
@@ -36,7 +46,7 @@ export class Story {
   readonly #forgotten = new Map<MemberHost, number>()
   readonly #backups = new Map<MemberHost, DiskImage>()
   /** Two lives of one identity that have yet to settle which goes on. */
-  readonly #contests: { readonly older: MemberHost; readonly newer: MemberHost }[] = []
+  readonly #contests: Contest[] = []
   #mover: MemberHost | undefined
   #nextAddress = 0
 
@@ -90,7 +100,7 @@ export class Story {
   #runUntilAgreed(atMostMs: number): void {
     const until = this.#world.now + atMostMs
     do this.#world.runUntil(Math.min(until, this.#world.now + lookEveryMs))
-    while (this.#world.now < until && !this.#cluster.agreed())
+    while (this.#world.now < until && !(this.#cluster.agreed() && this.#contests.every(isSettled)))
   }
 
   #fault(fault: Fault): void {
@@ -231,13 +241,10 @@ export class Story {
   }
 
   #settleContests(): void {
-    for (const { older, newer } of this.#contests) {
-      const running = [older, newer].filter((host) => host.process?.alive === true)
-      if (running.length === 1) continue
-      this.#cluster.breach(
-        'one-life',
-        `${running.length} of ${older.name} and ${newer.name} run with one identity`,
-      )
+    for (const contest of this.#contests) {
+      if (isSettled(contest)) continue
+      const { older, newer } = contest
+      this.#cluster.breach('one-life', `not exactly one of ${older.name} and ${newer.name} runs`)
     }
   }
 
