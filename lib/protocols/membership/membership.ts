@@ -383,6 +383,9 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       case 'mesh-dial':
         this.#reach.meshDial(timer.peer)
         break
+      case 'suspect-dial':
+        this.#reach.dialSuspect(timer.peer)
+        break
       case 'dial-back':
         this.#reach.dialBack(timer.peer)
         break
@@ -468,6 +471,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       // Who is told of a suspicion looks for itself at once (Lifeguard's buddy system), on a link if it can.
       if (!this.#connections.has(member.peer)) this.#reach.redial(member)
       this.#prober.probeUnlessProven(member)
+      this.#reach.suspected(member)
     } else {
       this.#fastPath.void(member.peer)
       this.#reach.rememberSoon()

@@ -168,6 +168,18 @@ export class Reach {
     this.#dial(member.peer, member.record.body.addresses, 'connect', member.generation)
   }
 
+  /** The heal round may come too late for it. */
+  suspected(member: Member): void {
+    const { peer } = member
+    const at = this.#turn.now + this.#init.config.suspicionMinMs / 2
+    this.#agenda.schedule(`suspect ${peer}`, at, { type: 'suspect-dial', peer })
+  }
+
+  dialSuspect(peer: PeerId): void {
+    const member = this.#view.get(peer)
+    if (member?.status === 'suspect') this.#healMember(member, 1)
+  }
+
   dialBack(peer: PeerId): void {
     const member = this.#view.get(peer)
     if (member?.status !== 'alive' || member.verified.size > 0) return

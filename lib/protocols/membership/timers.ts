@@ -21,6 +21,8 @@ export type Timer =
   | { readonly type: 'join-wait' }
   | { readonly type: 'mesh-dial'; readonly peer: PeerId }
   | { readonly type: 'dial-back'; readonly peer: PeerId }
+  /** A suspicion is half over: a stream that was cut needs a new connection to be heard again. */
+  | { readonly type: 'suspect-dial'; readonly peer: PeerId }
   | { readonly type: 'heal' }
   | { readonly type: 'note-peers' }
   | { readonly type: 'leave-wait' }
