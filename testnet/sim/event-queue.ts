@@ -9,10 +9,6 @@ export class EventQueue {
   readonly #heap: Entry[] = []
   #added = 0
 
-  get size(): number {
-    return this.#heap.length
-  }
-
   /** Time of the earliest entry. */
   get next(): number | undefined {
     return this.#heap[0]?.at

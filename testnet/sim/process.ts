@@ -98,10 +98,6 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
     return this.#alive
   }
 
-  get frozen(): boolean {
-    return this.#frozen
-  }
-
   /** Nothing waits for a write: what was decided has been done and told. */
   get settled(): boolean {
     return !this.#writing && this.#outbox.length === 0

@@ -95,9 +95,14 @@ export class Cluster {
     } else host.life++
     world.note(`start ${host.name} life ${host.life}`)
     const durable = host.machine.disk.image()
-    const watch = new Watch(host.peer, host.machine.disk, durable, (property, message) =>
-      this.breach(property, `${host.name}: ${message}`),
-    )
+    const watch = new Watch({
+      peer: host.peer,
+      disk: host.machine.disk,
+      atStart: durable,
+      members: this.hosts.length,
+      now: () => world.now,
+      breach: (property, message) => this.breach(property, `${host.name}: ${message}`),
+    })
     const program = this.#program(host, durable, watch)
     const process: MemberProcess = new Process(world, {
       peer: host.peer,
@@ -236,7 +241,10 @@ export class Cluster {
       codec: packetCodec,
       connected: (peer) => ({ type: 'connected', peer }),
       disconnected: (peer, closedBy) => ({ type: 'disconnected', peer, closedBy }),
-      request: (request, process) => this.#dialler.request(request, process),
+      request: (request, process) => {
+        watch.requested()
+        this.#dialler.request(request, process, () => watch.answered())
+      },
       sending: (packet) => {
         if (host.lie === undefined) watch.sending(packet)
       },

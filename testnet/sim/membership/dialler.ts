@@ -28,29 +28,33 @@ export class Dialler {
     this.#network = network
   }
 
-  request(request: MembershipRequest, process: MemberProcess): void {
+  /** @param answered called once, when the outcome is on its way to the core */
+  request(request: MembershipRequest, process: MemberProcess, answered: () => void): void {
+    const answer = (command: MembershipCommand) => {
+      answered()
+      process.command(command)
+    }
     switch (request.type) {
       case 'dial':
-        return this.#dial(request, process)
+        return this.#dial(request, process, answer)
       case 'knock':
-        return this.#knock(request, process)
+        return this.#knock(request, process, answer)
       default:
         request satisfies never
     }
   }
 
-  #dial(dial: Dial, process: MemberProcess): void {
+  #dial(dial: Dial, process: MemberProcess, answer: (command: MembershipCommand) => void): void {
     const { id, peer } = dial
     const reused = peer === undefined || dial.mode !== 'connect' ? undefined : process.connectionsTo(peer)[0]
     if (peer !== undefined && reused !== undefined) {
-      process.command({ type: 'dialled', id, outcome: { type: 'connected', peer, address: undefined } })
-      return
+      return answer({ type: 'dialled', id, outcome: { type: 'connected', peer, address: undefined } })
     }
     const before = peer === undefined ? [] : process.connectionsTo(peer)
     const until = this.#world.now + dial.timeoutMs
     this.#tryAddresses(dial, process, [...dial.addresses], until, 'unreachable', (outcome, fresh) => {
       if (fresh !== undefined) this.#tidy(dial, fresh, before)
-      process.command({ type: 'dialled', id, outcome })
+      answer({ type: 'dialled', id, outcome })
     })
   }
 
@@ -84,9 +88,9 @@ export class Dialler {
   }
 
   /** Ends as soon as the handshake tells who answers: the other side never has a connection. */
-  #knock(knock: Knock, process: MemberProcess): void {
+  #knock(knock: Knock, process: MemberProcess, answered: (command: MembershipCommand) => void): void {
     let met: PeerId | undefined
-    const answer = (outcome: KnockOutcome) => process.command({ type: 'knocked', id: knock.id, outcome })
+    const answer = (outcome: KnockOutcome) => answered({ type: 'knocked', id: knock.id, outcome })
     const meet = (peer: PeerId) => {
       met = peer
       return false

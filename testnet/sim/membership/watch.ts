@@ -7,30 +7,49 @@ import {
 import type { MemberView, Packet } from '../../../lib/protocols/membership/messages.ts'
 import type { DiskImage } from '../disk.ts'
 
+/** Packets that one member may send within a second, and requests that may be open, for each member there is. */
+const packetsPerMember = 60
+const requestsPerMember = 8
+const windowMs = 1000
+
+export interface WatchInit {
+  readonly peer: PeerId
+  readonly disk: { read(key: string): Uint8Array | undefined }
+  readonly atStart: DiskImage
+  /** How many members there are in all. */
+  readonly members: number
+  readonly now: () => number
+  readonly breach: (property: string, message: string) => void
+}
+
 /**
  * What only the inside of a host shows: that counters are on its disk before
- * anybody hears of them, that they never fall, and that its events tell what its
- * table shows. Throws nothing; `breach` is told.
+ * anybody hears of them, that they never fall, that its events tell what its
+ * table shows, and that neither lies nor faults make it send or dial without
+ * bound. Throws nothing; `breach` is told.
  */
 export class Watch {
   readonly #peer: PeerId
   readonly #disk: { read(key: string): Uint8Array | undefined }
   readonly #breach: (property: string, message: string) => void
+  readonly #now: () => number
+  readonly #members: number
   readonly #rows = new Map<PeerId, string>()
+  #windowFrom = 0
+  #packets = 0
+  #requests = 0
   #bytes: Uint8Array | undefined
   #durable: SelfState
   #toldGeneration = 0
   #toldIncarnation: number
 
-  constructor(
-    peer: PeerId,
-    disk: { read(key: string): Uint8Array | undefined },
-    atStart: DiskImage,
-    breach: (property: string, message: string) => void,
-  ) {
-    this.#peer = peer
-    this.#disk = disk
-    this.#breach = breach
+  constructor(init: WatchInit) {
+    const { atStart } = init
+    this.#peer = init.peer
+    this.#disk = init.disk
+    this.#breach = init.breach
+    this.#now = init.now
+    this.#members = init.members
     this.#bytes = atStart.get(durableKeys.self)
     this.#durable = decodeSelfState(this.#bytes)
     this.#toldIncarnation = this.#durable.incarnation
@@ -38,6 +57,7 @@ export class Watch {
 
   /** A packet is about to leave. */
   sending(packet: Packet): void {
+    this.#countPacket()
     const durable = this.#read()
     if (packet.generation > durable.generation) {
       this.#breach(
@@ -51,6 +71,19 @@ export class Watch {
     this.#toldGeneration = packet.generation
     for (const update of packet.updates) this.#ownRecord(packet.generation, update.record.body, durable)
     if (packet.body.type === 'leave') this.#ownRecord(packet.generation, packet.body.record.body, durable)
+  }
+
+  /** A dial or a knock begins. */
+  requested(): void {
+    this.#requests++
+    if (this.#requests === requestsPerMember * this.#members) {
+      this.#breach('bounded-requests', `${this.#requests} dials and knocks are open at once`)
+    }
+  }
+
+  /** It was answered. */
+  answered(): void {
+    this.#requests--
   }
 
   /** An event told of a row. */
@@ -69,6 +102,17 @@ export class Watch {
     for (const [peer, told] of this.#rows) {
       if (shown.has(peer)) continue
       this.#breach('events-tell-the-table', `${peer} is not in the table, told was ${told}`)
+    }
+  }
+
+  #countPacket(): void {
+    if (this.#now() - this.#windowFrom >= windowMs) {
+      this.#windowFrom = this.#now()
+      this.#packets = 0
+    }
+    this.#packets++
+    if (this.#packets === packetsPerMember * this.#members) {
+      this.#breach('bounded-traffic', `${this.#packets} packets within ${windowMs} ms`)
     }
   }
 
