@@ -9,7 +9,7 @@ const members = 3
 
 describe('the watch over one process', () => {
   const watching = (generation: number, incarnation: number) => {
-    const disk = new Map([
+    const disk = new Map<string, Uint8Array>([
       [durableKeys.self, encodeSelfState({ generation, incarnation, rolledBack: false })],
     ])
     const breaches: string[] = []
