@@ -42,6 +42,8 @@ export class Member {
   /** Pings of this life that came last, in rising order; bounded. */
   readonly #recentSeqs: number[] = []
   redialledAt = Number.NEGATIVE_INFINITY
+  /** When an own dial last made a new connection to it. */
+  reachedAt = Number.NEGATIVE_INFINITY
   syncedAt = Number.NEGATIVE_INFINITY
   syncAnsweredAt = Number.NEGATIVE_INFINITY
   disagreements = 0

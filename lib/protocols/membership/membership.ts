@@ -79,6 +79,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   readonly #fastPath: FastPath
   readonly #reach: Reach
   #requests = 0
+  #askedAt = Number.NEGATIVE_INFINITY
   #loopLagMs = 0
   /** Whose packet is at hand. */
   #speaker: PeerId | undefined
@@ -413,8 +414,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     if (generation < this.#own.generation) return
     if (this.#own.isForeign(update.record)) {
       this.#confront(update.record, undefined, from)
-      // Its ack will say how long ago the other life was heard.
-      if (this.#own.running) this.#sendHeartbeat('ping', from, this.#prober.nextSeq())
+      if (this.#own.running) this.#askAboutOtherLife(from)
       return
     }
     const accused = update.accusations.filter(
@@ -422,6 +422,13 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     )
     if (incarnation < this.#own.incarnation || accused.length === 0) return
     if (accused.some((accusation) => this.#isProvenAccusation(accusation, from))) this.#refute(incarnation)
+  }
+
+  /** The ack says how long ago the other life was heard; it brings the same record, so not at once again. */
+  #askAboutOtherLife(peer: PeerId): void {
+    if (this.#turn.now - this.#askedAt < tellIntervalMs) return
+    this.#askedAt = this.#turn.now
+    this.#sendHeartbeat('ping', peer, this.#prober.nextSeq())
   }
 
   #isProvenAccusation(accusation: Update['accusations'][number], from: PeerId): boolean {

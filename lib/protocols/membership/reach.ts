@@ -54,6 +54,8 @@ export class Reach {
   /** Relayed hints dialled at once. Anybody can make up more, and dials of members must not wait behind them. */
   static readonly maxHintDials = 4
   static readonly redialEveryMs = 1000
+  /** Its links move to a new connection when that has lasted; another one now would begin that anew. */
+  static readonly settlingMs = 1500
   static readonly maxContacts = 64
   /** The lower id dials at once; the higher waits, or both would dial each other. */
   static readonly mesh = { firstMs: 50, secondMs: 1500, spreadMs: 500 } as const
@@ -226,6 +228,7 @@ export class Reach {
       this.#rememberHandshake(outcome.peer, outcome.address)
       return
     }
+    member.reachedAt = this.#turn.now
     if (member.generation === dial.generation || dial.generation === 0) member.verified.add(outcome.address)
     // It may have replaced a connection that was cut, so no `connected` comes, and nobody probes the dead.
     if (member.status !== 'alive') this.#port.reached(member)
@@ -261,7 +264,8 @@ export class Reach {
     } else if (member.status === 'suspect') {
       // Who talks needs no other connection, and handshakes are what an overloaded machine can least afford.
       const silentForMs = this.#turn.now - (member.heardAt ?? Number.NEGATIVE_INFINITY)
-      if (silentForMs >= this.#init.config.suspicionMinMs / 2)
+      const settling = this.#turn.now - member.reachedAt < Reach.settlingMs
+      if (silentForMs >= this.#init.config.suspicionMinMs / 2 && !settling)
         this.#dial(member.peer, addresses, 'replace', member.generation)
     } else if (member.status === 'alive') {
       if (!this.#port.isConnected(member.peer)) this.meshDial(member.peer)

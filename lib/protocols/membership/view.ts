@@ -292,8 +292,12 @@ export class View {
     return [...kept.keys()].find((other) => this.#isMuted(other))
   }
 
+  /** What is kept is told, and more than its share makes the whole packet malformed: the own word takes a place. */
   #keep(member: Member, accusation: Signed<Accusation>): void {
-    member.accusations[accusation.body.charge].set(accusation.body.accuser, accusation)
+    const kept = member.accusations[accusation.body.charge]
+    const [first] = kept.keys()
+    if (kept.size >= maxAccusationsPerCharge && first !== undefined) kept.delete(first)
+    kept.set(accusation.body.accuser, accusation)
   }
 
   /** The fast path: enough witnesses of refused connects, and nothing of our own against them. */
