@@ -315,6 +315,10 @@ export class Cluster {
     })
   }
 
+  #isHonest(peer: PeerId): boolean {
+    return this.hosts.every((host) => host.peer !== peer || host.lie === undefined)
+  }
+
   #strikes(host: MemberHost): Strikes {
     const struck = new Map<PeerId, number[]>()
     const add = (peer: PeerId, reason: string): void => {
@@ -325,6 +329,9 @@ export class Cluster {
       if (recent.push(this.world.now) < strikesAllowed) return
       struck.delete(peer)
       this.world.remark(() => `${host.name} cuts ${this.nameOf(peer)} off: ${reason}`)
+      if (this.#isHonest(peer)) {
+        this.breach('honest-cut-off', `${host.name} cuts ${this.nameOf(peer)} off, who is honest: ${reason}`)
+      }
       for (const end of host.process?.connectionsTo(peer) ?? []) end.close()
     }
     return { add }

@@ -230,7 +230,8 @@ export class Story {
   }
 
   #clone(host: MemberHost): void {
-    if (host.process === undefined) return
+    // Two lives that cannot hear of each other, or not find each other, both go on, and rightly so.
+    if (host.process === undefined || !this.#partitions.whole || this.#mover !== undefined) return
     this.#world.note(`clone ${host.name}`)
     const clone = this.#cluster.addClone(host)
     // The later start has the higher generation, so the older life is the one to end.
