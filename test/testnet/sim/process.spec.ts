@@ -34,6 +34,18 @@ describe('simulated process', () => {
     }
   })
 
+  it('writes notes one after the other, the newest last, and holds nothing back for them', () => {
+    const { toys, a, b } = connected(50)
+    for (const value of [1, 2, 3]) a.process.command({ type: 'note', value })
+    a.process.command({ type: 'say', to: b.peer, value: 7, durably: false })
+    toys.run(10)
+    assert.deepEqual(heard(b), [7])
+    toys.run(50)
+    assert.deepEqual(a.machine.disk.read('noted'), Uint8Array.of(1))
+    toys.run(50)
+    assert.deepEqual(a.machine.disk.read('noted'), Uint8Array.of(3))
+  })
+
   it('keeps its disk over a restart', () => {
     const { toys, a, b } = connected(5)
     a.process.command({ type: 'say', to: b.peer, value: 9, durably: true })

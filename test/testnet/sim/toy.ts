@@ -14,6 +14,7 @@ export type ToyCommand =
   | { readonly type: 'disconnected'; readonly peer: PeerId; readonly closedBy: 'remote' | 'local' }
   /** Write `value`, then say it to `to`. */
   | { readonly type: 'say'; readonly to: PeerId; readonly value: number; readonly durably: boolean }
+  | { readonly type: 'note'; readonly value: number }
   | { readonly type: 'wake-at'; readonly at: number }
 
 export type ToyEvent =
@@ -39,6 +40,8 @@ export class ToyCore implements Core<number, ToyCommand, ToyEvent> {
         if (!input.durably) return [send]
         return [{ type: 'persist', key: 'said', value: Uint8Array.of(input.value) }, send]
       }
+      case 'note':
+        return [{ type: 'note', key: 'noted', value: Uint8Array.of(input.value) }]
       case 'wake-at':
         this.deadline = input.at
         return []
