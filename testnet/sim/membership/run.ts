@@ -56,7 +56,8 @@ function boundsOf(options: MembershipSimOptions): MembershipBounds {
   return {
     detectionMs: suspicionMaxMs + 15 * probePeriodMs,
     convergenceMs: suspicionMaxMs + 20 * probePeriodMs,
-    // A stream that was cut stays silent for its backoff; the next round of heal dials mends that.
-    graceMs: 1.25 * healIntervalMs + 3 * probePeriodMs,
+    // A stream that was cut stays silent for about as long again (its backoff), unless a heal dial replaces it,
+    // and a link takes to the new connection only when that has lasted.
+    graceMs: 2.5 * healIntervalMs + 3 * probePeriodMs,
   }
 }
