@@ -16,7 +16,7 @@ const clusters = 3
 const killsPerCluster = 4
 const commandRuns = 15
 /** What a start leaves to do (compiling, collecting garbage) is over by then. */
-const settleMs = 10_000
+const settleMs = 30_000
 const idleMs = 15_000
 const limitMs = 60_000
 
