@@ -127,8 +127,9 @@ export class View {
   accuse(member: Member, charge: Accusation['charge']): void {
     const { self, cluster, crypto } = this.#init
     if (!member.present || member.accusations[charge].has(self)) return
-    // Enough have said so; one more would only be one more to tell.
-    if (member.accusations[charge].size >= maxAccusationsPerCharge && charge === 'suspected') return
+    // Enough have said so; one more would only be one more to tell. Whom nobody believes has not said it.
+    const believed = [...member.accusations[charge].keys()].filter((accuser) => !this.#isMuted(accuser))
+    if (believed.length >= maxAccusationsPerCharge && charge === 'suspected') return
     const accusation = signAccusation(
       {
         charge,
@@ -295,8 +296,8 @@ export class View {
   /** What is kept is told, and more than its share makes the whole packet malformed: the own word takes a place. */
   #keep(member: Member, accusation: Signed<Accusation>): void {
     const kept = member.accusations[accusation.body.charge]
-    const [first] = kept.keys()
-    if (kept.size >= maxAccusationsPerCharge && first !== undefined) kept.delete(first)
+    const least = [...kept.keys()].find((accuser) => this.#isMuted(accuser)) ?? kept.keys().next().value
+    if (kept.size >= maxAccusationsPerCharge && least !== undefined) kept.delete(least)
     kept.set(accusation.body.accuser, accusation)
   }
 
