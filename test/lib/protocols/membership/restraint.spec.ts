@@ -2,6 +2,35 @@ import assert from 'node:assert/strict'
 import { Lab, ScriptedPeer } from './lab.ts'
 
 describe('restraint', () => {
+  it('accuses for itself where nobody believes those who already do', () => {
+    const lab = new Lab()
+    const subject = new ScriptedPeer('z')
+    const accusers = ['a', 'b', 'c', 'd'].map((name) => new ScriptedPeer(name))
+    lab.start()
+    for (const peer of [subject, ...accusers]) lab.connect(peer)
+    const accuse = (by: readonly ScriptedPeer[]): void => {
+      const record = subject.record()
+      for (const peer of by) {
+        const accusations = [peer.accuse(record)]
+        lab.receive(peer, peer.packet({ type: 'gossip' }, [{ record, accusations, contact: true }]))
+      }
+    }
+    // Each cries wolf three times, alone, and is refuted.
+    for (const accuser of accusers) {
+      for (let i = 0; i < 3; i++) {
+        accuse([accuser])
+        subject.incarnation++
+        lab.receive(subject, subject.ping())
+        lab.run(50)
+      }
+    }
+    accuse(accusers)
+    lab.run(0)
+    assert.equal(lab.member(subject)?.status, 'alive', 'none of them is believed')
+    lab.runWhile(6000, accusers)
+    assert.notEqual(lab.member(subject)?.status, 'alive')
+  })
+
   it('asks once, and not with every answer, how old another life of its own is', () => {
     const lab = new Lab()
     const a = new ScriptedPeer('a')
