@@ -46,6 +46,8 @@ const epochMs = 1_800_000_000_000
 const strikesAllowed = 3
 const strikeWindowMs = 60_000
 const maxViolations = 20
+/** Until everybody who is connected has told a forgetful member what it once was, ms. */
+const learningMs = 5000
 
 /** The members, their machines and their network; what is done to them and what they say is recorded. */
 export class Cluster {
@@ -87,6 +89,7 @@ export class Cluster {
   start(host: MemberHost, contacts: readonly string[], forgetful = false): void {
     const { world } = this
     host.livedMs = longestLifeMs(host)
+    host.forgetful = forgetful
     host.machine.powerOn()
     if (host.recorded) {
       host.life = (this.#lives.get(host.peer) ?? 0) + 1
@@ -196,6 +199,7 @@ export class Cluster {
       state: 'new',
       life: 0,
       livedMs: 0,
+      forgetful: false,
       process: undefined,
       core: undefined,
     }
@@ -268,10 +272,7 @@ export class Cluster {
         this.world.remark(() => `${host.name}: ${this.#describe(event.change, event.member)}`)
         return
       case 'joined':
-        if (recorded) {
-          const { generation } = event
-          this.record({ at: this.world.now, type: 'ready', peer: host.peer, generation })
-        }
+        if (recorded) this.#ready(host, process, event.generation)
         return
       case 'identity-in-use':
         this.world.note(`${host.name} stops: its identity is in use`)
@@ -291,6 +292,19 @@ export class Cluster {
       default:
         event satisfies never
     }
+  }
+
+  /** A life on an old disk may still learn of others before its generation means anything. */
+  #ready(host: MemberHost, process: MemberProcess, generation: number): void {
+    if (!host.forgetful) {
+      this.record({ at: this.world.now, type: 'ready', peer: host.peer, generation })
+      return
+    }
+    this.world.after(learningMs, () => {
+      if (!process.alive || !host.recorded || host.state === 'ending') return
+      const learnt = host.core?.generation ?? generation
+      this.record({ at: this.world.now, type: 'ready', peer: host.peer, generation: learnt })
+    })
   }
 
   /** If its double goes on, which a cut may bring about, the history knows that as one more life. */

@@ -20,6 +20,8 @@ export interface MemberHost {
   life: number
   /** How long the longest of its former lives was. */
   livedMs: number
+  /** Its disk is older than its last life. */
+  forgetful: boolean
   process: MemberProcess | undefined
   core: Membership | undefined
 }

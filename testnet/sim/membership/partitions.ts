@@ -11,9 +11,15 @@ interface Cut {
 export class Partitions {
   readonly #cluster: Cluster
   readonly #cuts = new Set<readonly Cut[]>()
+  #untouched = true
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster
+  }
+
+  /** There was never a cut. */
+  get untouched(): boolean {
+    return this.#untouched
   }
 
   /** No cut anywhere. */
@@ -32,6 +38,7 @@ export class Partitions {
     const cuts = how === 'one-way-cut' ? [there] : [there, back]
     const { world } = this.#cluster
     world.note(`${how} ${some.map((host) => host.name)} from ${rest.map((host) => host.name)}`)
+    this.#untouched = false
     this.#cuts.add(cuts)
     for (const one of cuts) {
       this.#record(one)

@@ -229,16 +229,22 @@ export class Story {
     })
   }
 
+  /**
+   * Only where the two can hear of each other: with everybody in reach, where
+   * everybody was written down, and among enough others, for who is connected to
+   * both answers only one of them.
+   */
   #clone(host: MemberHost): void {
-    // Two lives that cannot hear of each other, or not find each other, both go on, and rightly so.
-    if (host.process === undefined || !this.#partitions.whole || this.#mover !== undefined) return
+    const { process } = host
+    const found = this.#partitions.whole && this.#mover === undefined && this.#options.peers >= 4
+    if (process === undefined || !found || this.#world.now - process.bornAt < settledLifeMs) return
     this.#world.note(`clone ${host.name}`)
     const clone = this.#cluster.addClone(host)
     // The later start has the higher generation, so the older life is the one to end.
     host.recorded = false
     this.#contests.push({ older: host, newer: clone })
-    const seed = this.#random.pick(this.#free())
-    this.#cluster.start(clone, seed.machine.addresses, true)
+    const contacts = this.#free().map((other) => other.machine.addresses[0] as string)
+    this.#cluster.start(clone, contacts, true)
   }
 
   #settleContests(): void {
@@ -258,9 +264,9 @@ export class Story {
     const candidates = this.#free()
     const { suspicionMinMs, probePeriodMs } = this.#options.config
     // A failed probe takes a good part of a period before the suspicion even begins; a liar's takes nothing,
-    // and one that loss began may be open already.
+    // and one that loss or a cut began may be open already.
     const { lies, network } = this.#options
-    const clear = lies.length === 0 && network.loss === 0
+    const clear = lies.length === 0 && network.loss === 0 && this.#partitions.untouched
     const longestMs = clear ? suspicionMinMs + 0.4 * probePeriodMs : 0.7 * suspicionMinMs
     for (const host of this.#random.shuffled(candidates).slice(0, this.#random.whole(1, 2))) {
       this.#freeze(host, this.#random.between(0.1 * longestMs, longestMs), false)
@@ -320,6 +326,7 @@ export class Story {
 
   /** Only ever the same host: two that move while they are apart cannot find each other again. */
   #move(host: MemberHost): void {
+    if (!this.#contests.every(isSettled)) return
     this.#mover ??= host
     if (this.#mover !== host) return
     this.#world.note(`${host.name} changes its address`)
