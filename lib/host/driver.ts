@@ -6,8 +6,8 @@ export interface DriverInit<Message, Command extends { readonly type: string }, 
   readonly codec: Codec<Message>
   readonly counters: Counters
   readonly send: (to: PeerId, bytes: Uint8Array) => void
-  /** Resolves when all entries are on the disk. */
-  readonly write: (entries: ReadonlyMap<string, Uint8Array>) => Promise<void>
+  /** Resolves when all entries are on the disk, and the keys of undefined ones are not. */
+  readonly write: (entries: ReadonlyMap<string, Uint8Array | undefined>) => Promise<void>
   readonly emit: (event: Event) => void
   readonly request: (request: Request) => void
   /** A write failed and is tried again; later effects of the core wait for it. */
@@ -40,6 +40,8 @@ const longestTimerMs = 3_600_000
 const maxWaitingEffects = 4096
 /** Even those that must not be dropped: the disk has failed for good. */
 const maxWaitingAtAll = 65_536
+/** Of one write: more at once would only cost memory. */
+const maxGroupBytes = 4 * 1024 * 1024
 
 const firstRetryMs = 100
 const longestRetryMs = 5000
@@ -72,6 +74,11 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
 
   command(command: Command): void {
     if (!this.#stopped) this.#step(command)
+  }
+
+  /** Effects that wait for the disk: whoever feeds this driver stops while they are many. */
+  get waiting(): number {
+    return this.#effects.length
   }
 
   /** No more steps and no more effects; a write under way still ends. */
@@ -117,7 +124,7 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
         const effect = this.#effects[at]
         if (effect === undefined) break
         if (isPersist(effect)) {
-          at += this.#persistFrom(at)
+          this.#commit()
           break
         }
         this.#perform(effect)
@@ -154,24 +161,35 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
     this.#noting = false
   }
 
-  /** Adjacent records go to the disk together; returns how many. */
-  #persistFrom(start: number): number {
-    const entries = new Map<string, Uint8Array>()
-    let count = 0
-    for (const effect of this.#effects.slice(start)) {
-      if (!isPersist(effect)) break
+  /**
+   * Group commit: all records that wait go to the disk in one write, the newest
+   * of each key, wherever in the queue they stand. To write a later one earlier
+   * is safe, for a record is durable before the effects behind it all the same;
+   * and a core that persists with each step then costs one write a disk's turn
+   * instead of one a step.
+   */
+  #commit(): void {
+    const entries = new Map<string, Uint8Array | undefined>()
+    const rest: Effect<Message, Event, Request>[] = []
+    let bytes = 0
+    for (const effect of this.#effects) {
+      // A record that no longer fits ends the group, or an older value might follow a newer one.
+      if (!isPersist(effect) || bytes >= maxGroupBytes) {
+        rest.push(effect)
+        continue
+      }
       entries.set(effect.key, effect.value)
-      count += 1
+      bytes += effect.value?.byteLength ?? 0
     }
+    this.#effects = rest
     this.#writing = true
     void this.#writeUntilDurable(entries).then(() => {
       this.#writing = false
       if (!this.#stopped) this.#flush()
     })
-    return count
   }
 
-  async #writeUntilDurable(entries: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  async #writeUntilDurable(entries: ReadonlyMap<string, Uint8Array | undefined>): Promise<void> {
     for (let retryMs = firstRetryMs; !this.#stopped; retryMs = Math.min(retryMs * 2, longestRetryMs)) {
       try {
         await this.#init.write(entries)
@@ -237,7 +255,7 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
 
 type Typed = { readonly type: string }
 type Send<M> = { readonly type: 'send'; readonly to: PeerId; readonly message: M }
-type Persist = { readonly type: 'persist'; readonly key: string; readonly value: Uint8Array }
+type Persist = { readonly type: 'persist'; readonly key: string; readonly value: Uint8Array | undefined }
 type Note = { readonly type: 'note'; readonly key: string; readonly value: Uint8Array }
 type Emit<E> = { readonly type: 'emit'; readonly event: E }
 

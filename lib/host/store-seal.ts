@@ -20,11 +20,16 @@ export interface Seal {
 
 export const emptySeal: Seal = { count: 0n, digest: new Uint8Array(32) }
 
-/** The seal after the record under `key` changed from `before` to `after`. */
-export function reseal(seal: Seal, key: string, before: Uint8Array | undefined, after: Uint8Array): Seal {
+/** The seal after the record under `key` changed from `before` to `after`; undefined is no record. */
+export function reseal(
+  seal: Seal,
+  key: string,
+  before: Uint8Array | undefined,
+  after: Uint8Array | undefined,
+): Seal {
   const digest = Uint8Array.from(seal.digest)
   if (before !== undefined) mix(digest, key, before)
-  mix(digest, key, after)
+  if (after !== undefined) mix(digest, key, after)
   return { count: seal.count, digest }
 }
 

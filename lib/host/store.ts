@@ -7,36 +7,75 @@ import { P2pdError } from '../wire/errors.ts'
 import { hasCode } from './key-file.ts'
 import { decodeSeal, emptySeal, encodeSeal, reseal, type Seal, Witness } from './store-seal.ts'
 
+/** Undefined deletes the key. */
+export type Entries = ReadonlyMap<string, Uint8Array | undefined>
+
 /** What survives a restart: small records by namespace and key. */
 export interface Store {
   /** All records of a namespace. */
   load(namespace: string): ReadonlyMap<string, Uint8Array>
   /** Resolves when all entries are on the disk; all of them are, or none. Errors: ERR_DISK_FULL, ERR_STORE_*. */
-  write(namespace: string, entries: ReadonlyMap<string, Uint8Array>): Promise<void>
+  write(namespace: string, entries: Entries): Promise<void>
+  /** For what is written with each message; namespaces are apart from those above. */
+  journal(namespace: string): Journal
   /** For libp2p's peer store; undefined keeps that in memory. */
   readonly datastore: Datastore | undefined
   close(): Promise<void>
 }
 
+/**
+ * Records that are written too often to be sealed and synced each time.
+ *
+ * A write survives the end of the process, also by SIGKILL, but not that of the
+ * machine, until a later `Store.write` has flushed it on its way. Nothing is kept in
+ * memory, and no witness tells that the end of the journal was cut off: whoever
+ * keeps something here must be able to do without what came last.
+ */
+export interface Journal {
+  /** All records. Errors: ERR_STORE_*. */
+  load(): Promise<ReadonlyMap<string, Uint8Array>>
+  /** Resolves when all entries are handed to the operating system; all of them are, or none. Errors: as `Store.write`. */
+  write(entries: Entries): Promise<void>
+}
+
 /** For a peer without a data directory: forgets everything when the process ends. */
 export function memoryStore(): Store {
   const namespaces = new Map<string, Map<string, Uint8Array>>()
+  const journals = new Map<string, Map<string, Uint8Array>>()
   return {
     load: (namespace) => new Map(namespaces.get(namespace)),
-    write: async (namespace, entries) => {
-      const records = namespaces.get(namespace) ?? new Map<string, Uint8Array>()
-      namespaces.set(namespace, records)
-      for (const [key, value] of entries) records.set(key, value)
-    },
+    write: async (namespace, entries) => change(recordsOf(namespaces, namespace), entries),
+    journal: (namespace) => ({
+      load: async () => new Map(journals.get(namespace)),
+      write: async (entries) => change(recordsOf(journals, namespace), entries),
+    }),
     datastore: undefined,
     close: async () => {},
   }
 }
 
+function recordsOf(all: Map<string, Map<string, Uint8Array>>, namespace: string): Map<string, Uint8Array> {
+  const records = all.get(namespace) ?? new Map<string, Uint8Array>()
+  all.set(namespace, records)
+  return records
+}
+
+function change(records: Map<string, Uint8Array>, entries: Entries): void {
+  for (const [key, value] of entries) {
+    if (value === undefined) records.delete(key)
+    else records.set(key, value)
+  }
+}
+
 type Level = ClassicLevel<string, Uint8Array>
+type Operation = { type: 'put'; key: string; value: Uint8Array } | { type: 'del'; key: string }
+
+const operation = (key: string, value: Uint8Array | undefined): Operation =>
+  value === undefined ? { type: 'del', key } : { type: 'put', key, value }
 
 /** libp2p's own keys all begin with a slash. */
 const recordPrefix = 'p2pd!'
+const journalPrefix = 'journal!'
 const sealKey = 'seal!'
 
 /** Own records are few and small: LevelDB's defaults (4 and 8 MiB) would only cost memory. */
@@ -57,7 +96,7 @@ export async function openStore(directory: string): Promise<Store> {
   const level: Level = new ClassicLevel<string, Uint8Array>(directory, levelOptions)
   try {
     await level.open()
-    const records = await readRecords(level)
+    const records = await readAll(level, recordPrefix)
     const seal = await readSeal(level)
     const witness = await checkSeal(directory, records, seal)
     return new LevelStore(level, records, seal ?? emptySeal, witness)
@@ -94,32 +133,58 @@ class LevelStore implements Store {
     )
   }
 
-  write(namespace: string, entries: ReadonlyMap<string, Uint8Array>): Promise<void> {
-    const written = this.#writes.then(() => this.#write(namespace, entries))
-    this.#writes = written.catch(() => {})
-    return written
+  write(namespace: string, entries: Entries): Promise<void> {
+    return this.#inTurn(() => this.#write(namespace, entries))
   }
 
-  async #write(namespace: string, entries: ReadonlyMap<string, Uint8Array>): Promise<void> {
-    if (this.#closed) throw new P2pdError('ERR_STORE_CLOSED', 'the store is closed')
-    let seal: Seal = { count: this.#seal.count + 1n, digest: this.#seal.digest }
-    const batch: { type: 'put'; key: string; value: Uint8Array }[] = []
-    for (const [name, value] of entries) {
-      const key = `${namespace}/${name}`
-      seal = reseal(seal, key, this.#records.get(key), value)
-      batch.push({ type: 'put', key: recordPrefix + key, value })
+  journal(namespace: string): Journal {
+    const prefix = `${journalPrefix}${namespace}/`
+    return {
+      load: () => this.#inTurn(() => readAll(this.#level, prefix)),
+      write: (entries) =>
+        this.#inTurn(() =>
+          this.#level.batch(
+            [...entries].map(([name, value]) => operation(prefix + name, value)),
+            { sync: false },
+          ),
+        ),
     }
-    batch.push({ type: 'put', key: sealKey, value: encodeSeal(seal) })
+  }
+
+  /** One at a time, so that none meets a store that is being opened anew. */
+  #inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
+    const done = this.#writes.then(() => this.#attempt(task))
+    this.#writes = done.then(
+      () => {},
+      () => {},
+    )
+    return done
+  }
+
+  async #attempt<Result>(task: () => Promise<Result>): Promise<Result> {
+    if (this.#closed) throw new P2pdError('ERR_STORE_CLOSED', 'the store is closed')
     try {
       await this.#reopen()
-      await this.#level.batch(batch, { sync: true })
-      await this.#witness.write(seal.count)
+      return await task()
     } catch (error) {
       this.#broken = true
       throw storeError(this.#level.location, error)
     }
+  }
+
+  async #write(namespace: string, entries: Entries): Promise<void> {
+    let seal: Seal = { count: this.#seal.count + 1n, digest: this.#seal.digest }
+    const batch: Operation[] = []
+    const records = new Map([...entries].map(([name, value]) => [`${namespace}/${name}`, value]))
+    for (const [key, value] of records) {
+      seal = reseal(seal, key, this.#records.get(key), value)
+      batch.push(operation(recordPrefix + key, value))
+    }
+    batch.push({ type: 'put', key: sealKey, value: encodeSeal(seal) })
+    await this.#level.batch(batch, { sync: true })
+    await this.#witness.write(seal.count)
     this.#seal = seal
-    for (const [name, value] of entries) this.#records.set(`${namespace}/${name}`, value)
+    change(this.#records, records)
   }
 
   /** After a failed write LevelDB refuses all later ones until it is opened anew. */
@@ -177,10 +242,11 @@ class PeerStoreCache extends LevelDatastore {
   }
 }
 
-async function readRecords(level: Level): Promise<Map<string, Uint8Array>> {
+/** The records under `prefix`, by what follows it. */
+async function readAll(level: Level, prefix: string): Promise<Map<string, Uint8Array>> {
   const records = new Map<string, Uint8Array>()
-  for await (const [key, value] of level.iterator({ gte: recordPrefix, lt: `${recordPrefix}\xff` })) {
-    records.set(key.slice(recordPrefix.length), Uint8Array.from(value))
+  for await (const [key, value] of level.iterator({ gte: prefix, lt: `${prefix}\xff` })) {
+    records.set(key.slice(prefix.length), Uint8Array.from(value))
   }
   return records
 }

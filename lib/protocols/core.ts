@@ -11,7 +11,8 @@
  * 1. `step` is synchronous and never re-entered; inputs are stepped one by one.
  * 2. Effects are carried out in the order returned. `persist` is a barrier: the
  *    later effects of that core wait until the write is durable, while further
- *    inputs go on being stepped (their effects queue behind it).
+ *    inputs go on being stepped (their effects queue behind it). A later record
+ *    may reach the disk with an earlier one: a host writes in groups.
  * 3. When `deadline` is reached, step `wake`. One deadline instead of timer
  *    effects: there is nothing to cancel and no stale timer.
  * 4. Input that lies in the sockets when a deadline fires is stepped before the
@@ -35,8 +36,8 @@ export type Input<Message, Command> =
 export type Effect<Message, Event, Request = never> =
   /** Best effort, in order a peer, over that peer's link; dropped while there is none. */
   | { readonly type: 'send'; readonly to: PeerId; readonly message: Message }
-  /** Write `value` under `key` of the core's own namespace, durably. */
-  | { readonly type: 'persist'; readonly key: string; readonly value: Uint8Array }
+  /** Write `value` under `key` of the core's own namespace, durably; undefined deletes the key. */
+  | { readonly type: 'persist'; readonly key: string; readonly value: Uint8Array | undefined }
   /**
    * Write `value` under `key` soon. Nothing waits for it, a crash may lose it, and
    * a newer note of the key replaces one that was not yet written.

@@ -60,7 +60,8 @@ function forgetIncarnation(core: MembershipCore): MembershipCore {
     },
     step: (input, now) =>
       core.step(input, now).map((effect) => {
-        if (effect.type !== 'persist' || effect.key !== durableKeys.self) return effect
+        if (effect.type !== 'persist' || effect.key !== durableKeys.self || effect.value === undefined)
+          return effect
         return { ...effect, value: encodeSelfState({ ...decodeSelfState(effect.value), incarnation: 0 }) }
       }),
   }

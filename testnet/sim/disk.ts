@@ -11,7 +11,7 @@ export type DiskImage = ReadonlyMap<string, Uint8Array>
 
 interface Write {
   readonly key: string
-  readonly value: Uint8Array
+  readonly value: Uint8Array | undefined
   state: 'in-flight' | 'durable' | 'lost'
 }
 
@@ -33,9 +33,9 @@ export class Disk {
     this.#options = options
   }
 
-  /** `done` runs when the value is durable; never after a crash. */
-  write(key: string, value: Uint8Array, done: () => void): void {
-    const write: Write = { key, value: value.slice(), state: 'in-flight' }
+  /** `done` runs when the value is durable, or gone if it is undefined; never after a crash. */
+  write(key: string, value: Uint8Array | undefined, done: () => void): void {
+    const write: Write = { key, value: value?.slice(), state: 'in-flight' }
     this.#writes.push(write)
     this.#world.after(this.#random.between(this.#options.writeMinMs, this.#options.writeMaxMs), () => {
       if (write.state !== 'in-flight') return
@@ -69,7 +69,8 @@ export class Disk {
 
   #settle(write: Write): void {
     write.state = 'durable'
-    this.#durable.set(write.key, write.value)
+    if (write.value === undefined) this.#durable.delete(write.key)
+    else this.#durable.set(write.key, write.value)
     this.#writes = this.#writes.filter((other) => other !== write)
   }
 }

@@ -340,7 +340,9 @@ function isSend<M>(effect: Tagged): effect is { type: 'send'; to: PeerId; messag
   return effect.type === 'send'
 }
 
-function isPersist(effect: Tagged): effect is { type: 'persist'; key: string; value: Uint8Array } {
+function isPersist(
+  effect: Tagged,
+): effect is { type: 'persist'; key: string; value: Uint8Array | undefined } {
   return effect.type === 'persist'
 }
 
@@ -359,6 +361,6 @@ function hashInput(input: Tagged): number {
 /** Of a packet only its receiver: its bytes are folded in when they leave. */
 function hashEffect(effect: Tagged): number {
   if (isSend(effect)) return hashText(effect.to)
-  if (isPersist(effect)) return hash32(effect.value, hashText(effect.key))
+  if (isPersist(effect)) return hash32(effect.value ?? new Uint8Array(0), hashText(effect.key))
   return hashText(JSON.stringify(effect))
 }

@@ -34,7 +34,9 @@ class ScriptedCore implements Core<string, Command, string, Request> {
   }
 }
 
-function rig(write: () => Promise<void> = async () => {}) {
+function rig(
+  write: (entries: ReadonlyMap<string, Uint8Array | undefined>) => Promise<void> = async () => {},
+) {
   const core = new ScriptedCore()
   const log: string[] = []
   const counters = newCounters()
@@ -46,7 +48,7 @@ function rig(write: () => Promise<void> = async () => {}) {
     send: (to, bytes) => log.push(`send ${to} ${codec.decode(bytes)}`),
     write: async (entries) => {
       log.push(`write ${[...entries.keys()].join('+')}`)
-      await write()
+      await write(entries)
     },
     emit: (event) => {
       log.push(`emit ${event}`)
@@ -91,11 +93,59 @@ describe('the driver', () => {
     assert.deepEqual(log.slice(2), ['emit after', 'emit later'])
   })
 
-  it('writes adjacent records together', async () => {
+  it('writes all records that wait together, and the effects keep their order', async () => {
     const { driver, log } = rig()
-    driver.command(go(persist('a'), persist('b'), emit('x'), persist('c'), emit('y')))
+    driver.command(go(emit('w'), persist('a'), persist('b'), emit('x'), persist('c'), emit('y')))
     await eventually('all effects', () => log.includes('emit y'))
-    assert.deepEqual(log, ['write a+b', 'emit x', 'write c', 'emit y'])
+    assert.deepEqual(log, ['emit w', 'write a+b+c', 'emit x', 'emit y'])
+  })
+
+  it('needs one write for what came while the disk was busy, and one only', async () => {
+    const turns = [withResolvers<void>(), withResolvers<void>()]
+    const { driver, log, counters } = rig(() => turns[counters.storeWrites]?.promise ?? Promise.resolve())
+    for (let i = 0; i < 100; i += 1) driver.command(go(persist(`k${i}`), emit(String(i))))
+    assert.deepEqual(log, ['write k0'])
+    assert.equal(driver.waiting, 199)
+    turns[0]?.resolve()
+    await eventually('the group', () => log.length === 3)
+    assert.equal(log[1], 'emit 0')
+    assert.equal(log[2]?.split('+').length, 99)
+    assert.equal(driver.waiting, 99)
+    turns[1]?.resolve()
+    await eventually('all effects', () => log.length === 102)
+    assert.deepEqual(
+      log.slice(3),
+      Array.from({ length: 99 }, (_, i) => `emit ${i + 1}`),
+    )
+    assert.deepEqual([counters.storeWrites, driver.waiting], [2, 0])
+  })
+
+  it('writes the newest value of a key, and deletes where there is none', async () => {
+    const written: (readonly [string, Uint8Array | undefined])[] = []
+    const { driver, log } = rig(async (entries) => void written.push(...entries))
+    const value = (byte: number): TestEffect => ({ type: 'persist', key: 'k', value: Uint8Array.of(byte) })
+    const gone: TestEffect = { type: 'persist', key: 'gone', value: undefined }
+    driver.command(go(value(1), emit('x'), persist('gone'), value(2), gone, emit('y')))
+    await eventually('all effects', () => log.includes('emit y'))
+    assert.deepEqual(written, [
+      ['k', Uint8Array.of(2)],
+      ['gone', undefined],
+    ])
+  })
+
+  it('ends a group that grows large, and no older value follows a newer one', async () => {
+    const written: string[] = []
+    const { driver, log } = rig(async (entries) => {
+      written.push([...entries].map(([key, value]) => `${key}=${value?.[0]}`).join('+'))
+    })
+    const large = (key: string, byte: number): TestEffect => ({
+      type: 'persist',
+      key,
+      value: new Uint8Array(3 << 20).fill(byte),
+    })
+    driver.command(go(large('a', 1), large('b', 1), large('a', 2), large('b', 2), emit('end')))
+    await eventually('all effects', () => log.includes('emit end'))
+    assert.deepEqual(written, ['a=1+b=1', 'a=2+b=2'])
   })
 
   it('lets nothing wait for a note, and writes the newest one of a key when the last is done', async () => {

@@ -102,6 +102,17 @@ describe('the store', () => {
     await again.close()
   })
 
+  it('forgets what is deleted, and the seal follows', async () => {
+    const directory = await storeWith('one')
+    const store = await openStore(directory)
+    await store.write('core', new Map([['other', Uint8Array.of(1)]]))
+    await store.write('core', new Map([['self', undefined]]))
+    await store.close()
+    const again = await openStore(directory)
+    assert.deepEqual([...again.load('core').keys()], ['other'])
+    await again.close()
+  })
+
   it('survives being opened and closed many times', async () => {
     const directory = await storeWith('first')
     for (let i = 0; i < 5; i += 1) {

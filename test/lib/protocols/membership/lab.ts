@@ -58,6 +58,7 @@ export class ScriptedPeer {
         addresses: [`/ip4/10.0.0.1/tcp/${1000 + (this.id.charCodeAt(0) % 100)}`],
         name: this.id,
         version: '1',
+        groups: [],
         ...change,
       },
       cryptoOf(change.peer ?? this.id),
@@ -106,6 +107,7 @@ function heartbeat(type: 'ping' | 'ack', seq: number, belief: Partial<Belief>) {
     loopLagMs: 0,
     belief: { generation: 0, incarnation: 0, standing: 'unknown', heardAgoMs: undefined, ...belief } as const,
     otherLife: undefined,
+    riders: [],
   }
 }
 
@@ -235,8 +237,13 @@ export class Lab {
 
   #keep(effects: readonly MembershipEffect[]): void {
     for (const effect of effects) {
-      if (effect.type === 'persist' || effect.type === 'note') this.disk.set(effect.key, effect.value)
+      if (effect.type === 'persist' || effect.type === 'note') this.#write(effect.key, effect.value)
       this.effects.push(effect)
     }
+  }
+
+  #write(key: string, value: Uint8Array | undefined): void {
+    if (value === undefined) this.disk.delete(key)
+    else this.disk.set(key, value)
   }
 }
