@@ -394,6 +394,8 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
         this.#joined.resolve()
         this.safeDispatchEvent('joined', { detail: { generation: event.generation } })
         return
+      case 'rider':
+        return
       case 'refuted':
         this.safeDispatchEvent('refuted', { detail: { incarnation: event.incarnation } })
         return

@@ -17,3 +17,11 @@ export const maxAddresses = 16
 
 /** Longest multiaddr taken from outside: the longest DNS name plus its protocol parts. */
 export const maxAddressLength = 512
+
+/** Groups that one member is in; heartbeats carry a digest of each. */
+export const maxGroups = 256
+
+export const maxGroupNameLength = 64
+
+/** Entries of a vector clock in one frame; a longer vector goes in several. */
+export const maxVectorEntriesPerFrame = 1024

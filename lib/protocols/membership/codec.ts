@@ -12,11 +12,12 @@ import {
   type Belief as WireBelief,
   type Heartbeat as WireHeartbeat,
   type Packet as WirePacket,
+  type Rider as WireRider,
   Standing as WireStanding,
   type Update as WireUpdate,
 } from '../../wire/gen/membership_pb.ts'
 import type { Codec } from '../core.ts'
-import type { Belief, Body, Heartbeat, Packet, Standing, Update } from './messages.ts'
+import type { Belief, Body, Heartbeat, Packet, Rider, Standing, Update } from './messages.ts'
 import { counter, malformed, named, openAccusation, openRecord, peerId, toWire } from './statements.ts'
 
 export const packetLimits = {
@@ -24,6 +25,8 @@ export const packetLimits = {
   bytes: 64 * 1024,
   updates: 512,
   accusationsPerUpdate: 8,
+  riders: 4,
+  riderBytes: 12 * 1024,
 } as const
 
 export const packetCodec: Codec<Packet> = {
@@ -129,7 +132,17 @@ function toHeartbeat(type: Heartbeat['type'], wire: WireHeartbeat): Heartbeat {
     loopLagMs: wire.loopLagMs,
     belief: toBelief(wire.belief),
     otherLife: wire.otherLife === undefined ? undefined : openRecord(wire.otherLife),
+    riders: toRiders(wire.riders),
   }
+}
+
+function toRiders(wire: readonly WireRider[]): Rider[] {
+  if (wire.length > packetLimits.riders) throw malformed(`${wire.length} riders on a heartbeat`)
+  return wire.map(({ kind, body }) => {
+    if (body.length > packetLimits.riderBytes) throw malformed(`a rider of ${body.length} bytes`)
+    // A copy: a view would keep the whole packet in memory.
+    return { kind, body: body.slice() }
+  })
 }
 
 function heartbeatToWire(heartbeat: Heartbeat) {
@@ -145,6 +158,7 @@ function heartbeatToWire(heartbeat: Heartbeat) {
       ...(belief.heardAgoMs === undefined ? {} : { heardAgoMs: BigInt(Math.round(belief.heardAgoMs)) }),
     },
     ...(heartbeat.otherLife === undefined ? {} : { otherLife: toWire(heartbeat.otherLife) }),
+    riders: heartbeat.riders.map(({ kind, body }) => ({ kind, body })),
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Crypto, PeerId } from '../core.ts'
 import type { MembershipConfig } from './config.ts'
+import type { RiderSource } from './riders.ts'
 import type { MembershipUnits } from './units.ts'
 
 /** What membership is made of. */
@@ -11,6 +12,10 @@ export interface MembershipInit {
   readonly version: string
   /** Addresses that others should dial. */
   readonly addresses: readonly string[]
+  /** Multicast groups that this member is in when it starts; none by default. */
+  readonly groups?: readonly string[]
+  /** What other protocols want carried with each heartbeat; at most 4. */
+  readonly riders?: readonly RiderSource[]
   readonly config: MembershipConfig
   readonly crypto: Crypto
   /** Uniform in [0, 1). */

@@ -41,9 +41,10 @@ import type {
   Update,
 } from './messages.ts'
 import { OwnLife } from './own-life.ts'
-import { pack } from './packing.ts'
+import { fitting, pack } from './packing.ts'
 import { Prober } from './prober.ts'
 import { Reach } from './reach.ts'
+import { ridersFor } from './riders.ts'
 import { ownRow, rowOf } from './rows.ts'
 import { recordIsSigned } from './statements.ts'
 import { Sync } from './sync.ts'
@@ -177,6 +178,12 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       case 'readdress':
         this.#own.readdress(command.addresses)
         break
+      case 'regroup':
+        this.#own.regroup(command.groups)
+        break
+      case 'sync':
+        this.#requestSync(command.peer)
+        break
       case 'leave':
         this.#depart('left')
         break
@@ -224,6 +231,11 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     this.#connections.add(peer)
     this.#fastPath.void(peer)
     if (this.#own.running) this.#sendHeartbeat('ping', peer, this.#prober.nextSeq())
+  }
+
+  #requestSync(peer: PeerId): void {
+    const member = this.#view.get(peer)
+    if (member !== undefined && this.#connections.has(peer) && this.#own.running) this.#sync.request(member)
   }
 
   /** A first packet may have been lost: who is connected and still unknown is asked again. */
@@ -319,6 +331,9 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       current.knowsGeneration = belief.generation
       current.knowsIncarnation = belief.incarnation
       this.#sync.compare(current, heartbeat.digest)
+      for (const { kind, body } of heartbeat.riders) {
+        this.#turn.emit({ type: 'rider', from, generation: current.generation, kind, body })
+      }
     }
     if (this.#own.status === 'joining' && heartbeat.type === 'ack' && mine) this.#settle()
   }
@@ -538,13 +553,16 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     }
     // Who pings while accused should see by whom: it answers exactly those.
     if (member !== undefined && member.status !== 'alive') updates.push(member.update())
+    const otherLife = this.#otherLife(member, askingGeneration)
+    const riders = ridersFor(this.#init.riders ?? [], to, this.#turn.instant)
     const body: Heartbeat = {
       type,
       seq,
       digest: this.#view.digest,
       loopLagMs: this.#loopLagMs,
       belief: this.#belief(to),
-      otherLife: this.#otherLife(member, askingGeneration),
+      otherLife,
+      riders: fitting(riders, otherLife),
     }
     this.#send(to, body, updates)
   }

@@ -38,6 +38,8 @@ export interface MemberRecord {
   readonly name: string
   /** Version of the software, for people. */
   readonly version: string
+  /** Multicast groups that it is in: at most 256, sorted, each once. */
+  readonly groups: readonly string[]
 }
 
 export type Charge = 'suspected' | 'refused'
@@ -82,7 +84,18 @@ export interface Heartbeat {
   readonly belief: Belief
   /** Proof of another life of the receiver, the highest that the sender knows. */
   readonly otherLife: Signed<MemberRecord> | undefined
+  /** What other protocols want carried; at most 4, each of at most 12 KiB. */
+  readonly riders: readonly Rider[]
 }
+
+/** Bytes of another protocol in a heartbeat, opaque to membership. */
+export interface Rider {
+  readonly kind: number
+  readonly body: Uint8Array
+}
+
+/** Kinds of riders. Who does not know one ignores it. */
+export const riderKinds = { clocks: 1, multicast: 2 } as const
 
 export type Body =
   | Heartbeat
@@ -108,6 +121,13 @@ export type MembershipCommand =
   | { readonly type: 'join'; readonly contacts: readonly string[] }
   /** The addresses that others should dial have changed. */
   | { readonly type: 'readdress'; readonly addresses: readonly string[] }
+  /** The groups that this member is in have changed; at most 256 group names. */
+  | { readonly type: 'regroup'; readonly groups: readonly string[] }
+  /**
+   * Exchange whole views with that connected member, at most once a second: some
+   * other protocol has heard of somebody whom this view does not know.
+   */
+  | { readonly type: 'sync'; readonly peer: PeerId }
   /** Give up membership; `departed` is emitted when it is acknowledged or the wait is over. */
   | { readonly type: 'leave' }
   /** The process ends, the membership does not; `departed` likewise. */
@@ -180,6 +200,14 @@ export type MembershipEvent =
   | { readonly type: 'refuted'; readonly incarnation: number }
   | { readonly type: 'departed'; readonly acknowledgements: number }
   | { readonly type: 'pong'; readonly token: number; readonly rttMs: number | undefined }
+  /** A heartbeat of a member's current life carried this; `body` is a copy. Ignore the kinds you do not know. */
+  | {
+      readonly type: 'rider'
+      readonly from: PeerId
+      readonly generation: number
+      readonly kind: number
+      readonly body: Uint8Array
+    }
   /** A peer broke the protocol; the embedder counts it and closes the link when it repeats. */
   | { readonly type: 'misbehaved'; readonly peer: PeerId; readonly reason: Misbehaviour }
 
@@ -206,6 +234,8 @@ export interface MemberView {
   readonly generation: number
   readonly incarnation: number
   readonly addresses: readonly string[]
+  /** Multicast groups that it is in, sorted. */
+  readonly groups: readonly string[]
   /** Smoothed round trip; undefined until measured. */
   readonly rttMs: number | undefined
   /** Wall time of the last change of status, in milliseconds. */

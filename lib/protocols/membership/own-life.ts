@@ -5,11 +5,12 @@
  * persisted before it is told and never falls, also not in a new generation
  * (`persist` is a barrier, so putting it ahead of the send is enough).
  */
+import { isGroupName } from '../../wire/group-name.ts'
 import type { Agenda } from '../agenda.ts'
 import { decodeSelfState, durableKeys, encodeSelfState } from './durable-state.ts'
 import type { MembershipInit } from './init.ts'
 import type { MemberRecord, Presence, Signed } from './messages.ts'
-import { signRecord } from './statements.ts'
+import { signRecord, statementLimits } from './statements.ts'
 import type { Timer } from './timers.ts'
 import type { Turn } from './turn.ts'
 import type { MembershipUnits } from './units.ts'
@@ -34,6 +35,7 @@ export class OwnLife {
   presence: Presence = 'alive'
   since = 0
   #addresses: readonly string[]
+  #groups: readonly string[]
   #record: Signed<MemberRecord> | undefined
   #refutedAt = Number.NEGATIVE_INFINITY
   #accused = -1
@@ -51,6 +53,7 @@ export class OwnLife {
     this.#agenda = agenda
     this.#onChange = onChange
     this.#addresses = init.addresses
+    this.#groups = sorted(init.groups ?? [])
     const state = decodeSelfState(init.durable.get(durableKeys.self))
     this.#persistedGeneration = state.generation
     this.incarnation = state.incarnation
@@ -64,6 +67,10 @@ export class OwnLife {
 
   get addresses(): readonly string[] {
     return this.#addresses
+  }
+
+  get groups(): readonly string[] {
+    return this.#groups
   }
 
   /** Takes part in the protocol: sends, answers, judges. */
@@ -89,6 +96,13 @@ export class OwnLife {
 
   readdress(addresses: readonly string[]): void {
     this.#addresses = addresses
+    if (this.running) this.#raise(this.incarnation + 1)
+  }
+
+  regroup(groups: readonly string[]): void {
+    const next = sorted(groups)
+    if (next.length === this.#groups.length && next.every((group, i) => group === this.#groups[i])) return
+    this.#groups = next
     if (this.running) this.#raise(this.incarnation + 1)
   }
 
@@ -224,11 +238,21 @@ export class OwnLife {
         addresses: this.#addresses,
         name,
         version,
+        groups: this.#groups,
       },
       crypto,
     )
     this.#onChange()
   }
+}
+
+/** What the embedder asks for must be sayable: others would drop the whole record. */
+function sorted(groups: readonly string[]): readonly string[] {
+  const names = [...new Set(groups)].sort()
+  if (names.length > statementLimits.groups || !names.every(isGroupName)) {
+    throw new Error('groups beyond what a record may say')
+  }
+  return names
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {

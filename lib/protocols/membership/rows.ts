@@ -16,6 +16,7 @@ export function rowOf(member: Member, connected: boolean): MemberView {
     generation: body.generation,
     incarnation: body.incarnation,
     addresses: body.addresses,
+    groups: body.groups,
     rttMs: member.roundTrip.smoothedMs,
     since: member.since,
     accusers: [...member.accusers()],
@@ -24,7 +25,7 @@ export function rowOf(member: Member, connected: boolean): MemberView {
 }
 
 export function ownRow({ self, name, version }: MembershipInit, own: OwnLife): MemberView {
-  const { status, generation, incarnation, addresses, since } = own
+  const { status, generation, incarnation, addresses, groups, since } = own
   return {
     peer: self,
     self: true,
@@ -35,6 +36,7 @@ export function ownRow({ self, name, version }: MembershipInit, own: OwnLife): M
     generation,
     incarnation,
     addresses,
+    groups,
     rttMs: undefined,
     since,
     accusers: [],

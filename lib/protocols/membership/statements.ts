@@ -18,7 +18,8 @@ import {
   Presence as WirePresence,
   type Signed as WireSigned,
 } from '../../wire/gen/membership_pb.ts'
-import { maxAddresses, maxAddressLength } from '../../wire/limits.ts'
+import { isGroupName } from '../../wire/group-name.ts'
+import { maxAddresses, maxAddressLength, maxGroups } from '../../wire/limits.ts'
 import type { Crypto, PeerId } from '../core.ts'
 import type { Accusation, Charge, MemberRecord, Presence, Signed } from './messages.ts'
 
@@ -28,6 +29,8 @@ export const statementLimits = {
   accusationBytes: 1024,
   addresses: maxAddresses,
   addressLength: maxAddressLength,
+  /** With names of 64 characters 17 KiB: with all else at its limit a record still fits `recordBytes`. */
+  groups: maxGroups,
   nameLength: 128,
   versionLength: 64,
   peerIdLength: 64,
@@ -61,6 +64,7 @@ const recordKind: Kind<MemberRecord> = {
         addresses: [...record.addresses],
         name: record.name,
         version: record.version,
+        groups: [...record.groups],
       }),
     ),
   decode: (bytes) => toRecord(fromBinary(RecordBodySchema, bytes)),
@@ -155,6 +159,7 @@ function toRecord(body: RecordBody): MemberRecord {
     addresses: body.addresses,
     name: text(body.name, statementLimits.nameLength, 'name'),
     version: text(body.version, statementLimits.versionLength, 'version'),
+    groups: groups(body.groups),
   }
 }
 
@@ -192,6 +197,21 @@ export function peerId(value: string): PeerId {
     throw malformed('a peer id that is none')
   }
   return value as PeerId
+}
+
+/** Throws `WireError` for what cannot name a group. */
+export function groupName(value: string): string {
+  if (!isGroupName(value)) throw malformed('a group name that is none')
+  return value
+}
+
+/** In rising order, each once, so that one membership has one form. */
+function groups(names: readonly string[]): readonly string[] {
+  if (names.length > statementLimits.groups) throw malformed(`${names.length} groups`)
+  for (const [i, name] of names.entries()) {
+    if (groupName(name) <= (names[i - 1] ?? '')) throw malformed('groups out of order')
+  }
+  return names
 }
 
 export function malformed(what: string): WireError {

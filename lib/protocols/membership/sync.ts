@@ -12,6 +12,8 @@ import type { View } from './view.ts'
 export class Sync {
   /** A peer's request is answered at most this often, ms. */
   static readonly answerIntervalMs = 1000
+  /** One member is asked for its view at most this often, ms. */
+  static readonly requestIntervalMs = 1000
   readonly #init: MembershipInit
   readonly #turn: Turn
   readonly #view: View
@@ -40,6 +42,13 @@ export class Sync {
     const first = member.syncedAt === Number.NEGATIVE_INFINITY
     const due = this.#turn.now - member.syncedAt >= this.#init.config.syncIntervalMs
     if (!first && (member.disagreements < 2 || !due)) return
+    member.syncedAt = this.#turn.now
+    this.#sendView(member.peer, true)
+  }
+
+  /** Another protocol asks for it. A sync of a moment ago has brought what there was to bring. */
+  request(member: Member): void {
+    if (this.#turn.now - member.syncedAt < Sync.requestIntervalMs) return
     member.syncedAt = this.#turn.now
     this.#sendView(member.peer, true)
   }

@@ -18,6 +18,11 @@ export class Turn {
     return this.#now.wall
   }
 
+  /** Both clocks, for whom needs them together. */
+  get instant(): Instant {
+    return this.#now
+  }
+
   begin(now: Instant): void {
     this.#now = now
     this.#effects = []

@@ -240,7 +240,9 @@ export class View {
     }
     this.#recordBytes += growth
     const restarted = generation !== member.generation
-    if (!restarted && presence === 'alive') this.#blameLoneAccuser(member)
+    // Who joins or leaves a group raises its incarnation too, and may not even have heard the accusation.
+    const regrouped = !sameNames(record.body.groups, member.record.body.groups)
+    if (!restarted && !regrouped && presence === 'alive') this.#blameLoneAccuser(member)
     const before = member.status
     member.replaceRecord(record)
     if (restarted) member.lifeKnownAt = this.#turn.now
@@ -368,6 +370,10 @@ export class View {
   #refreshDigest(member: Member): void {
     this.#digest.set(member.peer, member.digestRow())
   }
+}
+
+function sameNames(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((name, i) => name === b[i])
 }
 
 function assessKey(peer: PeerId): string {

@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file membership.proto.
  */
 export const file_membership: GenFile = /*@__PURE__*/
-  fileDesc("ChBtZW1iZXJzaGlwLnByb3RvEhJwMnBkLm1lbWJlcnNoaXAudjEiKQoGU2lnbmVkEgwKBGJvZHkYASABKAwSEQoJc2lnbmF0dXJlGAIgASgMIrYBCgpSZWNvcmRCb2R5Eg8KB2NsdXN0ZXIYASABKAkSDAoEcGVlchgCIAEoCRISCgpnZW5lcmF0aW9uGAMgASgEEhMKC2luY2FybmF0aW9uGAQgASgEEi4KCHByZXNlbmNlGAUgASgOMhwucDJwZC5tZW1iZXJzaGlwLnYxLlByZXNlbmNlEhEKCWFkZHJlc3NlcxgGIAMoCRIMCgRuYW1lGAcgASgJEg8KB3ZlcnNpb24YCCABKAkitAEKDkFjY3VzYXRpb25Cb2R5EioKBmNoYXJnZRgBIAEoDjIaLnAycGQubWVtYmVyc2hpcC52MS5DaGFyZ2USDwoHY2x1c3RlchgCIAEoCRIPCgdzdWJqZWN0GAMgASgJEhIKCmdlbmVyYXRpb24YBCABKAQSEwoLaW5jYXJuYXRpb24YBSABKAQSDwoHYWNjdXNlchgGIAEoCRIaChJhY2N1c2VyX2dlbmVyYXRpb24YByABKAQidgoGVXBkYXRlEioKBnJlY29yZBgBIAEoCzIaLnAycGQubWVtYmVyc2hpcC52MS5TaWduZWQSLwoLYWNjdXNhdGlvbnMYAiADKAsyGi5wMnBkLm1lbWJlcnNoaXAudjEuU2lnbmVkEg8KB2NvbnRhY3QYAyABKAgijQEKBkJlbGllZhISCgpnZW5lcmF0aW9uGAEgASgEEhMKC2luY2FybmF0aW9uGAIgASgEEi4KCHN0YW5kaW5nGAMgASgOMhwucDJwZC5tZW1iZXJzaGlwLnYxLlN0YW5kaW5nEhkKDGhlYXJkX2Fnb19tcxgEIAEoBEgAiAEBQg8KDV9oZWFyZF9hZ29fbXMimQEKCUhlYXJ0YmVhdBILCgNzZXEYASABKAQSDgoGZGlnZXN0GAIgASgGEhMKC2xvb3BfbGFnX21zGAMgASgNEioKBmJlbGllZhgEIAEoCzIaLnAycGQubWVtYmVyc2hpcC52MS5CZWxpZWYSLgoKb3RoZXJfbGlmZRgFIAEoCzIaLnAycGQubWVtYmVyc2hpcC52MS5TaWduZWQiKwoLUGluZ1JlcXVlc3QSCwoDc2VxGAEgASgEEg8KB3N1YmplY3QYAiABKAkiEwoETmFjaxILCgNzZXEYASABKAQiFQoEU3luYxINCgVyZXBseRgBIAEoCCIICgZHb3NzaXAiQAoFTGVhdmUSCwoDc2VxGAEgASgEEioKBnJlY29yZBgCIAEoCzIaLnAycGQubWVtYmVyc2hpcC52MS5TaWduZWQiFwoITGVhdmVBY2sSCwoDc2VxGAEgASgEIsgDCgZQYWNrZXQSEgoKZ2VuZXJhdGlvbhgBIAEoBBIrCgd1cGRhdGVzGAIgAygLMhoucDJwZC5tZW1iZXJzaGlwLnYxLlVwZGF0ZRItCgRwaW5nGAMgASgLMh0ucDJwZC5tZW1iZXJzaGlwLnYxLkhlYXJ0YmVhdEgAEiwKA2FjaxgEIAEoCzIdLnAycGQubWVtYmVyc2hpcC52MS5IZWFydGJlYXRIABI3CgxwaW5nX3JlcXVlc3QYBSABKAsyHy5wMnBkLm1lbWJlcnNoaXAudjEuUGluZ1JlcXVlc3RIABIoCgRuYWNrGAYgASgLMhgucDJwZC5tZW1iZXJzaGlwLnYxLk5hY2tIABIsCgZnb3NzaXAYByABKAsyGi5wMnBkLm1lbWJlcnNoaXAudjEuR29zc2lwSAASKAoEc3luYxgIIAEoCzIYLnAycGQubWVtYmVyc2hpcC52MS5TeW5jSAASKgoFbGVhdmUYCSABKAsyGS5wMnBkLm1lbWJlcnNoaXAudjEuTGVhdmVIABIxCglsZWF2ZV9hY2sYCiABKAsyHC5wMnBkLm1lbWJlcnNoaXAudjEuTGVhdmVBY2tIAEIGCgRraW5kIkkKCVNlbGZTdGF0ZRISCgpnZW5lcmF0aW9uGAEgASgEEhMKC2luY2FybmF0aW9uGAIgASgEEhMKC3JvbGxlZF9iYWNrGAMgASgIIjoKCktub3duUGVlcnMSLAoFcGVlcnMYASADKAsyHS5wMnBkLm1lbWJlcnNoaXAudjEuS25vd25QZWVyIkAKCUtub3duUGVlchIMCgRwZWVyGAEgASgJEhIKCmdlbmVyYXRpb24YAiABKAQSEQoJYWRkcmVzc2VzGAMgAygJKmIKCFByZXNlbmNlEhgKFFBSRVNFTkNFX1VOU1BFQ0lGSUVEEAASEgoOUFJFU0VOQ0VfQUxJVkUQARIRCg1QUkVTRU5DRV9MRUZUEAISFQoRUFJFU0VOQ0VfU1RPUFBJTkcQAypKCgZDaGFyZ2USFgoSQ0hBUkdFX1VOU1BFQ0lGSUVEEAASFAoQQ0hBUkdFX1NVU1BFQ1RFRBABEhIKDkNIQVJHRV9SRUZVU0VEEAIqigEKCFN0YW5kaW5nEhgKFFNUQU5ESU5HX1VOU1BFQ0lGSUVEEAASFAoQU1RBTkRJTkdfVU5LTk9XThABEhIKDlNUQU5ESU5HX0FMSVZFEAISFAoQU1RBTkRJTkdfU1VTUEVDVBADEhEKDVNUQU5ESU5HX0RFQUQQBBIRCg1TVEFORElOR19MRUZUEAViBnByb3RvMw");
+  fileDesc("ChBtZW1iZXJzaGlwLnByb3RvEhJwMnBkLm1lbWJlcnNoaXAudjEiKQoGU2lnbmVkEgwKBGJvZHkYASABKAwSEQoJc2lnbmF0dXJlGAIgASgMIsYBCgpSZWNvcmRCb2R5Eg8KB2NsdXN0ZXIYASABKAkSDAoEcGVlchgCIAEoCRISCgpnZW5lcmF0aW9uGAMgASgEEhMKC2luY2FybmF0aW9uGAQgASgEEi4KCHByZXNlbmNlGAUgASgOMhwucDJwZC5tZW1iZXJzaGlwLnYxLlByZXNlbmNlEhEKCWFkZHJlc3NlcxgGIAMoCRIMCgRuYW1lGAcgASgJEg8KB3ZlcnNpb24YCCABKAkSDgoGZ3JvdXBzGAkgAygJIrQBCg5BY2N1c2F0aW9uQm9keRIqCgZjaGFyZ2UYASABKA4yGi5wMnBkLm1lbWJlcnNoaXAudjEuQ2hhcmdlEg8KB2NsdXN0ZXIYAiABKAkSDwoHc3ViamVjdBgDIAEoCRISCgpnZW5lcmF0aW9uGAQgASgEEhMKC2luY2FybmF0aW9uGAUgASgEEg8KB2FjY3VzZXIYBiABKAkSGgoSYWNjdXNlcl9nZW5lcmF0aW9uGAcgASgEInYKBlVwZGF0ZRIqCgZyZWNvcmQYASABKAsyGi5wMnBkLm1lbWJlcnNoaXAudjEuU2lnbmVkEi8KC2FjY3VzYXRpb25zGAIgAygLMhoucDJwZC5tZW1iZXJzaGlwLnYxLlNpZ25lZBIPCgdjb250YWN0GAMgASgIIo0BCgZCZWxpZWYSEgoKZ2VuZXJhdGlvbhgBIAEoBBITCgtpbmNhcm5hdGlvbhgCIAEoBBIuCghzdGFuZGluZxgDIAEoDjIcLnAycGQubWVtYmVyc2hpcC52MS5TdGFuZGluZxIZCgxoZWFyZF9hZ29fbXMYBCABKARIAIgBAUIPCg1faGVhcmRfYWdvX21zIsQBCglIZWFydGJlYXQSCwoDc2VxGAEgASgEEg4KBmRpZ2VzdBgCIAEoBhITCgtsb29wX2xhZ19tcxgDIAEoDRIqCgZiZWxpZWYYBCABKAsyGi5wMnBkLm1lbWJlcnNoaXAudjEuQmVsaWVmEi4KCm90aGVyX2xpZmUYBSABKAsyGi5wMnBkLm1lbWJlcnNoaXAudjEuU2lnbmVkEikKBnJpZGVycxgGIAMoCzIZLnAycGQubWVtYmVyc2hpcC52MS5SaWRlciIjCgVSaWRlchIMCgRraW5kGAEgASgNEgwKBGJvZHkYAiABKAwiKwoLUGluZ1JlcXVlc3QSCwoDc2VxGAEgASgEEg8KB3N1YmplY3QYAiABKAkiEwoETmFjaxILCgNzZXEYASABKAQiFQoEU3luYxINCgVyZXBseRgBIAEoCCIICgZHb3NzaXAiQAoFTGVhdmUSCwoDc2VxGAEgASgEEioKBnJlY29yZBgCIAEoCzIaLnAycGQubWVtYmVyc2hpcC52MS5TaWduZWQiFwoITGVhdmVBY2sSCwoDc2VxGAEgASgEIsgDCgZQYWNrZXQSEgoKZ2VuZXJhdGlvbhgBIAEoBBIrCgd1cGRhdGVzGAIgAygLMhoucDJwZC5tZW1iZXJzaGlwLnYxLlVwZGF0ZRItCgRwaW5nGAMgASgLMh0ucDJwZC5tZW1iZXJzaGlwLnYxLkhlYXJ0YmVhdEgAEiwKA2FjaxgEIAEoCzIdLnAycGQubWVtYmVyc2hpcC52MS5IZWFydGJlYXRIABI3CgxwaW5nX3JlcXVlc3QYBSABKAsyHy5wMnBkLm1lbWJlcnNoaXAudjEuUGluZ1JlcXVlc3RIABIoCgRuYWNrGAYgASgLMhgucDJwZC5tZW1iZXJzaGlwLnYxLk5hY2tIABIsCgZnb3NzaXAYByABKAsyGi5wMnBkLm1lbWJlcnNoaXAudjEuR29zc2lwSAASKAoEc3luYxgIIAEoCzIYLnAycGQubWVtYmVyc2hpcC52MS5TeW5jSAASKgoFbGVhdmUYCSABKAsyGS5wMnBkLm1lbWJlcnNoaXAudjEuTGVhdmVIABIxCglsZWF2ZV9hY2sYCiABKAsyHC5wMnBkLm1lbWJlcnNoaXAudjEuTGVhdmVBY2tIAEIGCgRraW5kIkkKCVNlbGZTdGF0ZRISCgpnZW5lcmF0aW9uGAEgASgEEhMKC2luY2FybmF0aW9uGAIgASgEEhMKC3JvbGxlZF9iYWNrGAMgASgIIjoKCktub3duUGVlcnMSLAoFcGVlcnMYASADKAsyHS5wMnBkLm1lbWJlcnNoaXAudjEuS25vd25QZWVyIkAKCUtub3duUGVlchIMCgRwZWVyGAEgASgJEhIKCmdlbmVyYXRpb24YAiABKAQSEQoJYWRkcmVzc2VzGAMgAygJKmIKCFByZXNlbmNlEhgKFFBSRVNFTkNFX1VOU1BFQ0lGSUVEEAASEgoOUFJFU0VOQ0VfQUxJVkUQARIRCg1QUkVTRU5DRV9MRUZUEAISFQoRUFJFU0VOQ0VfU1RPUFBJTkcQAypKCgZDaGFyZ2USFgoSQ0hBUkdFX1VOU1BFQ0lGSUVEEAASFAoQQ0hBUkdFX1NVU1BFQ1RFRBABEhIKDkNIQVJHRV9SRUZVU0VEEAIqigEKCFN0YW5kaW5nEhgKFFNUQU5ESU5HX1VOU1BFQ0lGSUVEEAASFAoQU1RBTkRJTkdfVU5LTk9XThABEhIKDlNUQU5ESU5HX0FMSVZFEAISFAoQU1RBTkRJTkdfU1VTUEVDVBADEhEKDVNUQU5ESU5HX0RFQUQQBBIRCg1TVEFORElOR19MRUZUEAViBnByb3RvMw");
 
 /**
  * @generated from message p2pd.membership.v1.Signed
@@ -84,6 +84,13 @@ export type RecordBody = Message<"p2pd.membership.v1.RecordBody"> & {
    * @generated from field: string version = 8;
    */
   version: string;
+
+  /**
+   * Multicast groups that it is in: sorted, each once.
+   *
+   * @generated from field: repeated string groups = 9;
+   */
+  groups: string[];
 };
 
 /**
@@ -243,6 +250,13 @@ export type Heartbeat = Message<"p2pd.membership.v1.Heartbeat"> & {
    * @generated from field: p2pd.membership.v1.Signed other_life = 5;
    */
   otherLife?: Signed | undefined;
+
+  /**
+   * What other protocols want carried.
+   *
+   * @generated from field: repeated p2pd.membership.v1.Rider riders = 6;
+   */
+  riders: Rider[];
 };
 
 /**
@@ -251,6 +265,30 @@ export type Heartbeat = Message<"p2pd.membership.v1.Heartbeat"> & {
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
   messageDesc(file_membership, 5);
+
+/**
+ * Opaque to membership. A kind that the receiver does not know is ignored.
+ *
+ * @generated from message p2pd.membership.v1.Rider
+ */
+export type Rider = Message<"p2pd.membership.v1.Rider"> & {
+  /**
+   * @generated from field: uint32 kind = 1;
+   */
+  kind: number;
+
+  /**
+   * @generated from field: bytes body = 2;
+   */
+  body: Uint8Array;
+};
+
+/**
+ * Describes the message p2pd.membership.v1.Rider.
+ * Use `create(RiderSchema)` to create a new message.
+ */
+export const RiderSchema: GenMessage<Rider> = /*@__PURE__*/
+  messageDesc(file_membership, 6);
 
 /**
  * @generated from message p2pd.membership.v1.PingRequest
@@ -272,7 +310,7 @@ export type PingRequest = Message<"p2pd.membership.v1.PingRequest"> & {
  * Use `create(PingRequestSchema)` to create a new message.
  */
 export const PingRequestSchema: GenMessage<PingRequest> = /*@__PURE__*/
-  messageDesc(file_membership, 6);
+  messageDesc(file_membership, 7);
 
 /**
  * Sent by a helper at 80 % of the time-out: "I am here, the subject is not".
@@ -291,7 +329,7 @@ export type Nack = Message<"p2pd.membership.v1.Nack"> & {
  * Use `create(NackSchema)` to create a new message.
  */
 export const NackSchema: GenMessage<Nack> = /*@__PURE__*/
-  messageDesc(file_membership, 7);
+  messageDesc(file_membership, 8);
 
 /**
  * The sender's whole view, in as many packets as it takes; `reply` asks for the
@@ -311,7 +349,7 @@ export type Sync = Message<"p2pd.membership.v1.Sync"> & {
  * Use `create(SyncSchema)` to create a new message.
  */
 export const SyncSchema: GenMessage<Sync> = /*@__PURE__*/
-  messageDesc(file_membership, 8);
+  messageDesc(file_membership, 9);
 
 /**
  * @generated from message p2pd.membership.v1.Gossip
@@ -324,7 +362,7 @@ export type Gossip = Message<"p2pd.membership.v1.Gossip"> & {
  * Use `create(GossipSchema)` to create a new message.
  */
 export const GossipSchema: GenMessage<Gossip> = /*@__PURE__*/
-  messageDesc(file_membership, 9);
+  messageDesc(file_membership, 10);
 
 /**
  * @generated from message p2pd.membership.v1.Leave
@@ -346,7 +384,7 @@ export type Leave = Message<"p2pd.membership.v1.Leave"> & {
  * Use `create(LeaveSchema)` to create a new message.
  */
 export const LeaveSchema: GenMessage<Leave> = /*@__PURE__*/
-  messageDesc(file_membership, 10);
+  messageDesc(file_membership, 11);
 
 /**
  * @generated from message p2pd.membership.v1.LeaveAck
@@ -363,7 +401,7 @@ export type LeaveAck = Message<"p2pd.membership.v1.LeaveAck"> & {
  * Use `create(LeaveAckSchema)` to create a new message.
  */
 export const LeaveAckSchema: GenMessage<LeaveAck> = /*@__PURE__*/
-  messageDesc(file_membership, 11);
+  messageDesc(file_membership, 12);
 
 /**
  * @generated from message p2pd.membership.v1.Packet
@@ -440,7 +478,7 @@ export type Packet = Message<"p2pd.membership.v1.Packet"> & {
  * Use `create(PacketSchema)` to create a new message.
  */
 export const PacketSchema: GenMessage<Packet> = /*@__PURE__*/
-  messageDesc(file_membership, 12);
+  messageDesc(file_membership, 13);
 
 /**
  * What a member keeps on disk of itself.
@@ -471,7 +509,7 @@ export type SelfState = Message<"p2pd.membership.v1.SelfState"> & {
  * Use `create(SelfStateSchema)` to create a new message.
  */
 export const SelfStateSchema: GenMessage<SelfState> = /*@__PURE__*/
-  messageDesc(file_membership, 13);
+  messageDesc(file_membership, 14);
 
 /**
  * What a member keeps on disk of the others: hints to dial, never members.
@@ -490,7 +528,7 @@ export type KnownPeers = Message<"p2pd.membership.v1.KnownPeers"> & {
  * Use `create(KnownPeersSchema)` to create a new message.
  */
 export const KnownPeersSchema: GenMessage<KnownPeers> = /*@__PURE__*/
-  messageDesc(file_membership, 14);
+  messageDesc(file_membership, 15);
 
 /**
  * @generated from message p2pd.membership.v1.KnownPeer
@@ -517,7 +555,7 @@ export type KnownPeer = Message<"p2pd.membership.v1.KnownPeer"> & {
  * Use `create(KnownPeerSchema)` to create a new message.
  */
 export const KnownPeerSchema: GenMessage<KnownPeer> = /*@__PURE__*/
-  messageDesc(file_membership, 15);
+  messageDesc(file_membership, 16);
 
 /**
  * @generated from enum p2pd.membership.v1.Presence

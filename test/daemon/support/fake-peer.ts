@@ -22,6 +22,7 @@ export function view(peer: PeerId, name: string, changes: Partial<MemberView> = 
     generation: 1,
     incarnation: 0,
     addresses: ['/ip4/192.0.2.1/tcp/4001'],
+    groups: [],
     rttMs: 1.5,
     since: 1_700_000_000_000,
     accusers: [],

@@ -37,6 +37,7 @@ describe('the watch over one process', () => {
       addresses: [],
       name: 'a',
       version: '1',
+      groups: [],
     }
     const record = { body, bytes: new Uint8Array(), signature: new Uint8Array() }
     const updates = incarnation === undefined ? [] : [{ record, accusations: [], contact: true }]
@@ -52,6 +53,7 @@ describe('the watch over one process', () => {
     generation: 1,
     incarnation: 0,
     addresses: [],
+    groups: [],
     rttMs: undefined,
     since: 0,
     accusers: [],

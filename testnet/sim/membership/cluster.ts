@@ -282,6 +282,8 @@ export class Cluster {
         this.world.note(`${host.name} has departed with ${event.acknowledgements} acknowledgements`)
         host.state = 'gone'
         return process.kill()
+      case 'rider':
+        return
       case 'misbehaved':
         return strikes.add(event.peer, event.reason)
       case 'rolled-back':

@@ -13,10 +13,14 @@ const b = new ScriptedPeer('b')
 
 function bodies(): Body[] {
   const belief = { generation: 7, incarnation: 2, standing: 'suspect', heardAgoMs: 15 } as const
+  const riders = [
+    { kind: 1, body: Uint8Array.of(1, 2, 3) },
+    { kind: 2 ** 32 - 1, body: new Uint8Array() },
+  ]
   const heartbeat = { seq: 3, digest: 2n ** 64n - 1n, loopLagMs: 4, belief } as const
   return [
-    { type: 'ping', ...heartbeat, otherLife: undefined },
-    { type: 'ack', ...heartbeat, otherLife: a.record() },
+    { type: 'ping', ...heartbeat, otherLife: undefined, riders: [] },
+    { type: 'ack', ...heartbeat, otherLife: a.record({ groups: ['all', 'chat'] }), riders },
     { type: 'ping-request', seq: 4, subject: b.id },
     { type: 'nack', seq: 4 },
     { type: 'gossip' },
