@@ -1,0 +1,136 @@
+/**
+ * How authors and their messages are named inside headers and as keys of maps.
+ *
+ * A dot is (author, epoch, seq). On the wire an author is the first 12 bytes of
+ * SHA-256 of its peer id, so that a dependency costs 24 bytes and not 65; who
+ * collides with a known member is not admitted.
+ */
+import { WireError } from '../../wire/errors.ts'
+import type { PeerId } from '../core.ts'
+import { multicastLimits } from './limits.ts'
+import type { AuthorKey, DotKey, EntryKey } from './messages.ts'
+
+export type Sha256 = (bytes: Uint8Array) => Uint8Array
+
+export const authorKeyBytes = 12
+export const dotBytes = 24
+
+export function authorKeyOf(author: PeerId, sha256: Sha256): AuthorKey {
+  return toHex(sha256(ascii(author)).subarray(0, authorKeyBytes)) as AuthorKey
+}
+
+export function entryKey(author: AuthorKey, epoch: number): EntryKey {
+  return `${author}#${epoch}` as EntryKey
+}
+
+export function parseEntryKey(key: EntryKey): { readonly author: AuthorKey; readonly epoch: number } {
+  return {
+    author: key.slice(0, 2 * authorKeyBytes) as AuthorKey,
+    epoch: Number(key.slice(2 * authorKeyBytes + 1)),
+  }
+}
+
+/** A key of maps. */
+export function dotText(dot: DotKey): string {
+  return `${dot.author}#${dot.epoch}:${dot.seq}`
+}
+
+/** By author, then epoch, then seq: negative when `a` is first. */
+export function compareDots(a: DotKey, b: DotKey): number {
+  if (a.author !== b.author) return a.author < b.author ? -1 : 1
+  return a.epoch - b.epoch || a.seq - b.seq
+}
+
+/** 24 bytes a dot, big-endian: 12 of the author, 7 of the epoch, 5 of the seq. */
+export function packDots(dots: readonly DotKey[]): Uint8Array {
+  const bytes = new Uint8Array(dots.length * dotBytes)
+  for (const [i, dot] of dots.entries()) {
+    const at = i * dotBytes
+    writeHex(bytes, at, dot.author)
+    writeUint(bytes, at + authorKeyBytes, 7, dot.epoch)
+    writeUint(bytes, at + authorKeyBytes + 7, 5, dot.seq)
+  }
+  return bytes
+}
+
+/** At most `max` dots; what is longer is refused by its length alone. Throws `WireError` ERR_MALFORMED. */
+export function unpackDots(bytes: Uint8Array, max: number): DotKey[] {
+  if (bytes.length % dotBytes !== 0) throw malformed(`dots in ${bytes.length} bytes`)
+  if (bytes.length > max * dotBytes) throw malformed(`${bytes.length / dotBytes} dots`)
+  const dots: DotKey[] = []
+  for (let at = 0; at < bytes.length; at += dotBytes) {
+    const epoch = readUint(bytes, at + authorKeyBytes, 7)
+    const seq = readUint(bytes, at + authorKeyBytes + 7, 5)
+    if (epoch > multicastLimits.counter) throw malformed('an epoch beyond 2^52')
+    if (seq === 0) throw malformed('a dot without a seq')
+    dots.push({
+      author: toHex(bytes.subarray(at, at + authorKeyBytes)) as AuthorKey,
+      epoch,
+      seq,
+    })
+  }
+  return dots
+}
+
+/** 32 hexadecimal digits, which name the group on the wire: its name is told to nobody who does not know it. */
+export function groupIdOf(name: string, sha256: Sha256): string {
+  return toHex(sha256(ascii(`p2pd group\0${name}`)).subarray(0, 16))
+}
+
+export function toHex(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) text += hexPairs[byte]
+  return text
+}
+
+/** Throws `WireError` ERR_MALFORMED for what is not pairs of lower-case hexadecimal digits. */
+export function fromHex(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length >>> 1)
+  writeHex(bytes, 0, text)
+  return bytes
+}
+
+/** Bytes of text that is known to be ASCII. */
+export function ascii(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length)
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i)
+  return bytes
+}
+
+const hexPairs: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
+  byte.toString(16).padStart(2, '0'),
+)
+
+const noDigit = 0xff
+const digits = new Uint8Array(256).fill(noDigit)
+for (let digit = 0; digit < 16; digit++) digits[digit.toString(16).charCodeAt(0)] = digit
+
+function writeHex(bytes: Uint8Array, at: number, text: string): void {
+  if (text.length % 2 !== 0) throw malformed('half a byte in hexadecimal')
+  for (let i = 0; i < text.length; i += 2) {
+    const high = digits[text.charCodeAt(i)] ?? noDigit
+    const low = digits[text.charCodeAt(i + 1)] ?? noDigit
+    if (high === noDigit || low === noDigit) throw malformed('text that is not hexadecimal')
+    bytes[at + (i >>> 1)] = (high << 4) | low
+  }
+}
+
+// Not with shifts: those end at 32 bits.
+function writeUint(bytes: Uint8Array, at: number, length: number, value: number): void {
+  let rest = value
+  for (let i = at + length - 1; i >= at; i--) {
+    bytes[i] = rest % 256
+    rest = Math.floor(rest / 256)
+  }
+}
+
+/** Above 2^53 the result is rounded, which does no harm: everything above 2^52 is refused. */
+function readUint(bytes: Uint8Array, at: number, length: number): number {
+  let value = 0
+  for (let i = at; i < at + length; i++) value = value * 256 + (bytes[i] ?? 0)
+  return value
+}
+
+function malformed(what: string): WireError {
+  return new WireError('ERR_MALFORMED', `multicast: ${what}`)
+}
