@@ -7,8 +7,10 @@
  * clock. The events of one peer stand in its program order: what stands before a
  * `published` of a peer, that peer knew when it published; so a harness records
  * `published` with what it had *seen* before it asked, and judges no more than
- * that. Deeds to the cluster (`started`, `killed`, `cut` …) are those of
- * `HistoryEvent` and may stand between.
+ * that. A peer's own messages are delivered to it like all others and recorded
+ * so, where they stand in its log: what the log holds before one is exactly what
+ * the daemon had delivered when it published. Deeds to the cluster (`started`,
+ * `killed`, `cut` …) are those of `HistoryEvent` and may stand between.
  */
 import type { HistoryEvent } from './history.ts'
 
@@ -44,6 +46,19 @@ export type MulticastEvent =
       readonly lamport: number
       readonly vector?: Readonly<Record<string, number>>
     } & DotName)
+  /**
+   * It was asked to publish this, and ended before it answered: the message may or
+   * may not exist. Stands where `published` would. A simulator, which sees every
+   * publication, has no need of it.
+   */
+  | {
+      readonly at: number
+      readonly type: 'attempted'
+      readonly peer: string
+      readonly life: number
+      readonly group: string
+      readonly content: string
+    }
   | ({
       readonly at: number
       readonly type: 'delivered'

@@ -1,0 +1,38 @@
+/**
+ * Lamport time: above that of everything that happened before; one above the
+ * highest, exactly, where the history shows all of it; and the same for everybody.
+ */
+import type { Violation } from './history.ts'
+import type { GroupLog } from './multicast-groups.ts'
+import type { Pasts } from './multicast-pasts.ts'
+
+const property = 'lamport'
+
+export function checkLamport(
+  group: GroupLog,
+  pasts: Pasts,
+  liars: ReadonlySet<string>,
+): readonly Violation[] {
+  const violations: Violation[] = []
+  for (const message of group.messages) {
+    const { entry, publication, lamport, name } = message
+    if (publication === undefined || liars.has(entry.sender)) continue
+    const past = pasts.of(message)
+    const fits = past.exact ? lamport === past.lamport + 1 : lamport > past.lamport
+    if (fits) continue
+    const bound = past.exact ? `${past.lamport + 1}` : `above ${past.lamport}`
+    violations.push({
+      property,
+      at: publication.at,
+      message: `${name} has Lamport time ${lamport} and should have ${bound}`,
+    })
+  }
+  for (const event of group.events) {
+    if (event.type !== 'delivered' || liars.has(event.peer) || liars.has(event.sender)) continue
+    const { name, lamport } = group.message(event)
+    if (event.lamport === lamport) continue
+    const message = `${event.peer} delivers ${name} with Lamport time ${event.lamport}, which has ${lamport}`
+    violations.push({ property, at: event.at, message })
+  }
+  return violations
+}

@@ -1,0 +1,278 @@
+/**
+ * Happened-before, as the history itself shows it: each message with all that its
+ * author knew when it published, directly and through others. Nothing that a
+ * daemon claims (vector, Lamport time) enters it, but for what it had delivered.
+ *
+ * Each life is walked in its program order. Where it delivers a message whose
+ * past is not known yet, it waits for the life that published that. Who still
+ * waits at the end knew of something before it existed. Time is O(deliveries ×
+ * entries), memory O(messages × entries); an entry is a sender and epoch.
+ */
+import type { Entry, GroupLog, Life, Message } from './multicast-groups.ts'
+import type { MulticastEvent } from './multicast-history.ts'
+
+export interface Past {
+  /** How many of each entry, the message itself included. */
+  readonly counts: Int32Array
+  /** The highest Lamport time before it. */
+  readonly lamport: number
+  /** False: more may have happened before it than the history shows. */
+  readonly exact: boolean
+}
+
+export interface Pasts {
+  of(message: Message): Past
+  /** What the life began with: its baseline, and what an epoch in it implies of older ones. */
+  base(life: Life): Int32Array
+  /** The same with all that happened before that, which a closed baseline holds. */
+  closure(life: Life): Int32Array
+  /** All that happened before anything that the life has delivered or published, that included. */
+  known(life: Life): Int32Array
+  /**
+   * How many of `older` the other epochs of that sender imply that `counts` has
+   * messages of: what their first messages had before them. A vector may leave
+   * out as many.
+   */
+  implied(counts: Int32Array, older: Entry): number
+  /** Messages that are in their own past. */
+  readonly cycles: readonly { readonly at: number; readonly message: Message }[]
+}
+
+interface Walk {
+  readonly life: Life
+  position: number
+  readonly knows: Int32Array
+  base: Int32Array
+  closure: Int32Array
+  lamport: number
+  exact: boolean
+}
+
+export function readPasts(group: GroupLog, liars: ReadonlySet<string>): Pasts {
+  const reader = new PastReader(group, liars)
+  reader.run()
+  return reader
+}
+
+class PastReader implements Pasts {
+  readonly cycles: { at: number; message: Message }[] = []
+  readonly #group: GroupLog
+  readonly #width: number
+  readonly #pasts: (Past | undefined)[]
+  readonly #walks = new Map<Life, Walk>()
+  readonly #ready: Walk[] = []
+  readonly #waiting = new Map<Message, Walk[]>()
+  readonly #bySender = new Map<string, Entry[]>()
+  /** What a life published without having been seen to deliver it, by content or dot. */
+  readonly #unseen = new Map<MulticastEvent, Message>()
+
+  constructor(group: GroupLog, liars: ReadonlySet<string>) {
+    this.#group = group
+    this.#width = group.entries.length
+    this.#pasts = new Array(group.messages.length)
+    for (const entry of group.entries) {
+      this.#bySender.set(entry.sender, [...(this.#bySender.get(entry.sender) ?? []), entry])
+    }
+    for (const message of group.messages) {
+      const { publication } = message
+      // Nobody can say what a liar knew.
+      if (publication === undefined || liars.has(message.entry.sender)) this.#settle(message, unknownPast)
+    }
+    for (const life of group.lives) {
+      this.#findUnseen(life)
+      const zero = (): Int32Array => new Int32Array(this.#width)
+      const walk: Walk = {
+        life,
+        position: 0,
+        knows: zero(),
+        base: zero(),
+        closure: zero(),
+        lamport: 0,
+        exact: true,
+      }
+      this.#walks.set(life, walk)
+      if (!liars.has(life.peer)) this.#ready.push(walk)
+    }
+  }
+
+  of(message: Message): Past {
+    return this.#pasts[message.id] ?? this.#settle(message, unknownPast)
+  }
+
+  base(life: Life): Int32Array {
+    return this.#walkOf(life).base
+  }
+
+  closure(life: Life): Int32Array {
+    return this.#walkOf(life).closure
+  }
+
+  known(life: Life): Int32Array {
+    return this.#walkOf(life).knows
+  }
+
+  run(): void {
+    for (;;) {
+      for (let walk = this.#ready.pop(); walk !== undefined; walk = this.#ready.pop()) this.#advance(walk)
+      if (this.#waiting.size === 0) return
+      this.#breakCycle()
+    }
+  }
+
+  #walkOf(life: Life): Walk {
+    const walk = this.#walks.get(life)
+    if (walk === undefined) throw new Error(`${life.peer} has no life ${life.number} in ${this.#group.name}`)
+    return walk
+  }
+
+  #advance(walk: Walk): void {
+    const { events } = walk.life
+    for (let event = events[walk.position]; event !== undefined; event = events[walk.position]) {
+      const missing = this.#step(walk, event)
+      if (missing !== undefined) {
+        this.#waiting.set(missing, [...(this.#waiting.get(missing) ?? []), walk])
+        return
+      }
+      walk.position++
+    }
+  }
+
+  /** Gives the message whose past must be known first, if one must. */
+  #step(walk: Walk, event: MulticastEvent): Message | undefined {
+    switch (event.type) {
+      case 'entered':
+        return this.#enter(walk, event.baseline)
+      case 'delivered': {
+        const message = this.#group.message(event)
+        const own = message.publication?.life === walk.life
+        if (own && this.#pasts[message.id] === undefined) return this.#publish(walk, message, true)
+        const past = this.#pasts[message.id]
+        if (past === undefined) return message
+        this.#learn(walk, message, past)
+        return undefined
+      }
+      case 'published':
+      case 'attempted': {
+        const message = this.#unseen.get(event)
+        return message && this.#pasts[message.id] === undefined
+          ? this.#publish(walk, message, false)
+          : undefined
+      }
+      case 'truncated':
+      case 'equivocation':
+        return undefined
+      default:
+        return event satisfies never
+    }
+  }
+
+  #enter(walk: Walk, baseline: Readonly<Record<string, number>>): Message | undefined {
+    const last: Message[] = []
+    for (const [name, count] of Object.entries(baseline)) {
+      const message = this.#group.entry(name)?.messages.get(count)
+      if (message === undefined) {
+        if (count > 0) walk.exact = false
+        continue
+      }
+      if (this.#pasts[message.id] === undefined) return message
+      last.push(message)
+    }
+    for (const [name, count] of Object.entries(baseline)) {
+      const entry = this.#group.entry(name)
+      if (entry !== undefined) walk.base[entry.index] = count
+    }
+    this.#addImplied(walk.base)
+    raise(walk.knows, walk.base)
+    for (const message of last) this.#learn(walk, message, this.of(message))
+    walk.closure = walk.knows.slice()
+    return undefined
+  }
+
+  implied(counts: Int32Array, older: Entry): number {
+    let most = 0
+    for (const entry of this.#bySender.get(older.sender) ?? []) {
+      if (entry === older || (counts[entry.index] ?? 0) === 0) continue
+      const first = entry.messages.get(1)
+      const past = first && this.#pasts[first.id]
+      most = Math.max(most, past?.counts[older.index] ?? 0)
+    }
+    return most
+  }
+
+  #addImplied(base: Int32Array): void {
+    for (const entry of this.#group.entries) {
+      const count = this.implied(base, entry)
+      if (count > (base[entry.index] ?? 0)) base[entry.index] = count
+    }
+  }
+
+  #publish(walk: Walk, message: Message, seenToDeliver: boolean): undefined {
+    const { knows, lamport } = walk
+    this.#settle(message, { counts: knows.slice(), lamport, exact: walk.exact && seenToDeliver })
+    this.#note(walk, message)
+  }
+
+  #learn(walk: Walk, message: Message, past: Past): void {
+    raise(walk.knows, past.counts)
+    this.#note(walk, message)
+    walk.exact &&= past.exact
+  }
+
+  #note(walk: Walk, { entry, seq, lamport }: Message): void {
+    if (seq > (walk.knows[entry.index] ?? 0)) walk.knows[entry.index] = seq
+    if (lamport > walk.lamport) walk.lamport = lamport
+  }
+
+  #settle(message: Message, past: Past): Past {
+    const { entry, seq } = message
+    const counts = past.counts.length === 0 ? new Int32Array(this.#width) : past.counts
+    counts[entry.index] = Math.max(seq, counts[entry.index] ?? 0)
+    const settled = { ...past, counts }
+    this.#pasts[message.id] = settled
+    this.#ready.push(...(this.#waiting.get(message) ?? []))
+    this.#waiting.delete(message)
+    return settled
+  }
+
+  #findUnseen(life: Life): void {
+    for (const event of life.events) {
+      if (event.type === 'published') {
+        const message = this.#group.message(event)
+        if (message.publication?.life === life && !message.publication.delivered) {
+          this.#unseen.set(event, message)
+        }
+      }
+    }
+    const attempts = life.events.filter((event) => event.type === 'attempted')
+    if (attempts.length === 0) return
+    for (const message of this.#group.messages) {
+      const { publication, content } = message
+      if (publication?.life !== life || publication.answered || publication.delivered) continue
+      const event = attempts.find((attempt) => attempt.content === content)
+      if (event !== undefined) this.#unseen.set(event, message)
+    }
+  }
+
+  /** Lets the one who waits for the longest go on. */
+  #breakCycle(): void {
+    let earliest: { at: number; message: Message } | undefined
+    for (const [message, walks] of this.#waiting) {
+      for (const { life, position } of walks) {
+        const at = life.events[position]?.at ?? 0
+        if (earliest === undefined || at < earliest.at) earliest = { at, message }
+      }
+    }
+    if (earliest === undefined) return
+    this.cycles.push(earliest)
+    this.#settle(earliest.message, unknownPast)
+  }
+}
+
+const unknownPast: Past = { counts: new Int32Array(0), lamport: 0, exact: false }
+
+function raise(counts: Int32Array, by: Int32Array): void {
+  for (let index = 0; index < counts.length; index++) {
+    const count = by[index] ?? 0
+    if (count > (counts[index] ?? 0)) counts[index] = count
+  }
+}
