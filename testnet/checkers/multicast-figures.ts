@@ -29,10 +29,10 @@ export function groupFigures(group: GroupLog, pasts: Pasts, liars: ReadonlySet<s
     if (liars.has(life.peer)) continue
     const enteredAt = life.entered?.at ?? 0
     const late: number[] = []
-    for (const event of life.events) {
+    for (const [index, event] of life.events.entries()) {
       if (event.type !== 'delivered') continue
       deliveries++
-      const { publication } = group.message(event)
+      const publication = life.messages[index]?.publication
       if (publication === undefined) continue
       if (publication.at < enteredAt) late.push(event.at - enteredAt)
       else if (event.sender !== life.peer) waitsMs.push(event.at - publication.at)

@@ -26,6 +26,7 @@ export interface Message {
 
 export interface Publication {
   readonly at: number
+  readonly event: MulticastEvent
   readonly life: Life
   /** False: the author ended before it said so. */
   readonly answered: boolean
@@ -38,6 +39,8 @@ export interface Life {
   readonly peer: string
   readonly number: number
   readonly events: MulticastEvent[]
+  /** At the place of each publication and delivery its message: looked up once, not by every checker. */
+  readonly messages: (Message | undefined)[]
   readonly entered: Extract<MulticastEvent, { type: 'entered' }> | undefined
   /** The one before it in this group. */
   readonly previous: Life | undefined
@@ -55,8 +58,6 @@ export interface GroupLog {
   readonly lives: readonly Life[]
   readonly entries: readonly Entry[]
   readonly messages: readonly Message[]
-  /** The message of that dot; every dot that the events name has one. */
-  message(dot: DotName): Message
   /** The column of `sender#epoch`, if any event but a vector names it. */
   entry(name: string): Entry | undefined
   /** What was published in vain, or perhaps not: by author and content. */
@@ -147,7 +148,7 @@ class Reader {
   readonly #columns = new Map<string, Map<number, Entry>>()
   readonly #names = new Map<string, Entry>()
   readonly #messages: Mutable<Message>[] = []
-  readonly #attempts = new Map<string, { at: number; life: Life }[]>()
+  readonly #attempts = new Map<string, { at: number; event: MulticastEvent; life: Life }[]>()
 
   constructor(name: string, fates: Fates) {
     this.#name = name
@@ -157,6 +158,8 @@ class Reader {
   read(event: MulticastEvent): void {
     this.#events.push(event)
     const life = this.#life(event.peer, event.life)
+    life.messages[life.events.length] =
+      event.type === 'published' || event.type === 'delivered' ? this.#message(event, event) : undefined
     life.events.push(event)
     switch (event.type) {
       case 'entered':
@@ -168,11 +171,10 @@ class Reader {
         break
       case 'attempted': {
         const key = attemptKey(event.peer, event.content)
-        this.#attempts.set(key, [...(this.#attempts.get(key) ?? []), { at: event.at, life }])
+        this.#attempts.set(key, [...(this.#attempts.get(key) ?? []), { at: event.at, event, life }])
         break
       }
       case 'delivered':
-        this.#message(event, event)
         break
       case 'truncated':
         for (const { sender, epoch } of event.ranges) this.#entry(sender, epoch)
@@ -204,7 +206,6 @@ class Reader {
       lives,
       entries: this.#entries,
       messages: this.#messages,
-      message: (dot) => this.#message(dot, { content: '', lamport: 0 }),
       entry: (name) => this.#names.get(name),
       attempts: (sender, content) => this.#attempts.get(attemptKey(sender, content))?.length ?? 0,
       endedAt,
@@ -216,7 +217,7 @@ class Reader {
     if (message.publication === undefined) {
       const { at, content, lamport } = event
       Object.assign(message, { content, lamport })
-      message.publication = { at, life, answered: true, delivered: false }
+      message.publication = { at, event, life, answered: true, delivered: false }
     }
   }
 
@@ -239,6 +240,7 @@ class Reader {
       peer,
       number,
       events: [],
+      messages: [],
       entered: undefined,
       previous: [...ofPeer.values()].at(-1),
       end: undefined,

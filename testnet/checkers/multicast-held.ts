@@ -77,12 +77,14 @@ export function replay(
   onDelivery: (event: Delivered, message: Message, held: Held) => void = () => {},
 ): Held {
   const held = new Held(base)
-  for (const event of life.events) {
-    if (event.type === 'delivered') {
-      const message = group.message(event)
+  const { events, messages } = life
+  for (let index = 0; index < events.length; index++) {
+    const event = events[index]
+    const message = messages[index]
+    if (event?.type === 'delivered' && message !== undefined) {
       onDelivery(event, message, held)
       held.add(message.entry.index, message.seq)
-    } else if (event.type === 'truncated') {
+    } else if (event?.type === 'truncated') {
       for (const { sender, epoch, from, to } of event.ranges) {
         const entry = group.entry(`${sender}#${epoch}`)
         if (entry !== undefined) held.tell(entry.index, { from, to })

@@ -26,24 +26,22 @@ export function checkIntegrity(
 /** A dot, and an epoch, is used once; and nobody honest is convicted. */
 function publications(group: GroupLog, liars: ReadonlySet<string>): readonly Violation[] {
   const violations: Violation[] = []
+  const complain = (at: number, message: string): void => void violations.push({ property, at, message })
   const epochs = new Map<string, number>()
-  for (const event of group.events) {
-    if (event.type === 'equivocation' && !liars.has(event.sender)) {
-      const message = `${event.peer} has proof of two contents of ${dotOf(event)}, whose author is honest`
-      violations.push({ property, at: event.at, message })
-    }
-    if (event.type !== 'published' || liars.has(event.peer)) continue
-    const { at, life } = event
-    const { name, publication } = group.message(event)
-    if (publication !== undefined && (publication.life.number !== life || publication.at !== at)) {
-      violations.push({ property, at, message: `${name} was published twice` })
-    }
-    const column = `${event.sender}#${event.epoch}`
-    const earlier = epochs.get(column) ?? life
-    epochs.set(column, earlier)
-    if (earlier !== life) {
-      const message = `${event.peer} uses epoch ${event.epoch} in life ${life}, and did in life ${earlier}`
-      violations.push({ property, at, message })
+  for (const { peer, number, events, messages } of group.lives) {
+    for (const [index, event] of events.entries()) {
+      if (event.type === 'equivocation' && !liars.has(event.sender)) {
+        complain(event.at, `${peer} has proof of two contents of ${dotOf(event)}, whose author is honest`)
+      }
+      const message = messages[index]
+      if (event.type !== 'published' || message === undefined || liars.has(peer)) continue
+      const { name, publication, entry } = message
+      if (publication?.event !== event) complain(event.at, `${name} was published twice`)
+      const earlier = epochs.get(entry.name) ?? number
+      epochs.set(entry.name, earlier)
+      if (earlier !== number) {
+        complain(event.at, `${peer} uses epoch ${entry.epoch} in life ${number}, and did in life ${earlier}`)
+      }
     }
   }
   return violations

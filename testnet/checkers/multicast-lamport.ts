@@ -27,12 +27,15 @@ export function checkLamport(
       message: `${name} has Lamport time ${lamport} and should have ${bound}`,
     })
   }
-  for (const event of group.events) {
-    if (event.type !== 'delivered' || liars.has(event.peer) || liars.has(event.sender)) continue
-    const { name, lamport } = group.message(event)
-    if (event.lamport === lamport) continue
-    const message = `${event.peer} delivers ${name} with Lamport time ${event.lamport}, which has ${lamport}`
-    violations.push({ property, at: event.at, message })
+  for (const { peer, events, messages } of group.lives) {
+    if (liars.has(peer)) continue
+    for (const [index, event] of events.entries()) {
+      const message = messages[index]
+      if (event.type !== 'delivered' || message === undefined || event.lamport === message.lamport) continue
+      if (liars.has(event.sender)) continue
+      const text = `${peer} delivers ${message.name} with Lamport time ${event.lamport}, which has ${message.lamport}`
+      violations.push({ property, at: event.at, message: text })
+    }
   }
   return violations
 }

@@ -63,7 +63,7 @@ class PastReader implements Pasts {
   readonly #ready: Walk[] = []
   readonly #waiting = new Map<Message, Walk[]>()
   readonly #bySender = new Map<string, Entry[]>()
-  /** What a life published without having been seen to deliver it, by content or dot. */
+  /** What a life published without having been seen to deliver it, by where it did. */
   readonly #unseen = new Map<MulticastEvent, Message>()
 
   constructor(group: GroupLog, liars: ReadonlySet<string>) {
@@ -77,9 +77,9 @@ class PastReader implements Pasts {
       const { publication } = message
       // Nobody can say what a liar knew.
       if (publication === undefined || liars.has(message.entry.sender)) this.#settle(message, unknownPast)
+      else if (!publication.delivered) this.#unseen.set(publication.event, message)
     }
     for (const life of group.lives) {
-      this.#findUnseen(life)
       const zero = (): Int32Array => new Int32Array(this.#width)
       const walk: Walk = {
         life,
@@ -143,7 +143,8 @@ class PastReader implements Pasts {
       case 'entered':
         return this.#enter(walk, event.baseline)
       case 'delivered': {
-        const message = this.#group.message(event)
+        const message = walk.life.messages[walk.position]
+        if (message === undefined) return undefined
         const own = message.publication?.life === walk.life
         if (own && this.#pasts[message.id] === undefined) return this.#publish(walk, message, true)
         const past = this.#pasts[message.id]
@@ -232,25 +233,6 @@ class PastReader implements Pasts {
     this.#ready.push(...(this.#waiting.get(message) ?? []))
     this.#waiting.delete(message)
     return settled
-  }
-
-  #findUnseen(life: Life): void {
-    for (const event of life.events) {
-      if (event.type === 'published') {
-        const message = this.#group.message(event)
-        if (message.publication?.life === life && !message.publication.delivered) {
-          this.#unseen.set(event, message)
-        }
-      }
-    }
-    const attempts = life.events.filter((event) => event.type === 'attempted')
-    if (attempts.length === 0) return
-    for (const message of this.#group.messages) {
-      const { publication, content } = message
-      if (publication?.life !== life || publication.answered || publication.delivered) continue
-      const event = attempts.find((attempt) => attempt.content === content)
-      if (event !== undefined) this.#unseen.set(event, message)
-    }
   }
 
   /** Lets the one who waits for the longest go on. */

@@ -5,6 +5,7 @@
  */
 import type { Verdict, Violation } from './history.ts'
 import type { GroupLog, Message } from './multicast-groups.ts'
+import type { MulticastEvent } from './multicast-history.ts'
 import type { Pasts } from './multicast-pasts.ts'
 
 export interface VectorFigures {
@@ -19,21 +20,28 @@ export function checkVectors(
 ): Verdict<VectorFigures> {
   const violations: Violation[] = []
   let vectors = 0
-  for (const event of group.events) {
-    if (event.type !== 'delivered' && event.type !== 'published') continue
-    const { vector, peer, at } = event
-    const partial = event.type === 'delivered' && event.vectorExact === false
-    if (vector === undefined || partial || liars.has(peer)) continue
-    const message = group.message(event)
-    const { exact, counts } = pasts.of(message)
-    if (!exact) continue
-    vectors++
-    const fault = difference(group, pasts, message, counts, vector)
-    if (fault === undefined) continue
-    const text = `${peer} shows ${message.name} with a vector that has ${fault}`
-    violations.push({ property: 'vectors', at, message: text })
+  for (const { peer, events, messages } of group.lives) {
+    if (liars.has(peer)) continue
+    for (const [index, event] of events.entries()) {
+      const message = messages[index]
+      const vector = message && vectorOf(event)
+      if (message === undefined || vector === undefined) continue
+      const { exact, counts } = pasts.of(message)
+      if (!exact) continue
+      vectors++
+      const fault = difference(group, pasts, message, counts, vector)
+      if (fault === undefined) continue
+      const text = `${peer} shows ${message.name} with a vector that has ${fault}`
+      violations.push({ property: 'vectors', at: event.at, message: text })
+    }
   }
   return { violations, figures: { vectors } }
+}
+
+/** The one that is said to be whole. */
+function vectorOf(event: MulticastEvent): Readonly<Record<string, number>> | undefined {
+  if (event.type === 'published') return event.vector
+  return event.type === 'delivered' && event.vectorExact !== false ? event.vector : undefined
 }
 
 function difference(
