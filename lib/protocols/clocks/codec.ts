@@ -5,7 +5,7 @@ import { ClockRiderSchema, ClockStateSchema } from '../../wire/gen/clocks_pb.ts'
 import { type HybridStamp, maxHybridMs, packHybrid, unpackHybrid } from './hybrid.ts'
 import { maxLamport } from './lamport.ts'
 
-/** A rider has 30 bytes at most; the rest is for what a newer version adds. */
+/** A rider has 26 bytes at most; the rest is for what a newer version adds. */
 export const maxClockRiderBytes = 256
 
 export interface ClockRider {

@@ -48,7 +48,7 @@ export class PeerClock {
   }
 
   /**
-   * What a heartbeat carries, at most 30 bytes. `latest` is the bare wall clock:
+   * What a heartbeat carries, at most 26 bytes. `latest` is the bare wall clock:
    * lifted to the ceiling, peers that were set back would talk each other ahead.
    */
   rider(now: Instant): Uint8Array {
