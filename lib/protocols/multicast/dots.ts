@@ -5,8 +5,8 @@
  * SHA-256 of its peer id, so that a dependency costs 24 bytes and not 65; who
  * collides with a known member is not admitted.
  */
-import { WireError } from '../../wire/errors.ts'
 import type { PeerId } from '../core.ts'
+import { malformed } from './decoding.ts'
 import { multicastLimits } from './limits.ts'
 import type { AuthorKey, DotKey, EntryKey } from './messages.ts'
 
@@ -105,7 +105,8 @@ const noDigit = 0xff
 const digits = new Uint8Array(256).fill(noDigit)
 for (let digit = 0; digit < 16; digit++) digits[digit.toString(16).charCodeAt(0)] = digit
 
-function writeHex(bytes: Uint8Array, at: number, text: string): void {
+/** As `fromHex`, into `bytes`. */
+export function writeHex(bytes: Uint8Array, at: number, text: string): void {
   if (text.length % 2 !== 0) throw malformed('half a byte in hexadecimal')
   for (let i = 0; i < text.length; i += 2) {
     const high = digits[text.charCodeAt(i)] ?? noDigit
@@ -115,8 +116,8 @@ function writeHex(bytes: Uint8Array, at: number, text: string): void {
   }
 }
 
-// Not with shifts: those end at 32 bits.
-function writeUint(bytes: Uint8Array, at: number, length: number, value: number): void {
+/** Big-endian. Not with shifts: those end at 32 bits. */
+export function writeUint(bytes: Uint8Array, at: number, length: number, value: number): void {
   let rest = value
   for (let i = at + length - 1; i >= at; i--) {
     bytes[i] = rest % 256
@@ -124,13 +125,9 @@ function writeUint(bytes: Uint8Array, at: number, length: number, value: number)
   }
 }
 
-/** Above 2^53 the result is rounded, which does no harm: everything above 2^52 is refused. */
-function readUint(bytes: Uint8Array, at: number, length: number): number {
+/** Big-endian, at most 7 bytes. Above 2^53 the result is rounded, which does no harm: everything above 2^52 is refused. */
+export function readUint(bytes: Uint8Array, at: number, length: number): number {
   let value = 0
   for (let i = at; i < at + length; i++) value = value * 256 + (bytes[i] ?? 0)
   return value
-}
-
-function malformed(what: string): WireError {
-  return new WireError('ERR_MALFORMED', `multicast: ${what}`)
 }

@@ -9,27 +9,15 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import { WireError } from '../../wire/errors.ts'
 import { EnvelopeSchema, HeaderSchema, type Header as WireHeader } from '../../wire/gen/multicast_pb.ts'
-import { maxPeerIdLength } from '../../wire/limits.ts'
 import { checkShape, shapeOf } from '../../wire/shape.ts'
-import type { Crypto, PeerId } from '../core.ts'
-import {
-  ascii,
-  authorKeyOf,
-  compareDots,
-  entryKey,
-  fromHex,
-  packDots,
-  type Sha256,
-  toHex,
-  unpackDots,
-} from './dots.ts'
+import type { Crypto } from '../core.ts'
+import { decoding, malformed, tooLarge } from './decoding.ts'
+import { ascii, authorKeyOf, entryKey, fromHex, packDots, type Sha256, toHex, unpackDots } from './dots.ts'
+import { counter, hashBytes, hexOf, idBytes, packHybrid, peerId, seqOf, unpackHybrid } from './fields.ts'
 import { multicastLimits } from './limits.ts'
-import type { AuthorKey, DotKey, Envelope, Header, HybridStamp, SignedHeader } from './messages.ts'
+import type { AuthorKey, DotKey, Envelope, Header, SignedHeader } from './messages.ts'
 
 const version = 1
-const hashBytes = 32
-const idBytes = 16
-const maxCounter = BigInt(multicastLimits.counter)
 const domainTag = ascii('p2pd multicast header 1\0')
 
 /** Header and signature, as decoded from any message that holds them. */
@@ -124,36 +112,6 @@ export function envelopeToWire(envelope: Envelope): MessageInitShape<typeof Enve
   return { header: envelope.bytes, signature: envelope.signature, payloads: [...envelope.payloads] }
 }
 
-/** Runs a decoder: what is no `WireError` is one afterwards. */
-export function decoding<T>(what: string, decode: () => T): T {
-  try {
-    return decode()
-  } catch (cause) {
-    if (cause instanceof WireError) throw cause
-    throw new WireError('ERR_MALFORMED', `multicast: not a ${what}`, { cause })
-  }
-}
-
-export function malformed(what: string): WireError {
-  return new WireError('ERR_MALFORMED', `multicast: ${what}`)
-}
-
-export function tooLarge(what: string): WireError {
-  return new WireError('ERR_TOO_LARGE', `multicast: ${what}`)
-}
-
-/** A wire counter as an exact number. Throws `WireError` beyond 2^52. */
-export function counter(value: bigint, field: string): number {
-  if (value > maxCounter) throw malformed(`a ${field} beyond 2^52`)
-  return Number(value)
-}
-
-/** Bytes of a fixed length, in hexadecimal. */
-export function hexOf(bytes: Uint8Array, length: number, field: string): string {
-  if (bytes.length !== length) throw malformed(`a ${field} of ${bytes.length} bytes`)
-  return toHex(bytes)
-}
-
 function signedHeader(
   header: Header,
   authorKey: AuthorKey,
@@ -209,7 +167,7 @@ function toHeader(wire: WireHeader): Header {
     group: hexOf(wire.group, idBytes, 'group'),
     author: peerId(wire.author),
     epoch: counter(wire.epoch, 'epoch'),
-    seq: counter(wire.seq, 'seq'),
+    seq: seqOf(wire.seq),
     sizes: wire.sizes,
     payloadsHash: hexOf(wire.payloadsHash, hashBytes, 'hash of payloads'),
     previous: wire.previous.length === 0 ? undefined : hexOf(wire.previous, hashBytes, 'previous hash'),
@@ -257,14 +215,17 @@ function checkDependencies(header: Header, authorKey: AuthorKey): void {
   }
   let before: DotKey | undefined
   for (const dot of dependencies) {
-    if (before !== undefined && compareDots({ ...before, seq: 0 }, { ...dot, seq: 0 }) >= 0) {
-      throw malformed('dependencies out of order')
-    }
+    if (before !== undefined && !isBefore(before, dot)) throw malformed('dependencies out of order')
     if (dot.epoch === header.epoch && dot.author === authorKey) {
       throw malformed('a dependency on its own epoch')
     }
     before = dot
   }
+}
+
+/** By author and epoch alone: one dot of each says all. */
+function isBefore(a: DotKey, b: DotKey): boolean {
+  return a.author < b.author || (a.author === b.author && a.epoch < b.epoch)
 }
 
 function checkPayloads(header: Header, payloads: readonly Uint8Array[]): void {
@@ -303,20 +264,4 @@ function cut(whole: Uint8Array, sizes: readonly number[]): readonly Uint8Array[]
     at += size
     return whole.subarray(at - size, at)
   })
-}
-
-/** Checks the shape only; whether a key stands behind it shows when a signature is verified. */
-function peerId(value: string): PeerId {
-  if (value.length > maxPeerIdLength || !/^[0-9A-Za-z]+$/.test(value)) {
-    throw malformed('a peer id that is none')
-  }
-  return value as PeerId
-}
-
-function packHybrid(stamp: HybridStamp): bigint {
-  return (BigInt(stamp.ms) << 16n) | BigInt(stamp.counter)
-}
-
-function unpackHybrid(bits: bigint): HybridStamp {
-  return { ms: Number(bits >> 16n), counter: Number(bits & 0xffffn) }
 }

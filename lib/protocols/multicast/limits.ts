@@ -28,6 +28,8 @@ export const multicastLimits = {
   /** Headers in one frame of a baseline. */
   baselineHeaders: 512,
   proofs: 16,
+  /** In all messages of one frame together; a vector's entry has up to 5 of them. */
+  frameFields: 65_536,
   /** What publishers may have waiting for a baseline. */
   waitingPublishes: 1024,
   waitingBytes: 16 * 1024 * 1024,

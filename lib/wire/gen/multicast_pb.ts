@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file multicast.proto.
  */
 export const file_multicast: GenFile = /*@__PURE__*/
-  fileDesc("Cg9tdWx0aWNhc3QucHJvdG8SEXAycGQubXVsdGljYXN0LnYxIj8KCEVudmVsb3BlEg4KBmhlYWRlchgBIAEoDBIRCglzaWduYXR1cmUYAiABKAwSEAoIcGF5bG9hZHMYAyADKAwi8QEKBkhlYWRlchIPCgd2ZXJzaW9uGAEgASgNEg8KB2NsdXN0ZXIYAiABKAwSDQoFZ3JvdXAYAyABKAwSDgoGYXV0aG9yGAQgASgJEg0KBWVwb2NoGAUgASgEEgsKA3NlcRgGIAEoBBINCgVzaXplcxgHIAMoDRIVCg1wYXlsb2Fkc19oYXNoGAggASgMEhAKCHByZXZpb3VzGAkgASgMEg8KB2xhbXBvcnQYCiABKAQSEwoGaHlicmlkGAsgASgGSACIAQESFAoMZGVwZW5kZW5jaWVzGAwgASgMEgsKA29sZBgNIAEoDEIJCgdfaHlicmlkIjEKDFNpZ25lZEhlYWRlchIOCgZoZWFkZXIYASABKAwSEQoJc2lnbmF0dXJlGAIgASgMIscDCgZQYWNrZXQSDQoFZ3JvdXAYASABKAwSLQoHc3VtbWFyeRgCIAEoCzIaLnAycGQubXVsdGljYXN0LnYxLlN1bW1hcnlIABIrCgZ2ZWN0b3IYAyABKAsyGS5wMnBkLm11bHRpY2FzdC52MS5WZWN0b3JIABInCgRwdWxsGAQgASgLMhcucDJwZC5tdWx0aWNhc3QudjEuUHVsbEgAEisKBnN1cHBseRgFIAEoCzIZLnAycGQubXVsdGljYXN0LnYxLlN1cHBseUgAEi0KB2lucXVpcnkYBiABKAsyGi5wMnBkLm11bHRpY2FzdC52MS5JbnF1aXJ5SAASKwoGcHJvb2ZzGAcgASgLMhkucDJwZC5tdWx0aWNhc3QudjEuUHJvb2ZzSAASPgoQYmFzZWxpbmVfcmVxdWVzdBgIIAEoCzIiLnAycGQubXVsdGljYXN0LnYxLkJhc2VsaW5lUmVxdWVzdEgAEi8KCGJhc2VsaW5lGAkgASgLMhsucDJwZC5tdWx0aWNhc3QudjEuQmFzZWxpbmVIABInCgRwdXNoGAogASgLMhcucDJwZC5tdWx0aWNhc3QudjEuUHVzaEgAQgYKBGtpbmQiOAoHU3VtbWFyeRIOCgZkaWdlc3QYASABKAwSDgoGZm9ya2VkGAIgAygMEg0KBXJlcGx5GAMgASgIIkIKBlZlY3RvchIpCgdlbnRyaWVzGAEgAygLMhgucDJwZC5tdWx0aWNhc3QudjEuRW50cnkSDQoFcmVwbHkYAiABKAgiQQoFRW50cnkSDgoGYXV0aG9yGAEgASgMEg0KBWVwb2NoGAIgASgEEgsKA3NlcRgDIAEoBBIMCgRoYXNoGAQgASgGIjwKBFB1bGwSCgoCaWQYASABKAQSKAoGcmFuZ2VzGAIgAygLMhgucDJwZC5tdWx0aWNhc3QudjEuUmFuZ2UiQAoFUmFuZ2USDgoGYXV0aG9yGAEgASgMEg0KBWVwb2NoGAIgASgEEgwKBGZyb20YAyABKAQSCgoCdG8YBCABKAQizQEKBlN1cHBseRIKCgJpZBgBIAEoBBIuCgllbnZlbG9wZXMYAiADKAsyGy5wMnBkLm11bHRpY2FzdC52MS5FbnZlbG9wZRIoCgZmbG9vcnMYAyADKAsyGC5wMnBkLm11bHRpY2FzdC52MS5FbnRyeRIwCgdoZWFkZXJzGAQgAygLMh8ucDJwZC5tdWx0aWNhc3QudjEuU2lnbmVkSGVhZGVyEisKCWRlbGl2ZXJlZBgFIAMoCzIYLnAycGQubXVsdGljYXN0LnYxLkVudHJ5IiMKB0lucXVpcnkSCgoCaWQYASABKAQSDAoEZG90cxgCIAEoDCIyCgZQcm9vZnMSKAoGcHJvb2ZzGAEgAygLMhgucDJwZC5tdWx0aWNhc3QudjEuUHJvb2YiaAoFUHJvb2YSLgoFZmlyc3QYASABKAsyHy5wMnBkLm11bHRpY2FzdC52MS5TaWduZWRIZWFkZXISLwoGc2Vjb25kGAIgASgLMh8ucDJwZC5tdWx0aWNhc3QudjEuU2lnbmVkSGVhZGVyIisKD0Jhc2VsaW5lUmVxdWVzdBIKCgJpZBgBIAEoBBIMCgRkb25lGAIgASgIIsMBCghCYXNlbGluZRIKCgJpZBgBIAEoBBIMCgRub25lGAIgASgIEjAKB2VudHJpZXMYAyADKAsyHy5wMnBkLm11bHRpY2FzdC52MS5TaWduZWRIZWFkZXISMAoIZnJvbnRpZXIYBCADKAsyHi5wMnBkLm11bHRpY2FzdC52MS5Gcm9udGllckRvdBIrCglkZWxpdmVyZWQYBSADKAsyGC5wMnBkLm11bHRpY2FzdC52MS5FbnRyeRIMCgRsYXN0GAYgASgIInEKC0Zyb250aWVyRG90Eg4KBmF1dGhvchgBIAEoDBINCgVlcG9jaBgCIAEoBBILCgNzZXEYAyABKAQSJwoFYmVsb3cYBCADKAsyGC5wMnBkLm11bHRpY2FzdC52MS5FbnRyeRINCgVleGFjdBgFIAEoCCI1CgRQdXNoEi0KCGVudmVsb3BlGAEgASgLMhsucDJwZC5tdWx0aWNhc3QudjEuRW52ZWxvcGUiNQoFUmlkZXISLAoGZ3JvdXBzGAEgAygLMhwucDJwZC5tdWx0aWNhc3QudjEuR3JvdXBUYWlsIkYKCUdyb3VwVGFpbBINCgVncm91cBgBIAEoDBINCgVlcG9jaBgCIAEoBBILCgNzZXEYAyABKAQSDgoGZGlnZXN0GAQgASgMIlsKCkdyb3VwU3RhdGUSDAoEbmFtZRgBIAEoCRINCgViYXNlZBgCIAEoCBIwCghmcm9udGllchgDIAMoCzIeLnAycGQubXVsdGljYXN0LnYxLkZyb250aWVyRG90YgZwcm90bzM");
+  fileDesc("Cg9tdWx0aWNhc3QucHJvdG8SEXAycGQubXVsdGljYXN0LnYxIj8KCEVudmVsb3BlEg4KBmhlYWRlchgBIAEoDBIRCglzaWduYXR1cmUYAiABKAwSEAoIcGF5bG9hZHMYAyADKAwi8QEKBkhlYWRlchIPCgd2ZXJzaW9uGAEgASgNEg8KB2NsdXN0ZXIYAiABKAwSDQoFZ3JvdXAYAyABKAwSDgoGYXV0aG9yGAQgASgJEg0KBWVwb2NoGAUgASgEEgsKA3NlcRgGIAEoBBINCgVzaXplcxgHIAMoDRIVCg1wYXlsb2Fkc19oYXNoGAggASgMEhAKCHByZXZpb3VzGAkgASgMEg8KB2xhbXBvcnQYCiABKAQSEwoGaHlicmlkGAsgASgGSACIAQESFAoMZGVwZW5kZW5jaWVzGAwgASgMEgsKA29sZBgNIAEoDEIJCgdfaHlicmlkIjEKDFNpZ25lZEhlYWRlchIOCgZoZWFkZXIYASABKAwSEQoJc2lnbmF0dXJlGAIgASgMIscDCgZQYWNrZXQSDQoFZ3JvdXAYASABKAwSLQoHc3VtbWFyeRgCIAEoCzIaLnAycGQubXVsdGljYXN0LnYxLlN1bW1hcnlIABIrCgZ2ZWN0b3IYAyABKAsyGS5wMnBkLm11bHRpY2FzdC52MS5WZWN0b3JIABInCgRwdWxsGAQgASgLMhcucDJwZC5tdWx0aWNhc3QudjEuUHVsbEgAEisKBnN1cHBseRgFIAEoCzIZLnAycGQubXVsdGljYXN0LnYxLlN1cHBseUgAEi0KB2lucXVpcnkYBiABKAsyGi5wMnBkLm11bHRpY2FzdC52MS5JbnF1aXJ5SAASKwoGcHJvb2ZzGAcgASgLMhkucDJwZC5tdWx0aWNhc3QudjEuUHJvb2ZzSAASPgoQYmFzZWxpbmVfcmVxdWVzdBgIIAEoCzIiLnAycGQubXVsdGljYXN0LnYxLkJhc2VsaW5lUmVxdWVzdEgAEi8KCGJhc2VsaW5lGAkgASgLMhsucDJwZC5tdWx0aWNhc3QudjEuQmFzZWxpbmVIABInCgRwdXNoGAogASgLMhcucDJwZC5tdWx0aWNhc3QudjEuUHVzaEgAQgYKBGtpbmQiOAoHU3VtbWFyeRIOCgZkaWdlc3QYASABKAwSDgoGZm9ya2VkGAIgAygMEg0KBXJlcGx5GAMgASgIIkIKBlZlY3RvchIpCgdlbnRyaWVzGAEgAygLMhgucDJwZC5tdWx0aWNhc3QudjEuRW50cnkSDQoFcmVwbHkYAiABKAgiQQoFRW50cnkSDgoGYXV0aG9yGAEgASgMEg0KBWVwb2NoGAIgASgEEgsKA3NlcRgDIAEoBBIMCgRoYXNoGAQgASgGIjwKBFB1bGwSCgoCaWQYASABKAQSKAoGcmFuZ2VzGAIgAygLMhgucDJwZC5tdWx0aWNhc3QudjEuUmFuZ2UiQAoFUmFuZ2USDgoGYXV0aG9yGAEgASgMEg0KBWVwb2NoGAIgASgEEgwKBGZyb20YAyABKAQSCgoCdG8YBCABKAQizQEKBlN1cHBseRIKCgJpZBgBIAEoBBIuCgllbnZlbG9wZXMYAiADKAsyGy5wMnBkLm11bHRpY2FzdC52MS5FbnZlbG9wZRIoCgZmbG9vcnMYAyADKAsyGC5wMnBkLm11bHRpY2FzdC52MS5FbnRyeRIwCgdoZWFkZXJzGAQgAygLMh8ucDJwZC5tdWx0aWNhc3QudjEuU2lnbmVkSGVhZGVyEisKCWRlbGl2ZXJlZBgFIAMoCzIYLnAycGQubXVsdGljYXN0LnYxLkVudHJ5IiMKB0lucXVpcnkSCgoCaWQYASABKAQSDAoEZG90cxgCIAEoDCIyCgZQcm9vZnMSKAoGcHJvb2ZzGAEgAygLMhgucDJwZC5tdWx0aWNhc3QudjEuUHJvb2YiaAoFUHJvb2YSLgoFZmlyc3QYASABKAsyHy5wMnBkLm11bHRpY2FzdC52MS5TaWduZWRIZWFkZXISLwoGc2Vjb25kGAIgASgLMh8ucDJwZC5tdWx0aWNhc3QudjEuU2lnbmVkSGVhZGVyIisKD0Jhc2VsaW5lUmVxdWVzdBIKCgJpZBgBIAEoBBIMCgRkb25lGAIgASgIIsMBCghCYXNlbGluZRIKCgJpZBgBIAEoBBIMCgRub25lGAIgASgIEjAKB2VudHJpZXMYAyADKAsyHy5wMnBkLm11bHRpY2FzdC52MS5TaWduZWRIZWFkZXISMAoIZnJvbnRpZXIYBCADKAsyHi5wMnBkLm11bHRpY2FzdC52MS5Gcm9udGllckRvdBIrCglkZWxpdmVyZWQYBSADKAsyGC5wMnBkLm11bHRpY2FzdC52MS5FbnRyeRIMCgRsYXN0GAYgASgIInEKC0Zyb250aWVyRG90Eg4KBmF1dGhvchgBIAEoDBINCgVlcG9jaBgCIAEoBBILCgNzZXEYAyABKAQSJwoFYmVsb3cYBCADKAsyGC5wMnBkLm11bHRpY2FzdC52MS5FbnRyeRINCgVleGFjdBgFIAEoCCI1CgRQdXNoEi0KCGVudmVsb3BlGAEgASgLMhsucDJwZC5tdWx0aWNhc3QudjEuRW52ZWxvcGUiFwoFUmlkZXISDgoGZ3JvdXBzGAEgASgMIlsKCkdyb3VwU3RhdGUSDAoEbmFtZRgBIAEoCRINCgViYXNlZBgCIAEoCBIwCghmcm9udGllchgDIAMoCzIeLnAycGQubXVsdGljYXN0LnYxLkZyb250aWVyRG90YgZwcm90bzM");
 
 /**
  * @generated from message p2pd.multicast.v1.Envelope
@@ -265,7 +265,7 @@ export type Summary = Message<"p2pd.multicast.v1.Summary"> & {
   digest: Uint8Array;
 
   /**
-   * SHA-256, first 8 bytes, of each author that the sender holds a proof of equivocation of.
+   * SHA-256, first 12 bytes, of each author that the sender holds a proof of equivocation of.
    *
    * @generated from field: repeated bytes forked = 2;
    */
@@ -659,9 +659,12 @@ export const PushSchema: GenMessage<Push> = /*@__PURE__*/
  */
 export type Rider = Message<"p2pd.multicast.v1.Rider"> & {
   /**
-   * @generated from field: repeated p2pd.multicast.v1.GroupTail groups = 1;
+   * 44 bytes a group, so that 256 groups fit a rider's 12 KiB: 16 of the id, 7 of
+   * the epoch and 5 of the seq, big-endian, and 16 of the digest.
+   *
+   * @generated from field: bytes groups = 1;
    */
-  groups: GroupTail[];
+  groups: Uint8Array;
 };
 
 /**
@@ -670,38 +673,6 @@ export type Rider = Message<"p2pd.multicast.v1.Rider"> & {
  */
 export const RiderSchema: GenMessage<Rider> = /*@__PURE__*/
   messageDesc(file_multicast, 17);
-
-/**
- * @generated from message p2pd.multicast.v1.GroupTail
- */
-export type GroupTail = Message<"p2pd.multicast.v1.GroupTail"> & {
-  /**
-   * @generated from field: bytes group = 1;
-   */
-  group: Uint8Array;
-
-  /**
-   * @generated from field: uint64 epoch = 2;
-   */
-  epoch: bigint;
-
-  /**
-   * @generated from field: uint64 seq = 3;
-   */
-  seq: bigint;
-
-  /**
-   * @generated from field: bytes digest = 4;
-   */
-  digest: Uint8Array;
-};
-
-/**
- * Describes the message p2pd.multicast.v1.GroupTail.
- * Use `create(GroupTailSchema)` to create a new message.
- */
-export const GroupTailSchema: GenMessage<GroupTail> = /*@__PURE__*/
-  messageDesc(file_multicast, 18);
 
 /**
  * On the disk, a record a group that this peer is in.
@@ -732,5 +703,5 @@ export type GroupState = Message<"p2pd.multicast.v1.GroupState"> & {
  * Use `create(GroupStateSchema)` to create a new message.
  */
 export const GroupStateSchema: GenMessage<GroupState> = /*@__PURE__*/
-  messageDesc(file_multicast, 19);
+  messageDesc(file_multicast, 18);
 
