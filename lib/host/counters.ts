@@ -21,6 +21,12 @@ export interface Counters {
   linksCut: number
   storeWrites: number
   storeFailures: number
+  /** Gossip messages: own ones, and those of others by what was made of them. */
+  readonly gossip: { published: number; accept: number; reject: number; ignore: number }
+  /** Gossip streams that were lost and opened anew. */
+  gossipReopened: number
+  /** Connections closed because gossip would not flow over them. */
+  gossipResets: number
   /** How late the last and the latest timer fired, ms. */
   loopLagMs: number
   loopLagMaxMs: number
@@ -33,6 +39,8 @@ export type DropReason =
   | 'queue-full'
   /** Sent, but the store is behind and the effects wait. */
   | 'store-behind'
+  /** Own gossip, not taken: the peers do not read fast enough. */
+  | 'gossip-full'
   /** Received: a length above the limit, or one that is no length. */
   | 'oversized'
   | 'malformed'
@@ -55,6 +63,7 @@ export function newCounters(): Counters {
       'not-connected': 0,
       'queue-full': 0,
       'store-behind': 0,
+      'gossip-full': 0,
       oversized: 0,
       malformed: 0,
       misbehaved: 0,
@@ -67,6 +76,9 @@ export function newCounters(): Counters {
     linksCut: 0,
     storeWrites: 0,
     storeFailures: 0,
+    gossip: { published: 0, accept: 0, reject: 0, ignore: 0 },
+    gossipReopened: 0,
+    gossipResets: 0,
     loopLagMs: 0,
     loopLagMaxMs: 0,
   }

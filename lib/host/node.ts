@@ -1,6 +1,6 @@
 import './with-resolvers.ts'
 import { type NoiseComponents, noise } from '@chainsafe/libp2p-noise'
-import { identify } from '@libp2p/identify'
+import { type Identify, identify } from '@libp2p/identify'
 import type { ConnectionEncrypter, ConnectionGater, Libp2p } from '@libp2p/interface'
 import { preSharedKey } from '@libp2p/pnet'
 import { tcp } from '@libp2p/tcp'
@@ -8,10 +8,11 @@ import { yamux } from '@libp2p/yamux'
 import type { Datastore } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
 import { withoutPeer } from './addresses.ts'
+import { type GossipService, gossipService } from './gossip-service.ts'
 import type { Identity } from './identity.ts'
 import { listenError } from './listen.ts'
 
-export type Node = Libp2p
+export type Node = Libp2p<{ readonly identify: Identify; readonly gossip: GossipService }>
 
 export interface NodeInit {
   readonly identity: Identity
@@ -42,9 +43,8 @@ const inboundConnectionThreshold = 128
 
 /**
  * Bytes that one stream may have waiting before yamux aborts it (its default is
- * without bound). Links stop at `send()`'s false and stay far below; gossipsub
- * ignores that and never reopens an aborted stream, so there must be room for
- * its bursts: twice the largest bulk frame.
+ * without bound). Links stop at `send()`'s false and stay far below: twice the
+ * largest bulk frame. gossipsub sets its own.
  */
 const maxWriteBufferBytes = 4 * 1024 * 1024
 
@@ -75,7 +75,7 @@ export function createNode(init: NodeInit): Promise<Node> {
     // It would open a stream each 10 s and connection, and by default abort healthy
     // connections on one late answer; membership's probes say more on a stream that is open anyway.
     connectionMonitor: { enabled: false, abortConnectionOnPingFailure: false },
-    services: { identify: identify() },
+    services: { identify: identify(), gossip: gossipService },
     nodeInfo: { name: 'p2pd', version: init.version },
     ...(init.datastore === undefined ? {} : { datastore: init.datastore }),
   })

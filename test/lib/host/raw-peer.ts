@@ -2,11 +2,18 @@ import { gaterOf } from '../../../lib/host/admission.ts'
 import { type ClosedBy, Connections } from '../../../lib/host/connections.ts'
 import { type Counters, newCounters } from '../../../lib/host/counters.ts'
 import { Dialer } from '../../../lib/host/dialer.ts'
+import { Gossip, type Verdict } from '../../../lib/host/gossip.ts'
 import { generateIdentity } from '../../../lib/host/identity.ts'
 import { type LinkProtocol, Links } from '../../../lib/host/links.ts'
 import { settleListen } from '../../../lib/host/listen.ts'
 import { createNode, listen, listeningAddresses, type Node } from '../../../lib/host/node.ts'
 import type { PeerId } from '../../../lib/protocols/core.ts'
+
+export interface Heard {
+  readonly topic: string
+  readonly from: PeerId
+  readonly data: Uint8Array
+}
 
 /** The host layer of one peer without a core: what arrives is collected. */
 export interface RawPeer {
@@ -20,6 +27,11 @@ export interface RawPeer {
   readonly received: { readonly from: PeerId; readonly frame: Uint8Array }[]
   readonly closings: { readonly peer: PeerId; readonly closedBy: ClosedBy }[]
   readonly denied: Set<PeerId>
+  readonly gossip: Gossip
+  /** What was judged, in order. */
+  readonly heard: Heard[]
+  /** The subscriptions that are shown now, as `peer topic`. */
+  readonly shown: Set<string>
   stop(): Promise<void>
 }
 
@@ -29,6 +41,8 @@ export interface RawPeerOptions {
   /** Instead of collecting what arrives. */
   readonly receive?: (peer: RawPeer, from: PeerId, frame: Uint8Array) => void
   readonly listen?: string
+  /** Instead of accepting all gossip. */
+  readonly judge?: (heard: Heard) => Verdict
 }
 
 export const testSecret = new Uint8Array(32).fill(7)
@@ -60,6 +74,26 @@ export async function startRawPeer(options: RawPeerOptions = {}): Promise<RawPee
     changed: (peer) => links.reconcile(peer),
   })
   const links = new Links(node, connections, counters)
+  const heard: Heard[] = []
+  const shown = new Set<string>()
+  const gossip = new Gossip({
+    node,
+    connections,
+    counters,
+    events: {
+      judge: (topic, from, data) => {
+        heard.push({ topic, from, data })
+        return options.judge?.({ topic, from, data }) ?? 'accept'
+      },
+      subscription: (other, topic, subscribed) => {
+        if (subscribed) shown.add(`${other} ${topic}`)
+        else shown.delete(`${other} ${topic}`)
+      },
+      failed: (error) => {
+        throw error
+      },
+    },
+  })
   dialer.start(node, connections)
   connections.start()
   await links.register({
@@ -79,6 +113,7 @@ export async function startRawPeer(options: RawPeerOptions = {}): Promise<RawPee
     dialer.stop()
     connections.stop()
     links.stop()
+    gossip.stop()
     await node.stop()
   }
   const peer: RawPeer = {
@@ -92,6 +127,9 @@ export async function startRawPeer(options: RawPeerOptions = {}): Promise<RawPee
     received,
     closings,
     denied,
+    gossip,
+    heard,
+    shown,
     stop,
   }
   running.push(peer)
