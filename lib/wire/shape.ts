@@ -3,7 +3,7 @@
  *
  * A decoder makes an object of every field that it meets: two bytes on the wire
  * are a hundred in memory, and a frame of 2 MiB holds a million of them. This
- * walk allocates nothing, and refuses what repeats too often, what has too many
+ * walk keeps nothing of what it reads, and refuses what repeats too often, what has too many
  * fields in all, what is of another wire type than the schema's (the decoder
  * would read on in the wrong place) and, where nothing may be added, unknown fields.
  */
