@@ -6,10 +6,11 @@
  * sampling, because the library keeps no more than the smoothed one a member.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { Counters, MemberView } from '../lib/index.ts'
+import type { GroupView } from '../lib/group.ts'
+import type { MemberView } from '../lib/index.ts'
 import { countByStatus } from './control/member-rows.ts'
 import type { MembershipTally } from './membership-tally.ts'
-import type { PeerPort } from './peer-port.ts'
+import type { MulticastCounters, PeerPort } from './peer-port.ts'
 
 export interface MetricsSource {
   /** Undefined while the peer does not run. */
@@ -18,6 +19,8 @@ export interface MetricsSource {
   readonly version: string
   /** Clients of the event stream. */
   watchers(): number
+  /** Clients that read groups. */
+  groupReaders(): number
 }
 
 export interface Metrics {
@@ -35,6 +38,8 @@ export function createMetrics(source: MetricsSource): Metrics {
   addMembership(registry, source)
   addTally(registry, source)
   addTraffic(registry, source)
+  addGroups(registry, source)
+  addMulticast(registry, source)
   addGauge(registry, 'p2pd_build_info', 'What runs here', ['version', 'node'], (set) =>
     set({ version: source.version, node: process.version }, 1),
   )
@@ -108,7 +113,7 @@ function addTraffic(registry: Registry, { peer }: MetricsSource): void {
     name: string,
     help: string,
     label: string | undefined,
-    read: (counters: Counters) => Reading,
+    read: (counters: ReturnType<PeerPort['counters']>) => Reading,
   ) =>
     addCounter(registry, name, help, label, () => {
       const counters = peer()?.counters()
@@ -138,6 +143,45 @@ function addTraffic(registry: Registry, { peer }: MetricsSource): void {
   addGauge(registry, 'p2pd_loop_lag_max_seconds', 'How late the protocol timer ever fired', [], (set) =>
     set({}, (peer()?.counters().loopLagMaxMs ?? 0) / 1000),
   )
+}
+
+/** By group: a peer is in at most 256, and those of others are not shown. */
+function addGroups(registry: Registry, { peer, groupReaders }: MetricsSource): void {
+  const own = (): readonly GroupView[] => (peer()?.groups() ?? []).filter(({ joined }) => joined)
+  const add = (name: string, help: string, read: (group: GroupView) => number) =>
+    addGauge(registry, name, help, ['group'], (set) => {
+      for (const group of own()) set({ group: group.name }, read(group))
+    })
+  add('p2pd_group_members', 'Members of the group, this one included', ({ members }) => members.length)
+  add('p2pd_group_ready', '1 unless what came before is still fetched', ({ ready }) => Number(ready))
+  add('p2pd_group_held_back', 'Messages that wait for others they depend on', ({ heldBack }) => heldBack)
+  add('p2pd_group_log_messages', 'Messages in the log', ({ logMessages }) => logMessages)
+  add('p2pd_group_log_bytes', 'Bytes of the log', ({ logBytes }) => logBytes)
+  addCounter(registry, 'p2pd_group_delivered_total', 'Messages delivered', 'group', () =>
+    Object.fromEntries(own().map(({ name, delivered }) => [name, delivered])),
+  )
+  addGauge(registry, 'p2pd_group_readers', 'Clients that read groups', [], (set) => set({}, groupReaders()))
+  addGauge(registry, 'p2pd_forks', 'Proofs that somebody signed two contents for one message', [], (set) =>
+    set({}, peer()?.forks().length ?? 0),
+  )
+}
+
+function addMulticast(registry: Registry, { peer }: MetricsSource): void {
+  const add = (
+    name: string,
+    help: string,
+    label: string | undefined,
+    read: (counters: MulticastCounters) => Reading,
+  ) =>
+    addCounter(registry, name, help, label, () => {
+      const counters = peer()?.counters().multicast
+      return counters === undefined ? undefined : read(counters)
+    })
+  add('p2pd_messages_published_total', 'Messages published here', undefined, (c) => c.published)
+  add('p2pd_messages_delivered_total', 'Messages delivered here', undefined, (c) => c.delivered)
+  add('p2pd_envelopes_refused_total', 'Envelopes not taken, by reason', 'reason', (c) => c.refused)
+  add('p2pd_envelopes_pulled_total', 'Envelopes that repair fetched', undefined, (c) => c.pulled)
+  add('p2pd_envelopes_served_total', 'Envelopes that repair gave to others', undefined, (c) => c.served)
 }
 
 function sampleRoundTrips(registry: Registry, { peer }: MetricsSource): NodeJS.Timeout {

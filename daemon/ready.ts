@@ -24,7 +24,7 @@ export interface ReadyIo {
 }
 
 export function readyEvent(
-  peer: PeerPort,
+  peer: Pick<PeerPort, 'peerId' | 'name' | 'cluster' | 'addresses'>,
   control: { socketPath: string; url: string | undefined },
 ): ReadyEvent {
   const { peerId, name, cluster, addresses } = peer

@@ -4,6 +4,7 @@ import type { Peer } from '../lib/index.ts'
 import { P2pdError } from '../lib/wire/errors.ts'
 import type { ControlPlane } from './control/control-plane.ts'
 import { type ExitCode, exitCodeOf, exitCodes } from './exit-code.ts'
+import { withGroups } from './groupless.ts'
 import type { MembershipTally } from './membership-tally.ts'
 import type { ServiceNotifier } from './service-notifier.ts'
 import type { Shutdown } from './shutdown.ts'
@@ -32,7 +33,7 @@ export class RunningDaemon {
   async becomeReady(): Promise<void> {
     const { peer, control, shutdown } = this.#init
     await peer.joined({ signal: shutdown.signal })
-    control.serve(peer)
+    control.serve(withGroups(peer))
   }
 
   /** Gives up membership; the daemon ends once the client of this has its answer. */

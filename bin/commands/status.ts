@@ -26,11 +26,37 @@ export function renderStatus(status: StatusAnswer, style: Style): string[] {
     ['members', `${alive} alive, ${suspect} suspect, ${dead} dead, ${left} left`],
     ['health', health(status, style)],
     ['quorum', quorum(status, style)],
+    ['clock', `lamport ${status.clock.lamport}, hybrid ${status.clock.hlc}`],
+    ...labelled(
+      'groups',
+      status.groups.length === 0 ? ['none'] : status.groups.slice(0, shownGroups).map(group),
+    ),
   ]
+  if (status.groups.length > shownGroups) {
+    rows.push(['', `and ${status.groups.length - shownGroups} more: 'p2pd groups' lists them`])
+  }
+  for (const fork of status.forks.slice(0, shownForks)) rows.push(forkRow(fork, style))
+  if (status.forks.length > shownForks) {
+    rows.push(['', { text: `and ${status.forks.length - shownForks} more: see --json`, paint: style.red }])
+  }
   if (status.rolledBack) {
     rows.push(['warning', { text: 'this data directory was restored from a backup', paint: style.yellow }])
   }
   return renderTable(rows)
+}
+
+/** It is to stay one screen. */
+const shownGroups = 8
+const shownForks = 3
+
+function group({ name, members, delivered, heldBack }: StatusAnswer['groups'][number]): string {
+  const waiting = heldBack === 0 ? '' : `, ${heldBack} held back`
+  return `${name}: ${members} ${members === 1 ? 'member' : 'members'}, ${delivered} delivered${waiting}`
+}
+
+function forkRow({ group, sender, epoch, seq }: StatusAnswer['forks'][number], style: Style): Cell[] {
+  const text = `${sender}#${epoch} signed two contents for its message ${seq} in ${group}`
+  return ['fork', { text, paint: style.red }]
 }
 
 function labelled(label: string, values: readonly string[]): Cell[][] {

@@ -13,26 +13,35 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { isAbsolute } from 'node:path'
-import { type Api, routes } from '../control/routes.ts'
+import { type Api, pathOf, type RouteName, routes } from '../control/routes.ts'
 import type {
   AdmissionRequest,
+  ClockAnswer,
+  GroupQuery,
+  GroupsAnswer,
   InviteAnswer,
   InviteRequest,
   JoinAnswer,
   JoinRequest,
   LeaveAnswer,
+  LeaveGroupAnswer,
   MemberRow,
   MembersAnswer,
   MembersQuery,
+  MessageLine,
+  MessagesQuery,
+  NoticeLine,
   PeersAnswer,
   PingAnswer,
   PingRequest,
+  PublishAnswer,
+  PublishRequest,
   StatusAnswer,
 } from '../control/schemas.ts'
 import { controlNotePath, controlSocketPath, fitsSocket } from '../paths.ts'
 import { answeredError, badAnswer, connectionError, notRunning } from './errors.ts'
 import { type Exchange, exchangeChunks, exchangeText } from './http.ts'
-import { SseDecoder } from './sse.ts'
+import { SseDecoder, type SseMessage } from './sse.ts'
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined
@@ -52,12 +61,19 @@ const defaultLimits: ClientLimits = { maxAnswerBytes: 32 * 1024 * 1024 }
 const callTimeoutMs = 10_000
 /** What a call may take beyond the time-out that it asks of the daemon. */
 const marginMs = 5000
+/** A group is joined, which may mean to fetch what came before, and a message waits its turn. */
+const groupTimeoutMs = 45_000
 
 export type MemberStreamEvent =
   /** Always first. */
   | { readonly type: 'snapshot'; readonly snapshot: MembersAnswer }
   /** A row that changed, or is new. */
   | { readonly type: 'member'; readonly member: MemberRow }
+
+/** What a group's stream tells: a delivery, or what else happens to it. */
+export type GroupStreamEvent =
+  | { readonly type: 'message'; readonly message: MessageLine }
+  | { readonly type: 'notice'; readonly notice: NoticeLine }
 
 export class ControlClient {
   readonly dataDir: string
@@ -83,16 +99,61 @@ export class ControlClient {
 
   /** Ends when the daemon ends the stream; a lost connection throws ERR_CONNECTION_LOST. */
   async *memberEvents(options: CallOptions = {}): AsyncGenerator<MemberStreamEvent, void, undefined> {
-    const exchange = this.#exchange('memberEvents', undefined, undefined, options, 'text/event-stream')
-    const decoder = new SseDecoder(this.#limits.maxAnswerBytes)
+    const exchange = this.#exchange('memberEvents', { options, accept: eventStream })
+    for await (const { event, data } of this.#events(exchange, options.signal)) {
+      if (event === 'snapshot') yield { type: 'snapshot', snapshot: parse<MembersAnswer>(data) }
+      else if (event === 'member') yield { type: 'member', member: parse<MemberRow>(data) }
+      else if (event === 'overrun') throw answeredError(200, `{"error":${data}}`)
+    }
+  }
+
+  groups(options: CallOptions = {}): Promise<GroupsAnswer> {
+    return this.#call('groups', undefined, undefined, options)
+  }
+
+  /** Joins the group. Resolves when the message is in the daemon's log and on its way. */
+  publish(group: string, request: PublishRequest, options: CallOptions = {}): Promise<PublishAnswer> {
+    return this.#call('publish', undefined, request, { timeoutMs: groupTimeoutMs, ...options }, { group })
+  }
+
+  /**
+   * Joins the group. Ends when the daemon ends the stream; a lost connection
+   * throws ERR_CONNECTION_LOST. To resume, begin anew after the last message's cursor.
+   */
+  async *messages(
+    group: string,
+    query: MessagesQuery = {},
+    options: CallOptions = {},
+  ): AsyncGenerator<GroupStreamEvent, void, undefined> {
+    const exchange = this.#exchange('messages', {
+      params: { group },
+      query,
+      options: { timeoutMs: groupTimeoutMs, ...options },
+      accept: eventStream,
+    })
+    for await (const { event, data } of this.#events(exchange, options.signal)) {
+      if (event === 'message') yield { type: 'message', message: parse<MessageLine>(data) }
+      else if (event === 'error') throw answeredError(200, `{"error":${data}}`)
+      else yield { type: 'notice', notice: parse<NoticeLine>(data) }
+    }
+  }
+
+  leaveGroup(group: string, options: CallOptions = {}): Promise<LeaveGroupAnswer> {
+    return this.#call('leaveGroup', undefined, {}, options, { group })
+  }
+
+  clock(query: GroupQuery = {}, options: CallOptions = {}): Promise<ClockAnswer> {
+    return this.#call('clock', query, undefined, options)
+  }
+
+  /** The last events of the daemon in a group: JSON lines, in pieces cut anywhere. */
+  async *trace(
+    query: GroupQuery = {},
+    options: CallOptions = {},
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const exchange = this.#exchange('trace', { query, options, accept: 'application/x-ndjson' })
     try {
-      for await (const chunk of exchangeChunks(exchange)) {
-        for (const { event, data } of decoder.push(chunk)) {
-          if (event === 'snapshot') yield { type: 'snapshot', snapshot: parse<MembersAnswer>(data) }
-          else if (event === 'member') yield { type: 'member', member: parse<MemberRow>(data) }
-          else if (event === 'overrun') throw answeredError(200, `{"error":${data}}`)
-        }
-      }
+      yield* exchangeChunks(exchange)
     } catch (error) {
       throw this.#explain(error, options.signal)
     }
@@ -135,7 +196,7 @@ export class ControlClient {
   /** In the text format of Prometheus. */
   async metrics(options: CallOptions = {}): Promise<string> {
     try {
-      return await exchangeText(this.#exchange('metrics', undefined, undefined, options, 'text/plain'))
+      return await exchangeText(this.#exchange('metrics', { options, accept: 'text/plain' }))
     } catch (error) {
       throw this.#explain(error, options.signal)
     }
@@ -154,11 +215,12 @@ export class ControlClient {
 
   async #call<Name extends keyof Api>(
     name: Name,
-    query: Readonly<Record<string, string | undefined>> | undefined,
+    query: Query | undefined,
     body: Api[Name]['body'],
     options: CallOptions,
+    params: Readonly<Record<string, string>> = {},
   ): Promise<Api[Name]['answer']> {
-    const exchange = this.#exchange(name, query, body, options, 'application/json')
+    const exchange = this.#exchange(name, { params, query, body, options, accept: 'application/json' })
     try {
       return parse<Api[Name]['answer']>(await exchangeText(exchange))
     } catch (error) {
@@ -166,18 +228,24 @@ export class ControlClient {
     }
   }
 
-  #exchange(
-    name: keyof typeof routes,
-    query: Readonly<Record<string, string | undefined>> | undefined,
-    body: unknown,
-    options: CallOptions,
-    accept: string,
-  ): Exchange {
-    const { method, path } = routes[name]
+  async *#events(
+    exchange: Exchange,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<SseMessage, void, undefined> {
+    const decoder = new SseDecoder(this.#limits.maxAnswerBytes)
+    try {
+      for await (const chunk of exchangeChunks(exchange)) yield* decoder.push(chunk)
+    } catch (error) {
+      throw this.#explain(error, signal)
+    }
+  }
+
+  #exchange(name: RouteName, { params, query, body, options, accept }: Call): Exchange {
+    const route = routes[name]
     return {
       socketPath: this.#socketPath(),
-      method,
-      path: path + queryString(query),
+      method: route.method,
+      path: pathOf(route, params) + queryString(query),
       body,
       accept,
       timeoutMs: options.timeoutMs ?? callTimeoutMs,
@@ -214,6 +282,18 @@ export class ControlClient {
   }
 }
 
+interface Call {
+  readonly params?: Readonly<Record<string, string>>
+  readonly query?: Query | undefined
+  readonly body?: unknown
+  readonly options: CallOptions
+  readonly accept: string
+}
+
+type Query = Readonly<Record<string, string | undefined>>
+
+const eventStream = 'text/event-stream'
+
 /** The daemon validates what it sends against the schema of this very type. */
 function parse<Answer>(text: string): Answer {
   try {
@@ -228,7 +308,7 @@ function patient(daemonTimeoutMs: number | undefined, options: CallOptions): Cal
   return { ...options, timeoutMs: daemonTimeoutMs + marginMs }
 }
 
-function queryString(query: Readonly<Record<string, string | undefined>> | undefined): string {
+function queryString(query: Query | undefined): string {
   const pairs = Object.entries(query ?? {}).flatMap(([name, value]) =>
     value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
   )

@@ -1,10 +1,14 @@
-/** Each JSON route with the schemas of what it takes and gives. */
+/** Each route with the schemas of what it takes and gives. */
 import type { z } from 'zod'
-import type { Api } from './routes.ts'
+import type { Api, RouteName } from './routes.ts'
 import * as schemas from './schemas.ts'
 
-export interface Exchange {
-  readonly query?: z.ZodType
+export interface Taken {
+  readonly params?: z.ZodObject
+  readonly query?: z.ZodObject
+}
+
+export interface Exchange extends Taken {
   readonly body?: z.ZodType
   readonly answer: z.ZodType
 }
@@ -20,15 +24,29 @@ export const contract = {
   peers: { answer: schemas.peersAnswer },
   allowPeers: { body: schemas.admissionRequest, answer: schemas.peersAnswer },
   denyPeers: { body: schemas.admissionRequest, answer: schemas.peersAnswer },
+  groups: { answer: schemas.groupsAnswer },
+  publish: { params: schemas.groupParams, body: schemas.publishRequest, answer: schemas.publishAnswer },
+  leaveGroup: { params: schemas.groupParams, body: schemas.leaveRequest, answer: schemas.leaveGroupAnswer },
+  clock: { query: schemas.groupQuery, answer: schemas.clockAnswer },
   health: { answer: schemas.healthAnswer },
   ready: { answer: schemas.readyAnswer },
 } as const satisfies Record<keyof Api, Exchange>
+
+/** Routes whose answer is a stream, or no JSON. */
+export const streams = {
+  memberEvents: {},
+  messages: { params: schemas.groupParams, query: schemas.messagesQuery },
+  trace: { query: schemas.groupQuery },
+  metrics: {},
+  openapi: {},
+} as const satisfies Record<Exclude<RouteName, keyof Api>, Taken>
 
 type Contract = typeof contract
 type Parsed<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined
 
 /** What a handler gets: checked, defaults filled in. */
 export interface Request<Name extends keyof Api> {
+  readonly params: Contract[Name] extends { params: infer Params } ? Parsed<Params> : undefined
   readonly query: Contract[Name] extends { query: infer Query } ? Parsed<Query> : undefined
   readonly body: Contract[Name] extends { body: infer Body } ? Parsed<Body> : undefined
   /** Aborts when the client hangs up. */

@@ -10,12 +10,15 @@ import type { MembershipTally } from '../membership-tally.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Environment } from '../paths.ts'
 import type { PeerPort } from '../peer-port.ts'
+import type { ControlService } from './control-service.ts'
 import { readOrMakeToken } from './control-token.ts'
 import { EventFeed } from './event-feed.ts'
+import { explainFailure, internalFailure } from './failure.ts'
 import { createHandlers } from './handlers.ts'
 import type { LoopbackGuard } from './loopback-guard.ts'
 import { toRow, toRows } from './member-rows.ts'
-import { type ControlService, createControlServer } from './server.ts'
+import { MessageFeed } from './message-feed.ts'
+import { createControlServer } from './server.ts'
 import { type ControlSocket, listenOnSocket } from './socket.ts'
 
 export interface ControlPlaneInit {
@@ -41,6 +44,7 @@ export class ControlPlane {
   readonly #init: ControlPlaneInit
   readonly #service: ControlService
   readonly #feed = new EventFeed(() => ({ members: toRows(this.#peer().members()) }))
+  readonly #messages: MessageFeed
   readonly #servers: FastifyInstance[] = []
   #state: State = { type: 'starting' }
   #metrics: Metrics | undefined
@@ -50,6 +54,7 @@ export class ControlPlane {
 
   private constructor(init: ControlPlaneInit) {
     this.#init = init
+    this.#messages = new MessageFeed((error) => explainFailure(error) ?? internalFailure(init.log, error))
     const startedAt = performance.now()
     this.#service = {
       version: init.version,
@@ -62,6 +67,9 @@ export class ControlPlane {
         uptimeMs: () => performance.now() - startedAt,
         leave: init.leave,
       }),
+      peer: () => this.#peer(),
+      serves: () => this.#state.type === 'serving',
+      messages: this.#messages,
       feed: () => {
         this.#peer()
         return this.#feed
@@ -110,6 +118,7 @@ export class ControlPlane {
   async close(): Promise<void> {
     this.#metrics?.stop()
     this.#feed.close()
+    this.#messages.close()
     await Promise.all(this.#servers.map((server) => server.close()))
     await this.#socket?.remove()
   }
@@ -164,6 +173,7 @@ export class ControlPlane {
       tally: this.#init.tally,
       version: this.#init.version,
       watchers: () => this.#feed.readers,
+      groupReaders: () => this.#messages.readers,
     })
     return this.#metrics
   }

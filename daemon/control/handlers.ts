@@ -7,6 +7,7 @@ import { encodeInvite } from '../invite.ts'
 import type { PeerPort } from '../peer-port.ts'
 import type { Handlers } from './contract.ts'
 import { ControlFailure } from './failure.ts'
+import { createGroupHandlers, groupStatus } from './group-handlers.ts'
 import { joinThrough } from './join.ts'
 import { countByStatus, toRows } from './member-rows.ts'
 import { resolvePeer } from './peer-reference.ts'
@@ -64,6 +65,7 @@ export function createHandlers(context: HandlerContext): Handlers {
       for (const id of ids) await peer.admission.deny(id)
       return listPeers(peer)
     },
+    ...createGroupHandlers(() => context.peer()),
     health: () => ({ status: 'ok' }),
     ready: () => {
       context.peer()
@@ -90,6 +92,7 @@ function status(context: HandlerContext): StatusAnswer {
     members: countByStatus(peer.members()),
     // There is no electorate yet: version 0, nobody votes, nothing to reach.
     quorum: { version: 0, voters: [], reachable: false },
+    ...groupStatus(peer),
   }
 }
 

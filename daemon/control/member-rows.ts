@@ -18,6 +18,7 @@ export function toRow(view: MemberView): MemberRow {
     connected: view.connected,
     generation: view.generation,
     version: view.version,
+    groups: [...view.groups],
     detail: view.status === 'joining' || view.status === 'leaving' ? view.status : null,
     reason: view.reason ?? null,
     accusers: [...view.accusers],

@@ -1,15 +1,16 @@
 /** The control API as an OpenAPI 3.1 document, from the schemas that validate its requests. */
 import { z } from 'zod'
-import { contract } from './contract.ts'
+import { contract, streams, type Taken } from './contract.ts'
 import { type Api, type RouteName, routes } from './routes.ts'
-import { errorAnswer, type membersQuery } from './schemas.ts'
+import { errorAnswer } from './schemas.ts'
 
 type Json = Record<string, unknown>
 
 export function openApiDocument(version: string): Json {
   const paths: Record<string, Json> = {}
   for (const name of Object.keys(routes) as RouteName[]) {
-    const { method, path } = routes[name]
+    const { method } = routes[name]
+    const path = routes[name].path.replace(/:(\w+)/g, '{$1}')
     paths[path] = { ...paths[path], [method.toLowerCase()]: operation(name) }
   }
   return {
@@ -31,12 +32,12 @@ export function openApiDocument(version: string): Json {
 function operation(name: RouteName): Json {
   const { summary } = routes[name]
   const exchange = isJsonRoute(name) ? contract[name] : undefined
+  const parameters = parametersOf(name)
   return {
     operationId: name,
     summary,
     security: [{}, { token: [] }],
-    ...(exchange !== undefined && 'query' in exchange ? { parameters: parameters(exchange.query) } : {}),
-    ...(name === 'memberEvents' ? { parameters: [lastEventId] } : {}),
+    ...(parameters.length > 0 ? { parameters } : {}),
     ...(exchange !== undefined && 'body' in exchange
       ? { requestBody: { content: json(inline(exchange.body, 'input')), required: true } }
       : {}),
@@ -52,10 +53,15 @@ const lastEventId: Json = {
   in: 'header',
   required: false,
   schema: { type: 'string' },
-  description: 'The id seen last: the changes since then follow, or a new snapshot when they are gone',
+  description:
+    'The id seen last: what came since then follows. Where that is gone, changes of members begin with a new snapshot, messages end in ERR_CURSOR_UNKNOWN',
 }
 
-const eventKinds = 'Events `snapshot` (Members), `member` (MemberRow), `overrun` (the reader was too slow)'
+const memberEventKinds =
+  'Events `snapshot` (Members), `member` (MemberRow), `overrun` (the reader was too slow)'
+const messageEventKinds =
+  'Events `message` (MessageLine; its `id` is the cursor), `gap`, `history-truncated`, `undeliverable`, ' +
+  '`equivocation` (NoticeLine), `error` (StreamError, the last one)'
 
 function answerContent(name: RouteName): Json {
   if (isJsonRoute(name)) return json(reference(contract[name].answer))
@@ -63,17 +69,30 @@ function answerContent(name: RouteName): Json {
     case 'metrics':
       return { 'text/plain': { schema: { type: 'string' } } }
     case 'memberEvents':
-      return { 'text/event-stream': { schema: { type: 'string', description: eventKinds } } }
+      return { 'text/event-stream': { schema: { type: 'string', description: memberEventKinds } } }
+    case 'messages':
+      return { 'text/event-stream': { schema: { type: 'string', description: messageEventKinds } } }
+    case 'trace':
+      return { 'application/x-ndjson': { schema: { type: 'string', description: 'A TraceLine a line' } } }
     default:
       return json({ type: 'object' })
   }
 }
 
-function parameters(query: typeof membersQuery): Json[] {
-  return Object.entries(query.shape).map(([name, schema]) => ({
+function parametersOf(name: RouteName): Json[] {
+  const { params, query }: Taken = isJsonRoute(name) ? contract[name] : streams[name]
+  return [
+    ...(params === undefined ? [] : described(params, 'path')),
+    ...(query === undefined ? [] : described(query, 'query')),
+    ...(name === 'memberEvents' || name === 'messages' ? [lastEventId] : []),
+  ]
+}
+
+function described(fields: z.ZodObject, place: 'path' | 'query'): Json[] {
+  return Object.entries(fields.shape).map(([name, schema]) => ({
     name,
-    in: 'query',
-    required: !schema.safeParse(undefined).success,
+    in: place,
+    required: place === 'path' || !z.safeParse(schema, undefined).success,
     schema: inline(schema, 'input'),
   }))
 }
@@ -91,7 +110,7 @@ function reference(schema: z.ZodType): Json {
   return id === undefined ? inline(schema, 'output') : { $ref: schemaUri(id) }
 }
 
-function inline(schema: z.ZodType, io: 'input' | 'output'): Json {
+function inline(schema: z.core.$ZodType, io: 'input' | 'output'): Json {
   const { $schema, ...rest } = z.toJSONSchema(schema, { io })
   return rest
 }

@@ -5,24 +5,32 @@
  */
 import type {
   AdmissionRequest,
+  ClockAnswer,
+  GroupParams,
+  GroupQuery,
+  GroupsAnswer,
   HealthAnswer,
   InviteAnswer,
   InviteRequest,
   JoinAnswer,
   JoinRequest,
   LeaveAnswer,
+  LeaveGroupAnswer,
   LeaveRequest,
   MembersAnswer,
   MembersQuery,
   PeersAnswer,
   PingAnswer,
   PingRequest,
+  PublishAnswer,
+  PublishRequest,
   ReadyAnswer,
   StatusAnswer,
 } from './schemas.ts'
 
 export interface Route {
   readonly method: 'GET' | 'POST'
+  /** A segment `:name` stands for any one segment. */
   readonly path: string
   readonly summary: string
 }
@@ -47,6 +55,28 @@ export const routes = {
     summary: 'Let peers in; the first time the list begins',
   },
   denyPeers: { method: 'POST', path: '/v1/peers/deny', summary: 'Keep peers out and cut their connections' },
+  groups: { method: 'GET', path: '/v1/groups', summary: 'Groups that this daemon is in, or sees others in' },
+  publish: {
+    method: 'POST',
+    path: '/v1/groups/:group/messages',
+    summary: 'Multicast a message; joins the group',
+  },
+  messages: {
+    method: 'GET',
+    path: '/v1/groups/:group/messages',
+    summary: 'Server-sent events: deliveries, and what else happens to the stream; joins the group',
+  },
+  leaveGroup: {
+    method: 'POST',
+    path: '/v1/groups/:group/leave',
+    summary: 'Give up membership of a group; its streams end',
+  },
+  clock: { method: 'GET', path: '/v1/clock', summary: 'Logical, vector, hybrid and network time' },
+  trace: {
+    method: 'GET',
+    path: '/v1/trace',
+    summary: "The last events of this daemon's space-time line in a group, a JSON object a line",
+  },
   health: { method: 'GET', path: '/healthz', summary: 'The process answers' },
   ready: { method: 'GET', path: '/readyz', summary: 'Listening, and joined or alone on purpose' },
   metrics: { method: 'GET', path: '/metrics', summary: 'Prometheus, text format' },
@@ -55,7 +85,7 @@ export const routes = {
 
 export type RouteName = keyof typeof routes
 
-/** What a client sends and gets, by route. `memberEvents` and `metrics` are not JSON answers. */
+/** What a client sends and gets, by route; those whose answer is not one JSON object are not here. */
 export interface Api {
   status: { query: undefined; body: undefined; answer: StatusAnswer }
   members: { query: MembersQuery; body: undefined; answer: MembersAnswer }
@@ -67,6 +97,24 @@ export interface Api {
   peers: { query: undefined; body: undefined; answer: PeersAnswer }
   allowPeers: { query: undefined; body: AdmissionRequest; answer: PeersAnswer }
   denyPeers: { query: undefined; body: AdmissionRequest; answer: PeersAnswer }
+  groups: { query: undefined; body: undefined; answer: GroupsAnswer }
+  publish: { params: GroupParams; query: undefined; body: PublishRequest; answer: PublishAnswer }
+  leaveGroup: { params: GroupParams; query: undefined; body: LeaveRequest; answer: LeaveGroupAnswer }
+  clock: { query: GroupQuery; body: undefined; answer: ClockAnswer }
   health: { query: undefined; body: undefined; answer: HealthAnswer }
   ready: { query: undefined; body: undefined; answer: ReadyAnswer }
+}
+
+/** `path` as it stands in a request, without its query. */
+export function matchesPath(route: Route, path: string): boolean {
+  const asked = path.split('/')
+  const known = route.path.split('/')
+  return (
+    known.length === asked.length && known.every((part, at) => part.startsWith(':') || part === asked[at])
+  )
+}
+
+/** The path of a request: each `:name` is replaced. */
+export function pathOf(route: Route, params: Readonly<Record<string, string>> = {}): string {
+  return route.path.replace(/:(\w+)/g, (_whole, name: string) => encodeURIComponent(params[name] ?? ''))
 }

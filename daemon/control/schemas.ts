@@ -4,6 +4,7 @@
  * document. A client imports the types alone, so that it never loads zod.
  */
 import { z } from 'zod'
+import { maxPayloadBytes } from '../payload-limit.ts'
 
 /** Limits of what a request may carry; checked before anything is done with it. */
 export const limits = {
@@ -13,6 +14,11 @@ export const limits = {
   peerRefChars: 128,
   peers: 256,
   pingTimeoutMs: 60_000,
+  /** Longest of a payload: base64 takes 4 characters for 3 bytes. */
+  payloadChars: 4 * Math.ceil(maxPayloadBytes / 3),
+  /** Of a request to publish: the payload, and JSON around it. */
+  publishBodyBytes: 4 * Math.ceil(maxPayloadBytes / 3) + 4096,
+  cursorChars: 256,
 } as const
 
 const peerId = z.string().meta({ description: "libp2p's textual peer id" })
@@ -27,6 +33,23 @@ const peerRef = z
   .meta({ description: 'A peer: id, unique prefix of an id, or unique name' })
 
 const count = z.int().min(0)
+
+/** Names a message in all the cluster. */
+const dot = {
+  sender: peerId,
+  epoch: count.meta({ description: "The sender's life" }),
+  seq: count.meta({ description: '1, 2, 3 … without holes within an epoch' }),
+}
+const lamport = count.meta({ description: 'Logical time' })
+const vector = z
+  .record(z.string(), count)
+  .meta({ description: '`peerId#epoch` to how many of its messages happened before' })
+const hybrid = z
+  .string()
+  .meta({ description: 'Hybrid time: Unix milliseconds, a dot, a counter of 5 digits' })
+const hashes = z.tuple([z.string(), z.string()]).meta({ description: 'Of the two headers, hexadecimal' })
+const fork = z.strictObject({ group: z.string(), ...dot, hashes })
+const encoding = z.enum(['utf8', 'base64'])
 
 export const memberStatus = z.enum(['alive', 'suspect', 'dead', 'left'])
 
@@ -48,6 +71,7 @@ export const memberRow = z
       .enum(['joining', 'leaving'])
       .nullable()
       .meta({ description: '`joining` is shown as alive, `leaving` as left' }),
+    groups: z.array(z.string()).meta({ description: 'Multicast groups that it is in' }),
     reason: z
       .enum(['leaving', 'stopping'])
       .nullable()
@@ -80,6 +104,11 @@ export const statusAnswer = z
     quorum: z
       .strictObject({ version: count, voters: z.array(peerId), reachable: z.boolean() })
       .meta({ description: 'Version 0 and no voters: there is no electorate yet' }),
+    clock: z.strictObject({ lamport: count, hlc: hybrid }),
+    groups: z
+      .array(z.strictObject({ name: z.string(), members: count, delivered: count, heldBack: count }))
+      .meta({ description: 'Those that this daemon is in' }),
+    forks: z.array(fork).meta({ description: 'Proofs that somebody signed two contents for one message' }),
   })
   .meta({ id: 'Status' })
 
@@ -137,6 +166,134 @@ export const admissionRequest = z.strictObject({
   confirm: z.boolean().default(false),
 })
 
+/** Decoded and checked further in `payload.ts`: what is wrong there has codes of its own. */
+export const publishRequest = z.strictObject({
+  data: z.string().meta({ description: 'At most 1 MiB once decoded' }),
+  encoding: encoding.default('utf8').meta({ description: '`base64` as in RFC 4648 §4, with its padding' }),
+})
+export const publishAnswer = z
+  .strictObject({ group: z.string(), ...dot, lamport, vector })
+  .meta({ id: 'Published', description: 'The message is logged here and on its way' })
+
+/** 1 to 64 characters of printable ASCII without space; the library refuses others. */
+export const groupParams = z.strictObject({
+  group: z
+    .string()
+    .meta({ description: '1 to 64 characters of printable ASCII without space, percent-encoded' }),
+})
+
+export const messagesQuery = z.strictObject({
+  from: z
+    .string()
+    .min(1)
+    .max(limits.cursorChars)
+    .default('latest')
+    .meta({ description: "`latest`, `earliest`, or a message's cursor: what follows it" }),
+  order: z
+    .enum(['causal', 'fifo', 'total'])
+    .default('causal')
+    .meta({ description: 'Only `causal` in this version: the others are ERR_ORDER_UNAVAILABLE' }),
+  vector: z.enum(['0', '1']).default('1').meta({ description: '0 leaves the vectors out' }),
+})
+
+/** `event: message`, whose `id:` is the cursor. */
+export const messageLine = z
+  .strictObject({
+    group: z.string(),
+    ...dot,
+    lamport,
+    vector: vector.optional(),
+    vectorExact: z
+      .literal(false)
+      .optional()
+      .meta({ description: 'A part of `vector` lies below what this daemon knows of the group' }),
+    hlc: hybrid.nullable().meta({ description: "Null when the sender's clock could not be trusted" }),
+    index: count.meta({ description: "Position in this daemon's log; contiguous" }),
+    cursor: z.string().meta({ description: 'Resume after this message; valid at this daemon alone' }),
+    data: z.string(),
+    encoding: encoding.meta({ description: '`utf8` whenever the bytes are valid UTF-8' }),
+  })
+  .meta({ id: 'MessageLine' })
+
+const dotRange = z.strictObject({ sender: peerId, epoch: count, from: count, to: count })
+const dotRanges = z.array(dotRange).meta({ description: 'Both ends included' })
+
+/** What is no delivery, as an event of its own type. */
+export const noticeLine = z
+  .discriminatedUnion('event', [
+    z.strictObject({ event: z.literal('gap'), group: z.string(), ranges: dotRanges }),
+    z.strictObject({ event: z.literal('history-truncated'), group: z.string(), ranges: dotRanges }),
+    z.strictObject({ event: z.literal('undeliverable'), group: z.string(), ...dot }),
+    z.strictObject({ event: z.literal('equivocation'), group: z.string(), ...dot, hashes }),
+  ])
+  .meta({ id: 'NoticeLine' })
+
+/** `event: error`, the last one of a stream. */
+export const streamError = z
+  .strictObject({ code: z.string(), message: z.string(), hint: z.string().nullable() })
+  .meta({ id: 'StreamError' })
+
+export const leaveGroupAnswer = z
+  .strictObject({ group: z.string(), left: z.literal(true) })
+  .meta({ id: 'LeftGroup' })
+
+export const groupRow = z
+  .strictObject({
+    name: z.string(),
+    joined: z.boolean().meta({ description: 'This daemon is in it' }),
+    ready: z
+      .boolean()
+      .nullable()
+      .meta({ description: 'False while what came before is fetched; null when not joined' }),
+    members: z.array(peerId).meta({ description: 'The dead and the departed are left out' }),
+    delivered: count.meta({ description: 'Here, since the daemon started' }),
+    heldBack: count.meta({ description: 'Messages that wait for others they depend on' }),
+    logMessages: count,
+    logBytes: count,
+  })
+  .meta({ id: 'GroupRow' })
+export const groupsAnswer = z.strictObject({ groups: z.array(groupRow) }).meta({ id: 'Groups' })
+
+/** Where it is left out, `all`. */
+export const groupQuery = z.strictObject({ group: z.string().default('all') })
+
+export const clockAnswer = z
+  .strictObject({
+    lamport,
+    vector: vector.meta({ description: 'Of all that was delivered here in the group' }),
+    hlc: hybrid,
+    network: z
+      .strictObject({
+        state: z.literal('unsynchronised'),
+        scope: z.literal('internal'),
+        timeline: z.null(),
+        faultsTolerated: z.null(),
+        earliestMs: z.null(),
+        latestMs: z.null(),
+        offsetMs: z.null(),
+        uncertaintyMs: z.null(),
+        peers: z.literal(0),
+      })
+      .meta({ description: 'There is no network time yet' }),
+  })
+  .meta({ id: 'Clock' })
+
+/** One line of the trace. */
+export const traceLine = z
+  .strictObject({
+    group: z.string(),
+    host: peerId,
+    hostEpoch: count.meta({ description: "The host's own life" }),
+    index: count.meta({ description: '1, 2, 3 … a host, life and group' }),
+    kind: z.enum(['publish', 'deliver']),
+    ...dot,
+    time: z.number().meta({ description: 'Unix milliseconds, for people' }),
+    after: z
+      .array(z.string())
+      .meta({ description: "The sender's direct dependencies, as `peerId#epoch:seq`" }),
+  })
+  .meta({ id: 'TraceLine' })
+
 export const healthAnswer = z.strictObject({ status: z.literal('ok') }).meta({ id: 'Health' })
 export const readyAnswer = z.strictObject({ status: z.literal('ready') }).meta({ id: 'Ready' })
 
@@ -175,6 +332,18 @@ export type LeaveAnswer = z.infer<typeof leaveAnswer>
 export type PeerEntry = z.infer<typeof peerEntry>
 export type PeersAnswer = z.infer<typeof peersAnswer>
 export type AdmissionRequest = z.input<typeof admissionRequest>
+export type PublishRequest = z.input<typeof publishRequest>
+export type PublishAnswer = z.infer<typeof publishAnswer>
+export type GroupParams = z.infer<typeof groupParams>
+export type MessagesQuery = z.input<typeof messagesQuery>
+export type MessageLine = z.infer<typeof messageLine>
+export type NoticeLine = z.infer<typeof noticeLine>
+export type StreamError = z.infer<typeof streamError>
+export type LeaveGroupAnswer = z.infer<typeof leaveGroupAnswer>
+export type GroupRow = z.infer<typeof groupRow>
+export type GroupsAnswer = z.infer<typeof groupsAnswer>
+export type GroupQuery = z.input<typeof groupQuery>
+export type ClockAnswer = z.infer<typeof clockAnswer>
 export type HealthAnswer = z.infer<typeof healthAnswer>
 export type ReadyAnswer = z.infer<typeof readyAnswer>
 export type PeerChoice = z.infer<typeof peerChoice>

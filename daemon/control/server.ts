@@ -4,24 +4,22 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import { P2pdError } from '../../lib/wire/errors.ts'
-import { contract, type Exchange, type Handlers } from './contract.ts'
-import type { EventFeed } from './event-feed.ts'
-import { ControlFailure, explainFailure, statusOf, toAnswer } from './failure.ts'
+import { payloadTooLarge } from '../payload-limit.ts'
+import { contract, type Exchange } from './contract.ts'
+import type { ControlService } from './control-service.ts'
+import { discardBody } from './discard.ts'
+import {
+  ControlFailure,
+  explainFailure,
+  internalFailure,
+  isBodyTooLarge,
+  statusOf,
+  toAnswer,
+} from './failure.ts'
 import { assertAllowed, type LoopbackGuard } from './loopback-guard.ts'
-import { openApiDocument } from './openapi.ts'
-import { type Api, type Route, routes } from './routes.ts'
+import { type Api, matchesPath, type Route, routes } from './routes.ts'
 import { limits } from './schemas.ts'
-
-export interface ControlService {
-  readonly handlers: Handlers
-  readonly version: string
-  /** Throws ERR_NOT_READY. */
-  feed(): EventFeed
-  metrics(): Promise<{ readonly contentType: string; readonly text: string }>
-  /** The answer to `leave` is out, or its client is gone. */
-  departed(): void
-  readonly log: Logger
-}
+import { addStreams } from './streams.ts'
 
 /** Open connections a listener; further ones are hung up on. */
 const maxConnections = 256
@@ -38,7 +36,8 @@ export function createControlServer(service: ControlService, guard?: () => Loopb
     exposeHeadRoutes: false,
     requestTimeout: requestTimeoutMs,
     http: { connectionsCheckingInterval: timeoutLookMs, headersTimeout: requestTimeoutMs },
-    routerOptions: { maxParamLength: 128, querystringParser: parseQuery },
+    // As long as the header may be: a name that is too long gets an answer that says so.
+    routerOptions: { maxParamLength: 16 * 1024, querystringParser: parseQuery },
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, _request, reply) => void sendFailure(service.log, error, reply),
   })
@@ -49,7 +48,14 @@ export function createControlServer(service: ControlService, guard?: () => Loopb
     return result.success ? { value: result.data } : { error: badRequest(result.error) }
   })
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
-  app.setErrorHandler((error, _request, reply) => sendFailure(service.log, error, reply))
+  app.setErrorHandler(async (error, request, reply) => {
+    // Nobody is there to be told, and a client that hangs up is no fault.
+    if (reply.raw.destroyed) return reply.hijack()
+    if (!isBodyTooLarge(error)) return sendFailure(service.log, error, reply)
+    await discardBody(request.raw)
+    const isPublish = request.routeOptions.url === routes.publish.path
+    return sendFailure(service.log, isPublish ? payloadTooLarge() : error, reply)
+  })
   app.setNotFoundHandler((request, reply) => sendFailure(service.log, noRoute(request, reply), reply))
   app.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff')
@@ -74,13 +80,16 @@ function addJsonRoute<Name extends keyof Api>(
   app.route({
     method: routes[name].method,
     url: routes[name].path,
+    ...(name === 'publish' ? { bodyLimit: limits.publishBodyBytes } : {}),
     schema: {
+      ...(exchange.params === undefined ? {} : { params: exchange.params }),
       querystring: exchange.query ?? z.strictObject({}),
       ...(exchange.body === undefined ? {} : { body: exchange.body }),
     },
     // The validator compiler above gives exactly what the contract's schemas give.
     handler: (request, reply) =>
       handler({
+        params: request.params,
         query: request.query,
         body: request.body,
         signal: hangUpSignal(reply),
@@ -91,23 +100,6 @@ function addJsonRoute<Name extends keyof Api>(
 
 function left(service: ControlService, reply: FastifyReply): void {
   if (reply.statusCode === 200) service.departed()
-}
-
-function addStreams(app: FastifyInstance, service: ControlService): void {
-  let document: unknown
-  app.get(routes.openapi.path, async () => {
-    document ??= openApiDocument(service.version)
-    return document
-  })
-  app.get(routes.metrics.path, async (_request, reply) => {
-    const { contentType, text } = await service.metrics()
-    return await reply.type(contentType).send(text)
-  })
-  app.get(routes.memberEvents.path, (request, reply) => {
-    const lastEventId = request.headers['last-event-id']
-    service.feed().attach(reply.raw, typeof lastEventId === 'string' ? lastEventId : undefined)
-    reply.hijack()
-  })
 }
 
 function hangUpSignal(reply: FastifyReply): AbortSignal {
@@ -138,7 +130,7 @@ function badRequest(error: z.ZodError): P2pdError {
 function noRoute(request: FastifyRequest, reply: FastifyReply): P2pdError {
   const path = request.url.split('?', 1)[0] ?? ''
   const known: readonly Route[] = Object.values(routes)
-  const methods = known.filter((route) => route.path === path).map(({ method }) => method)
+  const methods = known.filter((route) => matchesPath(route, path)).map(({ method }) => method)
   if (methods.length === 0) {
     return new ControlFailure('ERR_NO_ROUTE', `there is nothing at ${path.slice(0, 128)}`, {
       hint: `GET ${routes.openapi.path} lists every route`,
@@ -149,10 +141,7 @@ function noRoute(request: FastifyRequest, reply: FastifyReply): P2pdError {
 }
 
 function sendFailure(log: Logger, error: unknown, reply: FastifyReply): FastifyReply {
-  const known = explainFailure(error)
-  if (known === undefined) log.error({ err: error }, 'a control request failed')
-  const failure =
-    known ?? new P2pdError('ERR_INTERNAL', 'the daemon failed to answer', { hint: 'its log says why' })
+  const failure = explainFailure(error) ?? internalFailure(log, error)
   if (failure.code === 'ERR_UNAUTHORIZED') reply.header('www-authenticate', 'Bearer')
   return reply.code(statusOf(failure.code)).type('application/json; charset=utf-8').send(toAnswer(failure))
 }

@@ -17,6 +17,7 @@ function memberRow(fields: Partial<MemberRow>): MemberRow {
     incarnation: 1,
     addresses: ['/ip4/192.0.2.1/tcp/4001'],
     tags: {},
+    groups: [],
     rttMs: null,
     since: 0,
     self: false,
@@ -101,6 +102,9 @@ describe('the status screen', () => {
     health: { score: 0, isolated: false },
     members: { alive: 3, suspect: 1, dead: 2, left: 0 },
     quorum: { version: 0, voters: [], reachable: false },
+    clock: { lamport: 12, hlc: '1700000000000.00001' },
+    groups: [{ name: 'all', members: 3, delivered: 40, heldBack: 0 }],
+    forks: [],
   }
 
   it('shows everything on one screen', () => {
@@ -115,6 +119,8 @@ describe('the status screen', () => {
       'members    3 alive, 1 suspect, 2 dead, 0 left',
       'health     well',
       'quorum     none yet',
+      'clock      lamport 12, hybrid 1700000000000.00001',
+      'groups     all: 3 members, 40 delivered',
     ])
   })
 
@@ -127,6 +133,23 @@ describe('the status screen', () => {
     {
       fields: { quorum: { version: 2, voters: [idA, idB], reachable: false } },
       shows: 'quorum     2 voters, version 2, not reachable',
+    },
+    { fields: { groups: [] }, shows: 'groups     none' },
+    {
+      fields: { groups: [{ name: 'g', members: 1, delivered: 2, heldBack: 3 }] },
+      shows: 'groups     g: 1 member, 2 delivered, 3 held back',
+    },
+    {
+      fields: { groups: Array(11).fill({ name: 'g', members: 2, delivered: 0, heldBack: 0 }) },
+      shows: "           and 3 more: 'p2pd groups' lists them",
+    },
+    {
+      fields: { forks: Array(4).fill({ group: 'g', sender: idB, epoch: 1, seq: 2, hashes: ['a', 'b'] }) },
+      shows: `fork       ${idB}#1 signed two contents for its message 2 in g`,
+    },
+    {
+      fields: { forks: Array(4).fill({ group: 'g', sender: idB, epoch: 1, seq: 2, hashes: ['a', 'b'] }) },
+      shows: '           and 1 more: see --json',
     },
   ]
   for (const { fields, shows } of lines) {

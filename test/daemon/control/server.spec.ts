@@ -214,6 +214,19 @@ describe('the control API', () => {
       'p2pd_false_suspicions_total 1',
       'p2pd_frames_dropped_total{reason="malformed"} 0',
       'p2pd_round_trip_seconds_count 1',
+      'p2pd_group_members{group="all"} 1',
+      'p2pd_group_ready{group="all"} 1',
+      'p2pd_group_held_back{group="all"} 1',
+      'p2pd_group_log_messages{group="all"} 0',
+      'p2pd_group_log_bytes{group="all"} 0',
+      'p2pd_group_delivered_total{group="all"} 0',
+      'p2pd_group_readers 0',
+      'p2pd_forks 0',
+      'p2pd_messages_published_total 4',
+      'p2pd_messages_delivered_total 9',
+      'p2pd_envelopes_refused_total{reason="bad-signature"} 3',
+      'p2pd_envelopes_pulled_total 2',
+      'p2pd_envelopes_served_total 1',
       `p2pd_build_info{version="9.9.9",node="${process.version}"} 1`,
     ]) {
       assert.ok(body.includes(`\n${line}\n`), `${line} is missing in ${body}`)
@@ -227,8 +240,24 @@ describe('the control API', () => {
     const document = JSON.parse(body)
     assert.equal(document.openapi, '3.1.0')
     for (const { method, path } of Object.values(routes)) {
-      assert.ok(document.paths[path][method.toLowerCase()], `${method} ${path}`)
+      const described = document.paths[path.replace(':group', '{group}')]
+      assert.ok(described[method.toLowerCase()], `${method} ${path}`)
     }
+    const { parameters } = document.paths['/v1/groups/{group}/messages'].get
+    assert.deepEqual(
+      parameters.map((parameter: { name: string; in: string; required: boolean }) => [
+        parameter.name,
+        parameter.in,
+        parameter.required,
+      ]),
+      [
+        ['group', 'path', true],
+        ['from', 'query', false],
+        ['order', 'query', false],
+        ['vector', 'query', false],
+        ['Last-Event-ID', 'header', false],
+      ],
+    )
     const references = [...body.matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(
       (match) => match[1] ?? '',
     )

@@ -3,6 +3,7 @@ import { ConfirmError } from '../../../lib/host/admission.ts'
 import { newCounters } from '../../../lib/host/counters.ts'
 import type { AdmissionList, MemberView, PeerId } from '../../../lib/index.ts'
 import { P2pdError } from '../../../lib/wire/errors.ts'
+import { FakeGroups } from './fake-groups.ts'
 
 /** Ids that real keys have, so that they pass for whole ones. */
 export const ids = [
@@ -31,7 +32,7 @@ export function view(peer: PeerId, name: string, changes: Partial<MemberView> = 
   }
 }
 
-export class FakePeer implements PeerPort {
+export class FakePeer extends FakeGroups implements PeerPort {
   readonly peerId = ids[0]
   readonly name = 'm0'
   readonly cluster = 'shop'
@@ -83,6 +84,7 @@ export class FakePeer implements PeerPort {
   }
 
   counters() {
-    return { ...newCounters(), framesIn: 42, connections: 1, dials: { connected: 3 } }
+    const multicast = { published: 4, delivered: 9, pulled: 2, served: 1, refused: { 'bad-signature': 3 } }
+    return { ...newCounters(), framesIn: 42, connections: 1, dials: { connected: 3 }, multicast }
   }
 }
