@@ -14,6 +14,12 @@ export const commandModules: Readonly<Record<string, () => Promise<CommandModule
   'p2pd peers allow': () => import('./commands/peers-allow.ts'),
   'p2pd peers deny': () => import('./commands/peers-deny.ts'),
   'p2pd peers list': () => import('./commands/peers-list.ts'),
+  'p2pd pub': () => import('./commands/pub.ts'),
+  'p2pd sub': () => import('./commands/sub.ts'),
+  'p2pd groups': () => import('./commands/groups.ts'),
+  'p2pd groups leave': () => import('./commands/groups-leave.ts'),
+  'p2pd clock': () => import('./commands/clock.ts'),
+  'p2pd trace': () => import('./commands/trace.ts'),
   'p2pd testnet': () => import('./commands/testnet.ts'),
   'p2pd completion': () => import('./commands/completion.ts'),
 }

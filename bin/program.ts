@@ -53,7 +53,8 @@ function buildCommand(
   for (const argument of spec.arguments ?? []) command.addArgument(toArgument(argument))
   for (const option of [...(spec.options ?? []), ...commonOptions]) command.addOption(toOption(option))
   for (const sub of spec.subcommands ?? []) command.addCommand(buildCommand(sub, help, onInvocation))
-  if (spec.subcommands === undefined) command.action(() => onInvocation(toInvocation(spec, command)))
+  if (spec.subcommands === undefined || spec.standsAlone)
+    command.action(() => onInvocation(toInvocation(spec, command)))
   return command
 }
 

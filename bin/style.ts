@@ -29,6 +29,17 @@ export function styleFor(output: Output, env: Environment): Style {
   return output.isTTY && !env.NO_COLOR && env.TERM !== 'dumb' ? coloured : plain
 }
 
+const named: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+
+/** Text of others on one line, with what would steer the terminal spelled out: `\n`, `\x1b`, `\u{202e}`. */
+export function visible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0
+    const hex = code.toString(16)
+    return named[character] ?? (code < 0x100 ? `\\x${hex.padStart(2, '0')}` : `\\u{${hex}}`)
+  })
+}
+
 /** Names and addresses come from other machines: control characters become `?`. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?')

@@ -5,8 +5,8 @@ import { type CommandSpec, commandTable, runSpec } from '../../bin/command-table
 import { renderScript } from '../../bin/commands/completion.ts'
 
 function verbs(spec: CommandSpec, path: string): readonly { spec: CommandSpec; path: string }[] {
-  if (spec.subcommands === undefined) return [{ spec, path }]
-  return spec.subcommands.flatMap((sub) => verbs(sub, `${path} ${sub.name}`))
+  const below = (spec.subcommands ?? []).flatMap((sub) => verbs(sub, `${path} ${sub.name}`))
+  return spec.subcommands === undefined || spec.standsAlone ? [{ spec, path }, ...below] : below
 }
 
 const all = [

@@ -1,0 +1,130 @@
+import { ControlClient } from '../../daemon/client/client.ts'
+import type { MessageLine, MessagesQuery, NoticeLine } from '../../daemon/control/schemas.ts'
+import { P2pdError } from '../../lib/wire/errors.ts'
+import { type Context, printJson, printLine } from '../context.ts'
+import { PeerNames } from '../peer-names.ts'
+import { printable, type Style, styleFor, visible } from '../style.ts'
+
+interface Options {
+  readonly from?: string
+  readonly order?: 'causal'
+  /** False with `--no-vector`. */
+  readonly vector?: boolean
+  readonly count?: number
+}
+
+export async function run(context: Context, args: readonly string[], options: Options): Promise<undefined> {
+  const [group = ''] = args
+  const client = ControlClient.open(context.dataDir)
+  const out = new Printer(context, PeerNames.of(client, context.signal))
+  const most = options.count ?? Number.POSITIVE_INFINITY
+  let delivered = 0
+  let cursor: string | undefined
+  try {
+    for await (const event of client.messages(group, queryOf(context, options), { signal: context.signal })) {
+      if (event.type === 'notice') {
+        await out.notice(event.notice)
+        continue
+      }
+      await out.message(event.message)
+      cursor = event.message.cursor
+      delivered += 1
+      if (delivered >= most) return
+    }
+  } catch (error) {
+    throw isGone(error) ? gone(group, cursor, error) : error
+  }
+  throw gone(group, cursor)
+}
+
+/** People are shown no vectors, so none are asked for. */
+function queryOf(context: Context, { from, order, vector = true }: Options): MessagesQuery {
+  return {
+    ...(from === undefined ? {} : { from }),
+    ...(order === undefined ? {} : { order }),
+    ...(vector && context.json ? {} : { vector: '0' }),
+  }
+}
+
+class Printer {
+  readonly #context: Context
+  readonly #names: PeerNames
+  readonly #style: Style
+
+  constructor(context: Context, names: PeerNames) {
+    this.#context = context
+    this.#names = names
+    this.#style = styleFor(context.stdout, context.env)
+  }
+
+  async message(message: MessageLine): Promise<void> {
+    const { json, stdout } = this.#context
+    if (json) return printJson(stdout, message)
+    printLine(stdout, renderMessage(message, await this.#names.show(message.sender), this.#style))
+  }
+
+  async notice(notice: NoticeLine): Promise<void> {
+    const { json, stdout, stderr } = this.#context
+    if (json) return printJson(stdout, notice)
+    for (const line of await renderNotice(notice, (peerId) => this.#names.show(peerId))) {
+      printLine(stderr, `p2pd: ${line}`)
+    }
+  }
+}
+
+/** One line, whatever the text holds; the line feed that ends most texts is not shown. */
+export function renderMessage({ data, encoding }: MessageLine, sender: string, style: Style): string {
+  const text = encoding === 'utf8' ? visible(data.replace(/\r?\n$/, '')) : style.dim(`base64 ${data}`)
+  return `${style.bold(printable(sender))}  ${text}`
+}
+
+/** A line a range. */
+export async function renderNotice(
+  notice: NoticeLine,
+  nameOf: (peerId: string) => Promise<string>,
+): Promise<string[]> {
+  const message = async (sender: string, epoch: number, what: string): Promise<string> =>
+    `${printable(await nameOf(sender))}'s ${what} of epoch ${epoch} in ${printable(notice.group)}`
+  switch (notice.event) {
+    case 'gap':
+    case 'history-truncated': {
+      const fate = notice.event === 'gap' ? 'missing, and being fetched' : 'lost: nobody has them any more'
+      return await Promise.all(
+        notice.ranges.map(
+          async ({ sender, epoch, from, to }) =>
+            `${notice.event}: ${await message(sender, epoch, `messages ${from} to ${to}`)} are ${fate}`,
+        ),
+      )
+    }
+    case 'undeliverable': {
+      const { sender, epoch, seq } = notice
+      return [
+        `undeliverable: ${await message(sender, epoch, `message ${seq}`)} waits for one that did not come`,
+      ]
+    }
+    case 'equivocation': {
+      const { sender, epoch, seq } = notice
+      return [`equivocation: ${await message(sender, epoch, `message ${seq}`)} was signed with two contents`]
+    }
+    default:
+      return [printable(JSON.stringify(notice))]
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof P2pdError && error.code === 'ERR_CONNECTION_LOST'
+}
+
+function shellWord(text: string): string {
+  return /^[\w.:@/+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+}
+
+/** Also when it ended in good order: whoever reads wants to know where to go on. */
+function gone(group: string, cursor: string | undefined, cause?: unknown): P2pdError {
+  const position = cursor === undefined ? 'nothing had been delivered' : `the last cursor was ${cursor}`
+  const resume = cursor === undefined ? '' : ` --from ${shellWord(cursor)}`
+  return new P2pdError('ERR_CONNECTION_LOST', `the daemon ended; ${position}`, {
+    hint: `go on with: p2pd sub ${shellWord(group)}${resume}`,
+    cause,
+  })
+}
