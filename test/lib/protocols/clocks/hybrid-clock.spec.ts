@@ -65,6 +65,14 @@ describe('the ceiling of a hybrid clock', () => {
     assert.deepEqual(written, [500, 1000, 1500, 2000])
   })
 
+  it('is not lowered by the word that an earlier one is on disk', () => {
+    const clock = new HybridClock()
+    const earlier = clock.stamp(at(start))?.ceiling ?? assert.fail()
+    clock.persisted(clock.stamp(at(start + 600))?.ceiling ?? assert.fail())
+    clock.persisted(earlier)
+    assert.equal(clock.stamp(at(start + 601))?.ceiling, undefined)
+  })
+
   it('holds for all that share the clock: one may still be writing when the next one stamps', () => {
     const clock = new HybridClock()
     clock.persisted(clock.stamp(at(start))?.ceiling ?? assert.fail())
@@ -123,6 +131,12 @@ describe('merging hybrid stamps', () => {
     assert.deepEqual(stamped(clock, at(start + 1)), ahead(501, 8))
     assert.deepEqual(stamped(clock, at(start + 499)), ahead(501, 9))
     assert.deepEqual(stamped(clock, at(start + 500)), ahead(1000, 1))
+  })
+
+  it('holds the highest of a millisecond', () => {
+    const clock = new HybridClock()
+    for (const counter of [3, 9, 5]) clock.merge(ahead(600, counter), a, at(start))
+    assert.deepEqual(stamped(clock, at(start + 100)), ahead(600, 10))
   })
 
   it('measures by what the other members believe, where they have said so', () => {

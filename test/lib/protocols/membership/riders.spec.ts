@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { PeerClock } from '../../../../lib/protocols/clocks/peer-clock.ts'
 import { packetCodec, packetLimits } from '../../../../lib/protocols/membership/codec.ts'
 import { type Rider, riderKinds } from '../../../../lib/protocols/membership/messages.ts'
 import { WireError } from '../../../../lib/wire/errors.ts'
@@ -84,6 +85,27 @@ describe('riders on heartbeats', () => {
     }
   })
 
+  it('bring the clocks of one peer to another', () => {
+    const clock = new PeerClock()
+    for (let i = 0; i < 3; i++) clock.lamport.tick()
+    const { lab, a } = joined({
+      riders: [{ kind: riderKinds.clocks, body: (_, now) => clock.rider(now) }],
+    })
+    lab.receive(a, a.ping([]))
+    const [ack] = lab.sent(a)
+    const other = new Lab()
+    other.start()
+    other.connect(a)
+    assert.ok(ack !== undefined)
+    other.receive(a, { ...ack, generation: a.generation, updates: [] })
+    const heard = new PeerClock()
+    const now = { monotonic: other.now, wall: other.wall }
+    for (const event of other.events()) {
+      if (event.type === 'rider' && event.kind === riderKinds.clocks) heard.heard(event.from, event.body, now)
+    }
+    assert.equal(heard.lamport.value, 3)
+  })
+
   it('arrive with acks as well', () => {
     const { lab, a } = joined()
     const ack = a.ack(1)
@@ -118,6 +140,17 @@ describe('riders on heartbeats', () => {
       assert.throws(() => packetCodec.decode(packetCodec.encode(pingWith(a, riders))), WireError)
     refused(Array(packetLimits.riders + 1).fill({ kind: 1, body: bytes() }))
     refused([{ kind: 1, body: new Uint8Array(packetLimits.riderBytes + 1) }])
+  })
+
+  it('leave a large record to a packet of its own', () => {
+    const full = { kind: 1, body: () => new Uint8Array(packetLimits.riderBytes) }
+    const groups = Array.from({ length: 256 }, (_, i) => `${i}`.padStart(64, 'g'))
+    const { lab } = joined({ riders: [full, full, full, full], groups })
+    const b = new ScriptedPeer('b')
+    lab.connect(b)
+    for (const packet of lab.sent(b)) encodeFrame(packetCodec.encode(packet), maxControlFrameBytes)
+    assert.ok(lab.sent(b).some(({ body }) => body.type === 'ping' && body.riders.length === 4))
+    assert.deepEqual(lab.ownRecord().body.groups, groups.toSorted())
   })
 
   it('wait for the next heartbeat where a large proof leaves them no room', () => {
