@@ -22,8 +22,9 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'daemon/client/': ['daemon/', 'lib/wire/errors.ts'],
   'daemon/': ['daemon/client/', 'plugins/', 'lib/', 'lib/host/', 'lib/protocols/', 'lib/wire/'],
   'testnet/checkers/': [],
+  'testnet/spacetime/': [],
   'testnet/sim/': ['testnet/checkers/', 'lib/protocols/', 'lib/wire/'],
-  'testnet/cluster/': ['testnet/checkers/', 'daemon/client/', 'lib/wire/errors.ts'],
+  'testnet/cluster/': ['testnet/checkers/', 'testnet/spacetime/', 'daemon/client/', 'lib/wire/errors.ts'],
   'testnet/': [
     'testnet/cluster/',
     'testnet/checkers/',
@@ -38,6 +39,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     'testnet/cluster/',
     'testnet/sim/',
     'testnet/checkers/',
+    'testnet/spacetime/',
     'lib/wire/errors.ts',
   ],
   // The simulator's command line, for developers: not shipped, so it may know the mutants.
