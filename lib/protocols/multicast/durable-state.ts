@@ -10,7 +10,7 @@ import { isGroupName } from '../../wire/group-name.ts'
 import { proofToWire, toProof } from './codec.ts'
 import { malformed } from './decoding.ts'
 import { compareDots, groupIdOf, type Sha256 } from './dots.ts'
-import { encodeEnvelope, openEnvelope, openSignedHeader, signedHeaderToWire } from './envelope.ts'
+import { openEnvelope, openSignedHeader, signedHeaderToWire } from './envelope.ts'
 import { frontierDotToWire, toFrontierDot } from './fields.ts'
 import type { AuthorKey, EntryKey, Envelope, FrontierDot, Proof, SignedHeader } from './messages.ts'
 
@@ -19,20 +19,20 @@ export const durableKeys = {
   group: (name: string): string => `group/${name}`,
   /** The last delivered header of one author and epoch. */
   entry: (group: string, entry: EntryKey): string => `entry/${group}/${entry}`,
-  /** An own envelope, by its first seq. */
+  /** An own envelope, as `encodeEnvelope` makes it, by its first seq. */
   own: (group: string, epoch: number, seq: number): string => `own/${group}/${epoch}/${seq}`,
   proof: (group: string, author: AuthorKey): string => `proof/${group}/${author}`,
   clock: 'clock',
 } as const
 
-export interface GroupState {
+export interface GroupRecord {
   readonly name: string
   /** It stands on a baseline: one that returns, not one that is new. */
   readonly based: boolean
   readonly frontier: readonly FrontierDot[]
 }
 
-export interface DurableGroup extends GroupState {
+export interface StoredGroup extends GroupRecord {
   /** 32 hexadecimal digits. */
   readonly id: string
   readonly entries: readonly SignedHeader[]
@@ -41,7 +41,7 @@ export interface DurableGroup extends GroupState {
   readonly proofs: readonly Proof[]
 }
 
-export function encodeGroupState(state: GroupState): Uint8Array {
+export function encodeGroup(state: GroupRecord): Uint8Array {
   return toBinary(
     GroupStateSchema,
     create(GroupStateSchema, {
@@ -52,12 +52,8 @@ export function encodeGroupState(state: GroupState): Uint8Array {
   )
 }
 
-export function encodeEntry(header: SignedHeader): Uint8Array {
+export function encodeHeader(header: SignedHeader): Uint8Array {
   return toBinary(SignedHeaderSchema, create(SignedHeaderSchema, signedHeaderToWire(header)))
-}
-
-export function encodeOwn(envelope: Envelope): Uint8Array {
-  return encodeEnvelope(envelope)
 }
 
 export function encodeProof(proof: Proof): Uint8Array {
@@ -69,7 +65,7 @@ export function encodeProof(proof: Proof): Uint8Array {
  * record was about to be deleted, and is left out. Throws `WireError` ERR_STORE_CORRUPT: a vector
  * that cannot be read must not be taken for an empty one, nor a used dot for a free one.
  */
-export function loadGroups(durable: ReadonlyMap<string, Uint8Array>, sha256: Sha256): DurableGroup[] {
+export function loadGroups(durable: ReadonlyMap<string, Uint8Array>, sha256: Sha256): StoredGroup[] {
   const groups = new Map<string, Loading>()
   for (const [key, value] of durable) {
     if (!key.startsWith('group/')) continue
@@ -87,14 +83,14 @@ export function loadGroups(durable: ReadonlyMap<string, Uint8Array>, sha256: Sha
   return loaded
 }
 
-interface Loading extends GroupState {
+interface Loading extends GroupRecord {
   readonly id: string
   readonly entries: SignedHeader[]
   readonly own: Envelope[]
   readonly proofs: Proof[]
 }
 
-function decodeGroupState(key: string, bytes: Uint8Array): GroupState {
+function decodeGroupState(key: string, bytes: Uint8Array): GroupRecord {
   const state = fromBinary(GroupStateSchema, bytes)
   if (!isGroupName(state.name)) throw malformed('a group name that is none')
   expectKey(key, durableKeys.group(state.name))

@@ -33,7 +33,7 @@ interface Verified {
 }
 
 export class Examiner {
-  /** How many envelopes were not taken, by reason; the core counts its own here too. */
+  /** How many envelopes were not taken, by reason: here, and by the core, which sees more of them. */
   readonly refused: Record<Refusal, number> = {
     malformed: 0,
     'other-cluster': 0,
@@ -57,13 +57,18 @@ export class Examiner {
   /** `group`: the id in whose topic it came. Never throws for what `bytes` hold. */
   examine(group: string, bytes: Uint8Array): Verdict {
     const verdict = this.#judge(group, bytes)
-    if (verdict.type !== 'accept') this.refused[verdict.reason] += 1
+    if (verdict.type !== 'accept') this.count(verdict.reason)
     return verdict
   }
 
   /** Whether the author signed it. What was verified lately is not verified again, whichever way it comes. */
   verify(header: SignedHeader): boolean {
     return this.#verify(header, false)
+  }
+
+  /** One more that was not taken. */
+  count(reason: Refusal): void {
+    this.refused[reason] += 1
   }
 
   #judge(group: string, bytes: Uint8Array): Verdict {
