@@ -25,14 +25,14 @@ export const durableKeys = {
   clock: 'clock',
 } as const
 
-export interface GroupRecord {
+export interface GroupState {
   readonly name: string
   /** It stands on a baseline: one that returns, not one that is new. */
   readonly based: boolean
   readonly frontier: readonly FrontierDot[]
 }
 
-export interface StoredGroup extends GroupRecord {
+export interface DurableGroup extends GroupState {
   /** 32 hexadecimal digits. */
   readonly id: string
   readonly entries: readonly SignedHeader[]
@@ -41,7 +41,7 @@ export interface StoredGroup extends GroupRecord {
   readonly proofs: readonly Proof[]
 }
 
-export function encodeGroup(state: GroupRecord): Uint8Array {
+export function encodeGroupState(state: GroupState): Uint8Array {
   return toBinary(
     GroupStateSchema,
     create(GroupStateSchema, {
@@ -52,7 +52,7 @@ export function encodeGroup(state: GroupRecord): Uint8Array {
   )
 }
 
-export function encodeHeader(header: SignedHeader): Uint8Array {
+export function encodeEntry(header: SignedHeader): Uint8Array {
   return toBinary(SignedHeaderSchema, create(SignedHeaderSchema, signedHeaderToWire(header)))
 }
 
@@ -65,7 +65,7 @@ export function encodeProof(proof: Proof): Uint8Array {
  * record was about to be deleted, and is left out. Throws `WireError` ERR_STORE_CORRUPT: a vector
  * that cannot be read must not be taken for an empty one, nor a used dot for a free one.
  */
-export function loadGroups(durable: ReadonlyMap<string, Uint8Array>, sha256: Sha256): StoredGroup[] {
+export function loadGroups(durable: ReadonlyMap<string, Uint8Array>, sha256: Sha256): DurableGroup[] {
   const groups = new Map<string, Loading>()
   for (const [key, value] of durable) {
     if (!key.startsWith('group/')) continue
@@ -83,14 +83,14 @@ export function loadGroups(durable: ReadonlyMap<string, Uint8Array>, sha256: Sha
   return loaded
 }
 
-interface Loading extends GroupRecord {
+interface Loading extends GroupState {
   readonly id: string
   readonly entries: SignedHeader[]
   readonly own: Envelope[]
   readonly proofs: Proof[]
 }
 
-function decodeGroupState(key: string, bytes: Uint8Array): GroupRecord {
+function decodeGroupState(key: string, bytes: Uint8Array): GroupState {
   const state = fromBinary(GroupStateSchema, bytes)
   if (!isGroupName(state.name)) throw malformed('a group name that is none')
   expectKey(key, durableKeys.group(state.name))
