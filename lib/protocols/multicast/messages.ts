@@ -217,8 +217,6 @@ export type MulticastEvent =
       readonly name: string
       readonly envelope: Envelope
       readonly index: number
-      /** `peerId#epoch` to seq, of this message. */
-      readonly vector: ReadonlyMap<string, number>
     }
   /** ERR_GROUP_LEFT, ERR_WOULD_BLOCK, ERR_LAMPORT_EXHAUSTED. */
   | { readonly type: 'refused'; readonly token: number; readonly code: `ERR_${string}` }

@@ -1,0 +1,108 @@
+/**
+ * Anti-entropy: what nobody asks for, because nobody knows that it exists, shows
+ * when two members compare what they have delivered.
+ *
+ * ```
+ *   A ── summary(digest, forked) ──▶ B
+ *   A ◀── proofs that A lacks ────── B      proofs of equivocation first: they explain differences
+ *   A ◀── vector ─────────────────── B      where the digests differ
+ *   A ── vector ────────────────────▶ B     each pulls what it lacks
+ * ```
+ */
+import type { PeerId } from '../core.ts'
+import type { CausalOrder } from './causal-order.ts'
+import { dotText, entryKey } from './dots.ts'
+import { multicastLimits } from './limits.ts'
+import type { AuthorKey, PacketBody, Proof, VectorEntry } from './messages.ts'
+import type { Repair } from './repair.ts'
+
+export interface AntiEntropyPort {
+  readonly now: () => number
+  readonly send: (to: PeerId, body: PacketBody) => void
+}
+
+/** Peers may not make this one compare more often, ms. */
+const answerIntervalMs = 100
+const hashDigits = 16
+
+export class AntiEntropy {
+  readonly #order: CausalOrder
+  readonly #repair: Repair
+  readonly #port: AntiEntropyPort
+  readonly #answered = new Map<PeerId, number>()
+
+  constructor(order: CausalOrder, repair: Repair, port: AntiEntropyPort) {
+    this.#order = order
+    this.#repair = repair
+    this.#port = port
+  }
+
+  begin(peer: PeerId, reply = false): void {
+    const { delivered, forks } = this.#order
+    this.#port.send(peer, {
+      type: 'summary',
+      digest: delivered.digest,
+      forked: forks.authors().slice(0, multicastLimits.vectorEntries),
+      reply,
+    })
+  }
+
+  summary(from: PeerId, body: Extract<PacketBody, { type: 'summary' }>): void {
+    if (!this.#mayAnswer(from)) return
+    const { forks, delivered } = this.#order
+    const theirs = new Set<AuthorKey>(body.forked)
+    this.sendProofs(
+      from,
+      forks.proofs().filter((proof) => !theirs.has(proof.first.authorKey)),
+    )
+    const lacking = body.forked.some((author) => !forks.isProven(author))
+    if (lacking && !body.reply) this.begin(from, true)
+    if (body.digest !== delivered.digest) this.#sendVector(from, true)
+  }
+
+  sendProofs(to: PeerId, proofs: readonly Proof[]): void {
+    for (let at = 0; at < proofs.length; at += multicastLimits.proofs) {
+      this.#port.send(to, { type: 'proofs', proofs: proofs.slice(at, at + multicastLimits.proofs) })
+    }
+  }
+
+  vector(from: PeerId, body: Extract<PacketBody, { type: 'vector' }>): void {
+    const { delivered, forks } = this.#order
+    for (const entry of body.entries) {
+      if (forks.isOutcast(entry.author)) continue
+      const last = delivered.last(entryKey(entry.author, entry.epoch))
+      const have = last?.last ?? 0
+      if (entry.seq > have) this.#repair.want(entry, from, true)
+      else if (entry.seq === have && last !== undefined && !last.hash.startsWith(entry.hash)) {
+        // Two chains under one name: the header that the other one has proves it.
+        this.#repair.inquire(entry, dotText(entry), from)
+      }
+    }
+    if (body.reply) this.#sendVector(from, false)
+  }
+
+  forget(peer: PeerId): void {
+    this.#answered.delete(peer)
+  }
+
+  #sendVector(to: PeerId, reply: boolean): void {
+    const entries: VectorEntry[] = []
+    for (const header of this.#order.delivered.values()) {
+      if (this.#order.forks.isOutcast(header.authorKey)) continue
+      const { authorKey: author, last: seq, hash } = header
+      entries.push({ author, epoch: header.header.epoch, seq, hash: hash.slice(0, hashDigits) })
+    }
+    const size = multicastLimits.vectorEntries
+    for (let at = 0; at === 0 || at < entries.length; at += size) {
+      // One answer is enough, to the first frame: it holds all that there is.
+      this.#port.send(to, { type: 'vector', entries: entries.slice(at, at + size), reply: reply && at === 0 })
+    }
+  }
+
+  #mayAnswer(peer: PeerId): boolean {
+    const now = this.#port.now()
+    if (now - (this.#answered.get(peer) ?? Number.NEGATIVE_INFINITY) < answerIntervalMs) return false
+    this.#answered.set(peer, now)
+    return true
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * Joining a group that others are in: stand on what a giver has below its log,
+ * copy what its log holds without delivering it, and only then publish: a member
+ * names only dots that it can serve or that are stable.
+ *
+ * The giver's base is causally closed and all of it was delivered there. Where
+ * everybody is joining, or nobody else is seen, this peer stands on nothing, which
+ * is always closed.
+ */
+import type { PeerId } from '../core.ts'
+import type { CausalOrder } from './causal-order.ts'
+import type { MulticastConfig } from './config.ts'
+import { entryKey, parseEntryKey } from './dots.ts'
+import type { Maximal } from './frontier.ts'
+import { multicastLimits } from './limits.ts'
+import type { EntryKey, FrontierDot, PacketBody, SignedHeader, VectorEntry } from './messages.ts'
+import type { Repair } from './repair.ts'
+
+export interface JoiningPort {
+  readonly now: () => number
+  readonly random: () => number
+  readonly send: (to: PeerId, body: PacketBody) => void
+  readonly schedule: (at: number) => void
+  /** Other members of the group that are not dead and have not left; and those of them with a connection. */
+  readonly members: () => readonly PeerId[]
+  readonly reachable: () => readonly PeerId[]
+  readonly verify: (header: SignedHeader) => boolean
+  readonly adopted: (entries: readonly SignedHeader[]) => void
+  readonly ready: () => void
+}
+
+interface Offer {
+  readonly id: number
+  readonly giver: PeerId
+  readonly expiresAt: number
+  readonly entries: SignedHeader[]
+  readonly frontier: FrontierDot[]
+  readonly delivered: VectorEntry[]
+}
+
+/** Authors and epochs that a baseline may name. */
+const maxEntries = 65_536
+
+export class Joining {
+  readonly #order: CausalOrder
+  readonly #repair: Repair
+  readonly #config: MulticastConfig
+  readonly #port: JoiningPort
+  /** Asked in vain in this round. */
+  readonly #tried = new Set<PeerId>()
+  #settledAt: number | undefined
+  #offer: Offer | undefined
+  #giver: { readonly peer: PeerId; readonly id: number } | undefined
+  #ceiling: ReadonlyMap<EntryKey, number> | undefined
+  #ids = 0
+
+  constructor(order: CausalOrder, repair: Repair, config: MulticastConfig, port: JoiningPort) {
+    this.#order = order
+    this.#repair = repair
+    this.#config = config
+    this.#port = port
+  }
+
+  /** Who is in the group is known as far as it can be. */
+  settled(): void {
+    if (this.#settledAt !== undefined) return
+    this.#settledAt = this.#port.now()
+    this.look()
+  }
+
+  /** The members, their connections or the time have changed. */
+  look(): void {
+    if (this.#order.isOpen || this.#settledAt === undefined || this.#ceiling !== undefined) return
+    const now = this.#port.now()
+    if (this.#offer !== undefined) {
+      if (this.#offer.expiresAt > now) return
+      this.#tried.add(this.#offer.giver)
+      this.#offer = undefined
+    }
+    const candidates = this.#port.reachable().filter((peer) => !this.#tried.has(peer))
+    const giver = candidates[Math.floor(this.#port.random() * candidates.length)]
+    if (giver !== undefined) {
+      this.#ask(giver, now)
+      return
+    }
+    // Who is known and cannot be reached yet gets a little longer than who is not known.
+    const unreached = this.#port.members().some((peer) => !this.#tried.has(peer))
+    const { foundAfterMs, baselineTimeoutMs } = this.#config
+    const at = this.#settledAt + (unreached ? baselineTimeoutMs : this.#tried.size > 0 ? 0 : foundAfterMs)
+    if (at > now) this.#port.schedule(at)
+    else this.#open()
+  }
+
+  lost(peer: PeerId): void {
+    if (this.#offer?.giver !== peer) return
+    this.#offer = undefined
+    this.#tried.add(peer)
+    this.look()
+  }
+
+  /** A frame of what was asked for; false when it breaks the rules. */
+  baseline(from: PeerId, body: Extract<PacketBody, { type: 'baseline' }>): boolean {
+    const offer = this.#offer
+    if (offer === undefined || offer.giver !== from || offer.id !== body.id) return true
+    if (body.none) {
+      this.#offer = undefined
+      this.#tried.add(from)
+      this.look()
+      return true
+    }
+    offer.entries.push(...body.entries)
+    offer.frontier.push(...body.frontier)
+    offer.delivered.push(...body.delivered)
+    const fits = offer.entries.length <= maxEntries && offer.delivered.length <= maxEntries
+    if (!fits || !body.entries.every(this.#port.verify) || (body.last && !isWhole(offer))) {
+      this.#offer = undefined
+      this.#tried.add(from)
+      this.look()
+      return false
+    }
+    if (body.last) this.#stand(offer)
+    return true
+  }
+
+  /** Something was copied, or the time has come to look. */
+  progress(): void {
+    const ceiling = this.#ceiling
+    if (ceiling === undefined || this.#order.isOpen) return
+    for (const [entry, seq] of ceiling) {
+      if (this.#order.delivered.seq(entry) < seq) return
+    }
+    const giver = this.#giver
+    if (giver !== undefined)
+      this.#port.send(giver.peer, { type: 'baseline-request', id: giver.id, done: true })
+    this.#open()
+  }
+
+  #ask(giver: PeerId, now: number): void {
+    this.#ids += 1
+    const expiresAt = now + this.#config.baselineTimeoutMs
+    this.#offer = { id: this.#ids, giver, expiresAt, entries: [], frontier: [], delivered: [] }
+    this.#port.send(giver, { type: 'baseline-request', id: this.#ids, done: false })
+    this.#port.schedule(expiresAt)
+  }
+
+  #stand(offer: Offer): void {
+    this.#offer = undefined
+    this.#giver = { peer: offer.giver, id: offer.id }
+    const ceiling = new Map<EntryKey, number>()
+    for (const { author, epoch, seq } of offer.delivered) {
+      // What an outcast wrote is copied where others name it.
+      if (!this.#order.forks.isOutcast(author)) ceiling.set(entryKey(author, epoch), seq)
+    }
+    this.#ceiling = ceiling
+    this.#order.close(ceiling)
+    this.#order.adopt(offer.entries, offer.frontier, this.#port.now())
+    this.#port.adopted(offer.entries)
+    for (const dot of offer.delivered) this.#repair.want(dot, offer.giver, true)
+    this.progress()
+  }
+
+  #open(): void {
+    this.#ceiling = undefined
+    this.#offer = undefined
+    this.#order.open(this.#port.now())
+    this.#port.ready()
+  }
+}
+
+/** Each frontier dot has its header, and nothing delivered lies below the base. */
+function isWhole({ entries, frontier, delivered }: Offer): boolean {
+  const last = new Map(entries.map((header) => [header.entry, header.last]))
+  const has = new Map(delivered.map(({ author, epoch, seq }) => [entryKey(author, epoch), seq]))
+  return (
+    frontier.every(({ author, epoch, seq }) => last.get(entryKey(author, epoch)) === seq) &&
+    entries.every((header) => (has.get(header.entry) ?? 0) >= header.last)
+  )
+}
+
+/** What a giver answers: its base, in frames. */
+export function baselineFrames(order: CausalOrder, id: number): Extract<PacketBody, { type: 'baseline' }>[] {
+  const entries = [...order.log.base.values()]
+  const delivered = [...order.delivered.values()].map((header) => ({
+    author: header.authorKey,
+    epoch: header.header.epoch,
+    seq: header.last,
+    hash: '',
+  }))
+  const frontier = [...order.log.baseFrontier.values()].map(toFrontierDot)
+  const frames: Extract<PacketBody, { type: 'baseline' }>[] = []
+  const { baselineHeaders, vectorEntries } = multicastLimits
+  const size = Math.min(baselineHeaders, vectorEntries)
+  for (let at = 0; at === 0 || at < Math.max(entries.length, delivered.length); at += size) {
+    frames.push({
+      type: 'baseline',
+      id,
+      none: false,
+      entries: entries.slice(at, at + size),
+      delivered: delivered.slice(at, at + size),
+      frontier: [],
+      last: false,
+    })
+  }
+  const end = frames.pop()
+  return end === undefined ? frames : [...frames, { ...end, frontier, last: true }]
+}
+
+export function toFrontierDot({ dot, below, exact }: Maximal): FrontierDot {
+  return { ...dot, below: [...below].map(([entry, seq]) => toEntry(entry, seq)), exact }
+}
+
+function toEntry(entry: EntryKey, seq: number): VectorEntry {
+  return { ...parseEntryKey(entry), seq, hash: '' }
+}

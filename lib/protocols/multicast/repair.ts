@@ -1,0 +1,379 @@
+/**
+ * Repair: what is known to exist and is not here is pulled, by ranges of a log,
+ * over the persistent link: first from whoever named it, then from its author,
+ * then from random members. A jitter before the first pull leaves gossip its
+ * chance; unanswered pulls go on elsewhere, more and more rarely.
+ */
+import type { PeerId } from '../core.ts'
+import type { CausalOrder } from './causal-order.ts'
+import type { MulticastConfig } from './config.ts'
+import { entryKey } from './dots.ts'
+import { multicastLimits } from './limits.ts'
+import type { AuthorKey, DotKey, EntryKey, PacketBody, Range, SignedHeader, VectorEntry } from './messages.ts'
+
+export interface RepairPort {
+  readonly now: () => number
+  readonly random: () => number
+  /** Members of the group with an open connection. */
+  readonly reachable: () => readonly PeerId[]
+  readonly peerOf: (author: AuthorKey) => PeerId | undefined
+  readonly send: (to: PeerId, body: PacketBody) => void
+  /** Wake me then. */
+  readonly schedule: (at: number) => void
+  readonly gap: (ranges: readonly Range[]) => void
+  /** Everybody who can be reached was asked: `server` has it below its log, nobody can serve it. */
+  readonly truncated: (server: PeerId) => void
+}
+
+interface Want {
+  readonly entry: EntryKey
+  readonly author: AuthorKey
+  readonly epoch: number
+  to: number
+  readonly since: number
+  /** When somebody last said that it exists. */
+  toldAt: number
+  nextAt: number
+  attempts: number
+  /** Who may have it, the likeliest first. */
+  hints: PeerId[]
+  /** In this round. */
+  readonly asked: Set<PeerId>
+  readonly answers: Map<PeerId, 'floor' | 'lacks'>
+  pulled: boolean
+  pull: number | undefined
+}
+
+interface Pull {
+  readonly id: number
+  readonly server: PeerId
+  readonly wants: readonly Want[]
+  readonly expiresAt: number
+}
+
+interface Inquiry {
+  readonly dots: Map<string, DotKey>
+  readonly expiresAt: number
+}
+
+/** Logs that may be behind at once; more are found again by anti-entropy. */
+const maxWants = 4096
+const maxHints = 4
+const maxInquiries = 256
+/** Headers that a supply carries besides its envelopes. */
+const maxSupplyHeaders = 512
+
+export class Repair {
+  readonly #order: CausalOrder
+  readonly #config: MulticastConfig
+  readonly #port: RepairPort
+  readonly #wants = new Map<EntryKey, Want>()
+  readonly #pulls = new Map<number, Pull>()
+  readonly #inquiries = new Map<number, Inquiry>()
+  readonly #inquired = new Map<string, number>()
+  #ids = 0
+  pulled = 0
+  served = 0
+
+  constructor(order: CausalOrder, config: MulticastConfig, port: RepairPort) {
+    this.#order = order
+    this.#config = config
+    this.#port = port
+  }
+
+  get wanting(): number {
+    return this.#wants.size
+  }
+
+  /** Messages of this log up to `dot` exist; `hint` may have them. `soon`: no jitter. */
+  want(dot: DotKey, hint: PeerId | undefined, soon = false): void {
+    const entry = entryKey(dot.author, dot.epoch)
+    const now = this.#port.now()
+    if (dot.seq <= this.#order.delivered.seq(entry)) return
+    let want = this.#wants.get(entry)
+    if (want === undefined) {
+      if (this.#wants.size >= maxWants) return
+      const { author, epoch, seq } = dot
+      const nextAt = soon ? now : now + this.#jitter()
+      want = {
+        entry,
+        author,
+        epoch,
+        to: seq,
+        since: now,
+        toldAt: now,
+        nextAt,
+        attempts: 0,
+        hints: [],
+        asked: new Set(),
+        answers: new Map(),
+        pulled: false,
+        pull: undefined,
+      }
+      this.#wants.set(entry, want)
+    }
+    want.to = Math.max(want.to, dot.seq)
+    want.toldAt = now
+    if (hint !== undefined && want.hints[0] !== hint) {
+      want.hints = [hint, ...want.hints.filter((peer) => peer !== hint)].slice(0, maxHints)
+    }
+    if (soon) want.nextAt = Math.min(want.nextAt, now)
+    this.#port.schedule(want.nextAt)
+  }
+
+  /** It was delivered: since when a pull for it was under way, if one was. */
+  delivered(entry: EntryKey, seq: number): number | undefined {
+    const want = this.#wants.get(entry)
+    if (want === undefined) return undefined
+    if (seq >= want.to) this.#wants.delete(entry)
+    return want.pulled ? want.since : undefined
+  }
+
+  /** Asks for the header of a dot, at most once a time-out. */
+  inquire(dot: DotKey, key: string, hint: PeerId | undefined): void {
+    const now = this.#port.now()
+    if ((this.#inquired.get(key) ?? Number.NEGATIVE_INFINITY) > now - this.#config.pullTimeoutMs) return
+    if (this.#inquired.size > 4 * maxInquiries) this.#inquired.clear()
+    this.#inquired.set(key, now)
+    const reachable = this.#port.reachable()
+    const server = hint !== undefined && reachable.includes(hint) ? hint : this.#pick(reachable)
+    if (server === undefined) return
+    const id = this.#nextId()
+    if (this.#inquiries.size >= maxInquiries) {
+      const [oldest] = this.#inquiries.keys()
+      if (oldest !== undefined) this.#inquiries.delete(oldest)
+    }
+    this.#inquiries.set(id, { dots: new Map([[key, dot]]), expiresAt: now + this.#config.pullBackoffMaxMs })
+    this.#port.send(server, { type: 'inquiry', id, dots: [dot] })
+  }
+
+  /** Asks for what is due. */
+  run(): void {
+    const now = this.#port.now()
+    this.#expire(now)
+    const batches = new Map<PeerId, Want[]>()
+    for (const want of [...this.#wants.values()]) {
+      if (want.pull !== undefined || want.nextAt > now) continue
+      const server = this.#serverFor(want, now)
+      if (server === undefined) continue
+      const batch = batches.get(server) ?? []
+      batch.push(want)
+      batches.set(server, batch)
+    }
+    const gaps: Range[] = []
+    for (const [server, wants] of batches) this.#ask(server, wants, now, gaps)
+    if (gaps.length > 0) this.#port.gap(gaps)
+    this.#arm()
+  }
+
+  /** Somebody is there who was not: what was asked in vain is asked again. */
+  reached(peer: PeerId): void {
+    const now = this.#port.now()
+    for (const want of this.#wants.values()) {
+      want.asked.delete(peer)
+      want.answers.delete(peer)
+      if (want.pull === undefined) want.nextAt = Math.min(want.nextAt, now + this.#jitter())
+    }
+    this.#arm()
+  }
+
+  lost(peer: PeerId): void {
+    for (const pull of [...this.#pulls.values()]) if (pull.server === peer) this.#end(pull, peer)
+    this.#arm()
+  }
+
+  /** Whose answer `id` is; undefined when it was not asked for. */
+  answers(from: PeerId, id: number): { readonly dots: ReadonlyMap<string, DotKey> | undefined } | undefined {
+    const pull = this.#pulls.get(id)
+    if (pull?.server === from) return { dots: undefined }
+    const inquiry = this.#inquiries.get(id)
+    if (inquiry === undefined) return undefined
+    this.#inquiries.delete(id)
+    return { dots: inquiry.dots }
+  }
+
+  /** After what it brought was taken. `brought`: the logs of which it brought something. */
+  supplied(
+    id: number,
+    brought: ReadonlySet<EntryKey>,
+    floors: readonly VectorEntry[],
+    delivered: readonly VectorEntry[],
+  ): void {
+    const pull = this.#pulls.get(id)
+    if (pull === undefined) return
+    this.#pulls.delete(id)
+    const now = this.#port.now()
+    const floorOf = new Map(floors.map((entry) => [entryKey(entry.author, entry.epoch), entry.seq]))
+    const hasOf = new Map(delivered.map((entry) => [entryKey(entry.author, entry.epoch), entry.seq]))
+    for (const want of pull.wants) {
+      want.pull = undefined
+      want.nextAt = now
+      const next = this.#order.delivered.seq(want.entry) + 1
+      if (brought.has(want.entry)) {
+        // The rest is where this came from.
+        want.asked.delete(pull.server)
+        want.hints = [pull.server, ...want.hints.filter((peer) => peer !== pull.server)].slice(0, maxHints)
+        want.attempts = 0
+      } else if ((floorOf.get(want.entry) ?? 0) >= next) want.answers.set(pull.server, 'floor')
+      else if ((hasOf.get(want.entry) ?? 0) < next) want.answers.set(pull.server, 'lacks')
+    }
+    this.run()
+  }
+
+  /** What a peer asks for, in one answer. */
+  serve(to: PeerId, id: number, ranges: readonly Range[]): void {
+    const { log, delivered } = this.#order
+    const open = this.#order.isOpen
+    const envelopes = open
+      ? log.serve(ranges, { envelopes: multicastLimits.supplyEnvelopes, bytes: multicastLimits.supplyBytes })
+      : []
+    this.served += envelopes.length
+    const floors: VectorEntry[] = []
+    const has: VectorEntry[] = []
+    for (const { author, epoch } of open ? ranges : []) {
+      const entry = entryKey(author, epoch)
+      floors.push({ author, epoch, seq: log.floor(entry), hash: '' })
+      has.push({ author, epoch, seq: delivered.seq(entry), hash: '' })
+    }
+    this.#port.send(to, {
+      type: 'supply',
+      id,
+      envelopes,
+      headers: this.#namedBelow(envelopes),
+      floors: floors.filter(({ seq }) => seq > 0),
+      delivered: has.filter(({ seq }) => seq > 0),
+    })
+  }
+
+  answerInquiry(to: PeerId, id: number, dots: readonly DotKey[]): void {
+    const headers = dots.flatMap((dot) => this.#order.log.header(dot) ?? [])
+    this.#port.send(to, { type: 'supply', id, envelopes: [], headers, floors: [], delivered: [] })
+  }
+
+  /** Headers that these name and that whoever is behind may not have: they lie below the log. */
+  #namedBelow(envelopes: readonly SignedHeader[]): SignedHeader[] {
+    const headers = new Map<string, SignedHeader>()
+    for (const { header } of envelopes) {
+      for (const dot of header.old === undefined
+        ? header.dependencies
+        : [header.old, ...header.dependencies]) {
+        if (this.#order.log.find(entryKey(dot.author, dot.epoch), dot.seq) !== undefined) continue
+        const named = this.#order.log.header(dot)
+        if (named !== undefined) headers.set(named.hash, named)
+        if (headers.size >= maxSupplyHeaders) return [...headers.values()]
+      }
+    }
+    return [...headers.values()]
+  }
+
+  #serverFor(want: Want, now: number): PeerId | undefined {
+    const have = this.#order.delivered.seq(want.entry)
+    if (want.to <= have || now - want.toldAt > this.#config.holdBackMs) {
+      this.#wants.delete(want.entry)
+      return undefined
+    }
+    if (this.#missing(want).length === 0) {
+      // All of it is held and waits for something else.
+      want.nextAt = now + this.#config.pullDelayMaxMs
+      return undefined
+    }
+    const reachable = this.#port.reachable()
+    const author = this.#port.peerOf(want.author)
+    const preferred = [...want.hints, ...(author === undefined ? [] : [author])]
+    const fresh = (peer: PeerId): boolean => !want.asked.has(peer)
+    const server =
+      preferred.find((peer) => fresh(peer) && reachable.includes(peer)) ?? this.#pick(reachable.filter(fresh))
+    if (server === undefined) this.#roundOver(want, reachable, now)
+    else if (this.#busy(server)) want.nextAt = now + this.#config.pullDelayMinMs
+    else return server
+    return undefined
+  }
+
+  /** Everybody was asked: later again, unless all say that it is gone. */
+  #roundOver(want: Want, reachable: readonly PeerId[], now: number): void {
+    const answered = reachable.length > 0 && reachable.every((peer) => want.answers.has(peer))
+    const server = reachable.find((peer) => want.answers.get(peer) === 'floor')
+    if (answered && server !== undefined && now - want.since >= this.#config.truncateAfterMs) {
+      this.#port.truncated(server)
+    }
+    want.asked.clear()
+    want.answers.clear()
+    const { pullTimeoutMs, pullBackoffMaxMs } = this.#config
+    want.nextAt =
+      now + Math.min(pullBackoffMaxMs, pullTimeoutMs * 2 ** want.attempts) * (0.5 + this.#port.random())
+    want.attempts = Math.min(16, want.attempts + 1)
+  }
+
+  #ask(server: PeerId, wants: readonly Want[], now: number, gaps: Range[]): void {
+    const ranges: Range[] = []
+    const taken: Want[] = []
+    for (const want of wants) {
+      const missing = this.#missing(want)
+      if (ranges.length + missing.length > multicastLimits.ranges) {
+        want.nextAt = now + this.#config.pullDelayMinMs
+        continue
+      }
+      ranges.push(...missing)
+      taken.push(want)
+      if (!want.pulled) gaps.push(...missing)
+      want.pulled = true
+    }
+    const id = this.#nextId()
+    for (const want of taken) {
+      want.pull = id
+      want.asked.add(server)
+    }
+    this.pulled += 1
+    this.#pulls.set(id, { id, server, wants: taken, expiresAt: now + this.#config.pullTimeoutMs })
+    this.#port.send(server, { type: 'pull', id, ranges })
+  }
+
+  /** No further than what may be held of one author. */
+  #missing(want: Want): Range[] {
+    const have = this.#order.delivered.seq(want.entry)
+    const to = Math.min(want.to, have + multicastLimits.aheadPerAuthor)
+    return this.#order.heldBack.missing(want.author, want.epoch, want.entry, have, to).slice(0, 16)
+  }
+
+  #expire(now: number): void {
+    for (const pull of [...this.#pulls.values()]) if (pull.expiresAt <= now) this.#end(pull, undefined)
+    for (const [id, inquiry] of this.#inquiries) if (inquiry.expiresAt <= now) this.#inquiries.delete(id)
+  }
+
+  /** No answer came. */
+  #end(pull: Pull, gone: PeerId | undefined): void {
+    this.#pulls.delete(pull.id)
+    for (const want of pull.wants) {
+      want.pull = undefined
+      want.nextAt = this.#port.now()
+      if (gone !== undefined) want.hints = want.hints.filter((peer) => peer !== gone)
+    }
+  }
+
+  #arm(): void {
+    let at = Number.POSITIVE_INFINITY
+    for (const want of this.#wants.values()) if (want.pull === undefined) at = Math.min(at, want.nextAt)
+    for (const pull of this.#pulls.values()) at = Math.min(at, pull.expiresAt)
+    if (at !== Number.POSITIVE_INFINITY) this.#port.schedule(Math.max(at, this.#port.now() + 1))
+  }
+
+  #busy(server: PeerId): boolean {
+    let count = 0
+    for (const pull of this.#pulls.values()) if (pull.server === server) count += 1
+    return count >= this.#config.pullsPerServer
+  }
+
+  #pick(peers: readonly PeerId[]): PeerId | undefined {
+    return peers[Math.floor(this.#port.random() * peers.length)]
+  }
+
+  #jitter(): number {
+    const { pullDelayMinMs, pullDelayMaxMs } = this.#config
+    return pullDelayMinMs + this.#port.random() * (pullDelayMaxMs - pullDelayMinMs)
+  }
+
+  #nextId(): number {
+    this.#ids += 1
+    return this.#ids
+  }
+}
