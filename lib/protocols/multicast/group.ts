@@ -9,7 +9,13 @@ import { AntiEntropy } from './anti-entropy.ts'
 import { CausalOrder, dotOf, predecessorOf } from './causal-order.ts'
 import type { Directory } from './directory.ts'
 import { dotText, entryKey } from './dots.ts'
-import { durableKeys, encodeGroup, encodeHeader, encodeProof, type StoredGroup } from './durable-state.ts'
+import {
+  type DurableGroup,
+  durableKeys,
+  encodeEntry,
+  encodeGroupState,
+  encodeProof,
+} from './durable-state.ts'
 import { encodeEnvelope, sealEnvelope } from './envelope.ts'
 import type { Examiner } from './examiner.ts'
 import { contradict } from './forks.ts'
@@ -179,7 +185,7 @@ export class Group {
   }
 
   /** Returns with what its disk holds. */
-  restore(stored: StoredGroup): void {
+  restore(stored: DurableGroup): void {
     if (!stored.based) {
       // It went down while it was joining: what it had copied is worth nothing without the rest.
       for (const { entry } of stored.entries) this.#turn.persist(durableKeys.entry(this.id, entry), undefined)
@@ -509,7 +515,7 @@ export class Group {
   #onDelivered(item: LogItem): void {
     const { envelope } = item
     const { header, entry } = envelope
-    this.#turn.persist(durableKeys.entry(this.id, entry), encodeHeader(envelope))
+    this.#turn.persist(durableKeys.entry(this.id, entry), encodeEntry(envelope))
     if (this.#publishing !== undefined) {
       const key = durableKeys.own(this.id, header.epoch, header.seq)
       this.#turn.persist(key, encodeEnvelope(envelope))
@@ -756,13 +762,13 @@ export class Group {
 
   #persistGroup(based: boolean): void {
     const frontier = [...this.order.frontier.values()].map(toFrontierDot)
-    this.#turn.persist(durableKeys.group(this.name), encodeGroup({ name: this.name, based, frontier }))
+    this.#turn.persist(durableKeys.group(this.name), encodeGroupState({ name: this.name, based, frontier }))
   }
 
   #persistAll(entries: readonly SignedHeader[]): void {
     for (const header of entries) {
       this.#directory.author(header.header.author)
-      this.#turn.persist(durableKeys.entry(this.id, header.entry), encodeHeader(header))
+      this.#turn.persist(durableKeys.entry(this.id, header.entry), encodeEntry(header))
     }
   }
 
