@@ -15,9 +15,16 @@ export class PeerNames {
     this.#look = look
   }
 
-  /** Asks the daemon when it is first needed. */
+  /** Asks the daemon when it is first needed; where that fails, ids do. */
   static of(client: ControlClient, signal: AbortSignal): PeerNames {
-    return new PeerNames(async () => (await client.members({}, { signal })).members)
+    return new PeerNames(async () => {
+      try {
+        return (await client.members({}, { signal })).members
+      } catch {
+        signal.throwIfAborted()
+        return []
+      }
+    })
   }
 
   /** The name, or the beginning of the id: a valid PEER either way. */
@@ -28,9 +35,11 @@ export class PeerNames {
 
   async #refresh(): Promise<void> {
     const peers = await this.#look()
+    this.#lookedAt = performance.now()
+    // Whoever has left the table since keeps the name that it had.
+    if (peers.length === 0) return
     this.#shown = uniqueNames(peers)
     this.#all = peers.map(({ peerId }) => peerId)
-    this.#lookedAt = performance.now()
   }
 }
 
