@@ -273,9 +273,16 @@ export const commandTable: readonly CommandSpec[] = [
     summary: 'the space-time trace: what was published and delivered here, and after what',
     examples: [
       ['p2pd trace > m1.jsonl', 'the last 10,000 events in all, an object a line'],
-      ['p2pd trace --group orders', 'those of another group'],
+      [
+        'p2pd trace --shiviz m1.jsonl m2.jsonl > log.txt',
+        'traces of several daemons as a diagram for ShiViz',
+      ],
     ],
-    options: [{ flags: '-g, --group <group>', summary: 'which group (default all)' }],
+    arguments: [{ name: '[file...]', summary: 'traces to read instead of asking the daemon: JSON lines' }],
+    options: [
+      { flags: '-g, --group <group>', summary: 'which group (default all; of files, whichever they hold)' },
+      { flags: '--shiviz', summary: 'as a log for ShiViz: every event with its vector clock' },
+    ],
   },
   {
     name: 'testnet',

@@ -31,6 +31,7 @@ const byCode: Readonly<Record<string, ExitCode>> = {
   ERR_UNKNOWN_PEER: exitCodes.usage,
   ERR_UNKNOWN_SCENARIO: exitCodes.usage,
   ERR_SCENARIO: exitCodes.usage,
+  ERR_TRACE: exitCodes.usage,
   ERR_BAD_GROUP: exitCodes.usage,
   ERR_BAD_CURSOR: exitCodes.usage,
   ERR_ORDER_UNAVAILABLE: exitCodes.usage,

@@ -287,7 +287,7 @@ export const traceLine = z
     index: count.meta({ description: '1, 2, 3 … a host, life and group' }),
     kind: z.enum(['publish', 'deliver']),
     ...dot,
-    time: z.number().meta({ description: 'Unix milliseconds, for people' }),
+    time: z.int().meta({ description: 'Unix milliseconds, for people' }),
     after: z
       .array(z.string())
       .meta({ description: "The sender's direct dependencies, as `peerId#epoch:seq`" }),

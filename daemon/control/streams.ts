@@ -66,7 +66,7 @@ function addTrace(app: FastifyInstance, service: ControlService): void {
 /** A stream, because events may name a thousand dependencies each. */
 function* traceLines(events: readonly TraceEvent[]): Generator<string> {
   for (const { group, host, hostEpoch, index, kind, sender, epoch, seq, time, after } of events) {
-    const line = { group, host, hostEpoch, index, kind, sender, epoch, seq, time, after }
+    const line = { group, host, hostEpoch, index, kind, sender, epoch, seq, time: Math.trunc(time), after }
     yield `${JSON.stringify(line)}\n`
   }
 }

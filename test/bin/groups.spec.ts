@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
+import { join } from 'node:path'
 import { renderClock } from '../../bin/commands/clock.ts'
 import { renderGroups } from '../../bin/commands/groups.ts'
 import { run as pub } from '../../bin/commands/pub.ts'
@@ -13,7 +15,7 @@ import { openControl, type TestControl } from '../daemon/support/control.ts'
 import { author, type FakeGroup } from '../daemon/support/fake-groups.ts'
 import { ids } from '../daemon/support/fake-peer.ts'
 import { eventually } from '../support/eventually.ts'
-import { removeTempDirs } from '../support/temp-dir.ts'
+import { removeTempDirs, tempDir } from '../support/temp-dir.ts'
 import { type CliOptions, type CliResult, runCli } from './run-cli.ts'
 
 describe('a command about groups', () => {
@@ -311,6 +313,63 @@ describe('a command about groups', () => {
       control.peer.events,
     )
     assert.equal((await ask(['trace', '--group', 'other'])).stdout, '')
+    const drawn = await ask(['trace', '--shiviz'])
+    assert.match(drawn.stdout, /^m0 \{.*"m0":1.*\}\ndeliver m1#7:1$/m)
+  })
+})
+
+describe('the trace of several daemons', () => {
+  const [m1, m2] = ids
+  const event = (host: string, index: number, kind: 'publish' | 'deliver', sender: string, seq: number) =>
+    JSON.stringify({
+      ...{ group: 'g', host, hostEpoch: 1, index, kind, sender, epoch: 1, seq, time: index },
+      after: seq === 1 && sender === m2 ? [`${m1}#1:1`] : [],
+    })
+  const first = [event(m1, 1, 'publish', m1, 1), event(m1, 2, 'deliver', m2, 1)]
+  const second = [event(m2, 1, 'deliver', m1, 1), event(m2, 2, 'publish', m2, 1)]
+  let files: string[]
+
+  beforeEach(async () => {
+    const folder = await tempDir()
+    files = [join(folder, 'm1.jsonl'), join(folder, 'm2.jsonl'), join(folder, 'wrong')]
+    for (const [at, text] of [first.join('\n'), second.join('\n'), '{"group":"g"}'].entries()) {
+      await writeFile(files[at] ?? '', `${text}\n`)
+    }
+  })
+  afterEach(removeTempDirs)
+
+  it('is drawn for ShiViz without a daemon', async () => {
+    const { exitCode, stdout, stderr } = await runCli(['trace', '--shiviz', ...files.slice(0, 2)])
+    assert.equal(exitCode, 0, stderr)
+    const [pattern, delimiter, ...lines] = stdout.split('\n')
+    assert.equal(pattern, '(?<host>\\S*) (?<clock>{.*})\\n(?<event>.*)')
+    assert.equal(delimiter, '')
+    assert.ok(lines.includes(`${m1} {"${m1}":2,"${m2}":2}`), stdout)
+    const { shiviz } = JSON.parse(
+      (await runCli(['trace', '--shiviz', '--json', ...files.slice(0, 2)])).stdout,
+    )
+    assert.equal(shiviz, stdout)
+  })
+
+  it('is joined to one, of the group that is asked for', async () => {
+    const { stdout } = await runCli(['trace', ...files.slice(0, 2)])
+    assert.deepEqual(
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+      [...first, ...second].map((line) => JSON.parse(line)),
+    )
+    assert.equal((await runCli(['trace', '-g', 'other', ...files.slice(0, 2)])).stdout, '')
+  })
+
+  it('is refused when it is none', async () => {
+    const { exitCode, stdout, stderr } = await runCli(['trace', '--shiviz', ...files])
+    assert.deepEqual([exitCode, stdout], [2, ''])
+    assert.match(stderr, /^p2pd: ERR_TRACE: \S+\/wrong: line 1 has no 'kind' [^\n]+; hint: [^\n]+\n$/)
+    const missing = await runCli(['trace', '/nonexistent/m1.jsonl'])
+    assert.equal(missing.exitCode, 2)
+    assert.match(missing.stderr, /^p2pd: ERR_TRACE: [^\n]*ENOENT/)
   })
 })
 
