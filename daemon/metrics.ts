@@ -135,6 +135,19 @@ function addTraffic(registry: Registry, { peer }: MetricsSource): void {
   add('p2pd_connections_opened_total', 'Connections opened', undefined, (c) => c.connectionsOpened)
   add('p2pd_connections_closed_total', 'Connections closed', undefined, (c) => c.connectionsClosed)
   add('p2pd_links_cut_total', 'Connections closed for what the peer sent', undefined, (c) => c.linksCut)
+  add(
+    'p2pd_gossip_messages_total',
+    'Gossip messages: published here, or what was made of those of others',
+    'outcome',
+    (c) => c.gossip,
+  )
+  add(
+    'p2pd_gossip_reopened_total',
+    'Gossip streams that were opened anew',
+    undefined,
+    (c) => c.gossipReopened,
+  )
+  add('p2pd_gossip_resets_total', 'Connections closed to mend gossip', undefined, (c) => c.gossipResets)
   add('p2pd_store_writes_total', 'Writes to the store', undefined, (c) => c.storeWrites)
   add('p2pd_store_failures_total', 'Writes to the store that failed', undefined, (c) => c.storeFailures)
   addGauge(registry, 'p2pd_loop_lag_seconds', 'How late the protocol timer last fired', [], (set) =>
