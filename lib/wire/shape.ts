@@ -134,9 +134,11 @@ function skip(cursor: Cursor, wireType: number): void {
     case fixed64:
       cursor.at += 8
       break
-    case delimited:
-      cursor.at += uint32(cursor)
+    case delimited: {
+      const length = uint32(cursor)
+      cursor.at += length
       break
+    }
     case fixed32:
       cursor.at += 4
       break
