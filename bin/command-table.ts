@@ -26,6 +26,7 @@ export interface ArgumentSpec {
   readonly name: string
   readonly summary: string
   readonly choices?: readonly string[]
+  readonly completes?: 'files'
 }
 
 export interface OptionSpec {
@@ -278,7 +279,13 @@ export const commandTable: readonly CommandSpec[] = [
         'traces of several daemons as a diagram for ShiViz',
       ],
     ],
-    arguments: [{ name: '[file...]', summary: 'traces to read instead of asking the daemon: JSON lines' }],
+    arguments: [
+      {
+        name: '[file...]',
+        summary: 'traces to read instead of asking the daemon: JSON lines',
+        completes: 'files',
+      },
+    ],
     options: [
       { flags: '-g, --group <group>', summary: 'which group (default all; of files, whichever they hold)' },
       { flags: '--shiviz', summary: 'as a log for ShiViz: every event with its vector clock' },

@@ -5,7 +5,8 @@ export interface Word {
   readonly path: readonly string[]
   readonly text: string
   readonly summary: string
-  readonly kind: 'word' | 'option'
+  /** `files`: any file may stand there; it has no text. */
+  readonly kind: 'word' | 'option' | 'files'
   /** What follows an option: one of these words, a file, a folder, or text of one's own. */
   readonly value?: readonly string[] | 'files' | 'folders' | 'text'
 }
@@ -32,7 +33,8 @@ ${valued(words)
   case "$path" in
 ${pathsOf(words)
   .map(
-    (path) => `    ${quote(key(path))}) COMPREPLY=(${bashWords(at(words, path).map(({ text }) => text))}) ;;`,
+    (path) =>
+      `    ${quote(key(path))}) COMPREPLY=(${bashWords(at(words, path).map(({ text }) => text))}${takesFiles(words, path) ? ' $(compgen -f -- "$cur")' : ''}) ;;`,
   )
   .join('\n')}
   esac
@@ -71,7 +73,10 @@ ${valued(words)
   esac
   case "$verbs" in
 ${pathsOf(words)
-  .map((path) => `    ${quote(key(path))}) found=(${at(words, path).map(zshEntry).join(' ')}) ;;`)
+  .map(
+    (path) =>
+      `    ${quote(key(path))}) found=(${at(words, path).map(zshEntry).join(' ')})${takesFiles(words, path) ? '; _files' : ''} ;;`,
+  )
   .join('\n')}
   esac
   _describe p2pd found
@@ -93,8 +98,12 @@ function zshEntry({ text, summary }: Word): string {
 /** A line a word; each asks which verbs stand before it. */
 export function renderFish(words: readonly Word[]): string {
   const lines = words.map((word) => {
-    const options = ['complete -c p2pd -f', `-n ${quote(`__p2pd_at ${word.path.join(' ')}`.trim())}`]
-    if (word.kind === 'word') options.push(`-a ${quote(word.text)}`)
+    const options = [
+      `complete -c p2pd${word.kind === 'files' ? '' : ' -f'}`,
+      `-n ${quote(`__p2pd_at ${word.path.join(' ')}`.trim())}`,
+    ]
+    if (word.kind === 'files') options.push('-F')
+    else if (word.kind === 'word') options.push(`-a ${quote(word.text)}`)
     else options.push(`-l ${word.text.slice(2)}`, fishValue(word.value))
     options.push(`-d ${quote(word.summary)}`)
     return options.filter((option) => option !== '').join(' ')
@@ -124,7 +133,11 @@ function pathsOf(words: readonly Word[]): readonly (readonly string[])[] {
 }
 
 function at(words: readonly Word[], path: readonly string[]): readonly Word[] {
-  return words.filter((word) => key(word.path) === key(path))
+  return words.filter((word) => word.kind !== 'files' && key(word.path) === key(path))
+}
+
+function takesFiles(words: readonly Word[], path: readonly string[]): boolean {
+  return words.some((word) => word.kind === 'files' && key(word.path) === key(path))
 }
 
 function valued(words: readonly Word[]): readonly Word[] {

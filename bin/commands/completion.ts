@@ -43,6 +43,9 @@ function wordsOf(spec: CommandSpec, path: readonly string[]): readonly Word[] {
     ...(spec.arguments ?? []).flatMap(({ choices = [], summary }) =>
       choices.map((text): Word => ({ path, text, summary, kind: 'word' })),
     ),
+    ...(spec.arguments ?? []).flatMap(({ completes, summary }) =>
+      completes === undefined ? [] : [{ path, text: '', summary, kind: completes } satisfies Word],
+    ),
     ...options.map(({ flags, summary, choices, completes }): Word => {
       const text = flags.split(/[ ,]+/).find((part) => part.startsWith('--')) ?? flags
       const value = flags.includes('<') ? (choices ?? completes ?? 'text') : undefined

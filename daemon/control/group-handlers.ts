@@ -1,5 +1,5 @@
 /** Groups, clocks and the trace: from a checked request to the peer and back. */
-import type { GroupItem, GroupView } from '../../lib/group.ts'
+import type { Group, GroupItem, GroupView } from '../../lib/group.ts'
 import { P2pdError } from '../../lib/wire/errors.ts'
 import type { PeerPort } from '../peer-port.ts'
 import type { Handlers, Request } from './contract.ts'
@@ -8,9 +8,15 @@ import { toForkRow } from './message-lines.ts'
 import { decodePayload } from './payload.ts'
 import type { ClockAnswer, GroupRow, GroupsAnswer, PublishAnswer, StatusAnswer } from './schemas.ts'
 
-/** What a request may wait for a group to be joined, and then for its message to be taken, ms. */
-const joinWaitMs = 20_000
-const publishWaitMs = 20_000
+/** What a request may wait. */
+export interface GroupWaits {
+  /** For a group to be joined, ms. */
+  readonly joinMs: number
+  /** Then for its message to be taken, ms. */
+  readonly publishMs: number
+}
+
+const groupWaits: GroupWaits = { joinMs: 20_000, publishMs: 20_000 }
 
 export interface ReadRequest {
   readonly group: string
@@ -21,10 +27,11 @@ export interface ReadRequest {
 
 export function createGroupHandlers(
   peer: () => PeerPort,
+  waits = groupWaits,
 ): Pick<Handlers, 'groups' | 'publish' | 'leaveGroup' | 'clock'> {
   return {
     groups: () => listGroups(peer()),
-    publish: (request) => publish(peer(), request),
+    publish: (request) => publish(peer(), request, waits),
     leaveGroup: async ({ params: { group } }) => {
       await leaveGroup(peer(), group)
       return { group, left: true }
@@ -59,9 +66,10 @@ export async function openMessages(
   peer: PeerPort,
   { group, from, order, vector }: ReadRequest,
   signal: AbortSignal,
+  waits = groupWaits,
 ): Promise<AsyncIterator<GroupItem>> {
   if (order !== 'causal') throw orderUnavailable(order)
-  const handle = await joinGroup(peer, group, signal)
+  const handle = await joinGroup(peer, group, signal, waits)
   return handle.items({ from, vector, signal })
 }
 
@@ -73,10 +81,14 @@ export function groupLeft(peer: PeerPort, group: string): P2pdError | undefined 
   })
 }
 
-async function publish(peer: PeerPort, { params, body, signal }: Request<'publish'>): Promise<PublishAnswer> {
+async function publish(
+  peer: PeerPort,
+  { params, body, signal }: Request<'publish'>,
+  waits: GroupWaits,
+): Promise<PublishAnswer> {
   const data = decodePayload(body)
-  const group = await joinGroup(peer, params.group, signal)
-  const time = AbortSignal.timeout(publishWaitMs)
+  const group = await joinGroup(peer, params.group, signal, waits)
+  const time = AbortSignal.timeout(waits.publishMs)
   try {
     const { sender, epoch, seq, lamport, vector } = await group.publish(data, {
       signal: AbortSignal.any([signal, time]),
@@ -84,14 +96,19 @@ async function publish(peer: PeerPort, { params, body, signal }: Request<'publis
     return { group: params.group, sender, epoch, seq, lamport, vector: { ...vector } }
   } catch (error) {
     if (error instanceof P2pdError || !time.aborted) throw error
-    throw new ControlFailure('ERR_WOULD_BLOCK', `the message was not taken within ${publishWaitMs} ms`, {
+    throw new ControlFailure('ERR_WOULD_BLOCK', `the message was not taken within ${waits.publishMs} ms`, {
       hint: 'other members are slow to take what is under way: publish less, or try again later',
     })
   }
 }
 
-async function joinGroup(peer: PeerPort, name: string, signal: AbortSignal) {
-  const time = AbortSignal.timeout(joinWaitMs)
+async function joinGroup(
+  peer: PeerPort,
+  name: string,
+  signal: AbortSignal,
+  { joinMs }: GroupWaits,
+): Promise<Group> {
+  const time = AbortSignal.timeout(joinMs)
   try {
     return await peer.group(name, { signal: AbortSignal.any([signal, time]) })
   } catch (error) {

@@ -53,6 +53,7 @@ export function createControlServer(service: ControlService, guard?: () => Loopb
     if (reply.raw.destroyed) return reply.hijack()
     if (!isBodyTooLarge(error)) return sendFailure(service.log, error, reply)
     await discardBody(request.raw)
+    if (!request.raw.complete) reply.header('connection', 'close')
     const isPublish = request.routeOptions.url === routes.publish.path
     return sendFailure(service.log, isPublish ? payloadTooLarge() : error, reply)
   })

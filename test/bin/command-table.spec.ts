@@ -53,6 +53,10 @@ describe('the completion script', () => {
     { typed: ['p2pd', 'peers', 'allow', '--y'], offers: ['--yes'] },
     { typed: ['p2pd', 'completion', 'f'], offers: ['fish'] },
     { typed: ['p2pd', 'ping', '--count', ''], offers: [] },
+    { typed: ['p2pd', 'trace', 'biome.j'], offers: ['biome.json'] },
+    { typed: ['p2pd', 'trace', '--sh'], offers: ['--shiviz'] },
+    { typed: ['p2pd', 'groups', 'l'], offers: ['leave'] },
+    { typed: ['p2pd', 'sub', 'g', '--order', ''], offers: ['causal'] },
   ]
   for (const { typed, offers } of completions) {
     it(`in bash offers ${offers.join(', ') || 'nothing'} for '${typed.join(' ')}'`, () => {

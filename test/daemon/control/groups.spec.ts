@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import fc from 'fast-check'
 import { contract } from '../../../daemon/control/contract.ts'
+import { createGroupHandlers, openMessages } from '../../../daemon/control/group-handlers.ts'
 import { decodePayload, encodePayload } from '../../../daemon/control/payload.ts'
 import { matchesPath, pathOf, routes } from '../../../daemon/control/routes.ts'
 import { errorAnswer, limits, messageLine, noticeLine, traceLine } from '../../../daemon/control/schemas.ts'
@@ -10,7 +11,7 @@ import type { GroupItem } from '../../../lib/group.ts'
 import { removeTempDirs } from '../../support/temp-dir.ts'
 import { openControl, type TestControl } from '../support/control.ts'
 import { author, type FakeGroup } from '../support/fake-groups.ts'
-import { ids } from '../support/fake-peer.ts'
+import { FakePeer, ids } from '../support/fake-peer.ts'
 import { type Answer, call, post } from '../support/raw-http.ts'
 import { SseReader } from '../support/sse-reader.ts'
 
@@ -410,6 +411,42 @@ describe('the control API of groups', () => {
       await reader.ended
       assert.deepEqual(reader.events, [])
     })
+  })
+})
+
+describe('a group that keeps one waiting', () => {
+  const waits = { joinMs: 20, publishMs: 20 }
+  const never = new AbortController().signal
+  const ask = (peer: FakePeer, signal = never) =>
+    createGroupHandlers(() => peer, waits).publish({
+      params: { group: 'g' },
+      query: undefined,
+      body: { data: 'x', encoding: 'utf8' },
+      signal,
+    })
+  const request = { group: 'g', from: 'latest', order: 'causal', vector: true } as const
+
+  it('is given up in time while it is joined', async () => {
+    const peer = new FakePeer()
+    peer.stuck = true
+    await assert.rejects(async () => await ask(peer), { code: 'ERR_TIMEOUT' })
+    await assert.rejects(openMessages(peer, request, never, waits), { code: 'ERR_TIMEOUT' })
+  })
+
+  it('is given up in time while it does not take the message', async () => {
+    const peer = new FakePeer()
+    const group = await peer.group('g')
+    group.stuck = true
+    await assert.rejects(async () => await ask(peer), { code: 'ERR_WOULD_BLOCK' })
+  })
+
+  it('is not waited for when the client has gone', async () => {
+    const peer = new FakePeer()
+    peer.stuck = true
+    const aborter = new AbortController()
+    const asked = assert.rejects(async () => await ask(peer, aborter.signal), { name: 'AbortError' })
+    aborter.abort()
+    await asked
   })
 })
 

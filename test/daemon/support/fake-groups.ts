@@ -30,11 +30,7 @@ export class FakeGroups implements Groups {
   async group(name: string, { signal }: { signal?: AbortSignal } = {}): Promise<FakeGroup> {
     if (!/^[!-~]{1,64}$/.test(name))
       throw new P2pdError('ERR_BAD_GROUP', 'no group name', { hint: 'shorter' })
-    if (this.stuck) {
-      await new Promise((_resolve, reject) => {
-        signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
-      })
-    }
+    if (this.stuck) await aborted(signal)
     const group = this.logs.get(name) ?? new FakeGroup(name, this.logs)
     this.logs.set(name, group)
     return group
@@ -87,6 +83,8 @@ export class FakeGroup implements Group {
   readonly log: GroupItem[] = []
   /** Index of the first message that the log still holds. */
   floor = 1
+  /** While it is set, nothing is published. */
+  stuck = false
   /** Items that readers have taken. */
   taken = 0
   readonly #all: Map<string, FakeGroup>
@@ -99,7 +97,8 @@ export class FakeGroup implements Group {
     this.#all = all
   }
 
-  async publish(data: Uint8Array | string): Promise<Published> {
+  async publish(data: Uint8Array | string, { signal }: { signal?: AbortSignal } = {}): Promise<Published> {
+    if (this.stuck) await aborted(signal)
     return this.deliver(typeof data === 'string' ? Buffer.from(data) : data)
   }
 
@@ -168,4 +167,10 @@ export class FakeGroup implements Group {
       signal?.addEventListener('abort', wake, { once: true })
     })
   }
+}
+
+function aborted(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
 }
