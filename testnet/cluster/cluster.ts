@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ControlClient } from '../../daemon/client/client.ts'
 import { P2pdError } from '../../lib/wire/errors.ts'
+import { Groups } from './groups.ts'
 import { DaemonProcess, describeExit, type Exit } from './process.ts'
 import { Reaper } from './reaper.ts'
 import { Recorder } from './recorder.ts'
@@ -51,6 +52,7 @@ export const program = fileURLToPath(new URL('../../bin/p2pd.js', import.meta.ur
 export class Cluster {
   readonly folder: string
   readonly recorder = new Recorder()
+  readonly groups = new Groups(this.recorder)
   readonly members: readonly Member[]
   /** Daemons that ended unasked, in words. */
   readonly crashes: string[] = []
@@ -123,6 +125,7 @@ export class Cluster {
     member.generation = generation
     recorder.introduce(peerId, name)
     await recorder.follow(name, member.client)
+    await this.groups.return(member)
     return readyAt - startedAt
   }
 
@@ -131,7 +134,7 @@ export class Cluster {
     const process = this.#runningProcess(name)
     this.#expect(name)
     this.recorder.record({ type: 'killed', peer: name })
-    this.recorder.unfollow(name)
+    this.#unread(name)
     process.kill('SIGKILL')
     await process.exited
   }
@@ -141,7 +144,7 @@ export class Cluster {
     const process = this.#runningProcess(name)
     this.#expect(name)
     this.recorder.record({ type: 'stopped', peer: name })
-    this.recorder.unfollow(name)
+    this.#unread(name)
     process.kill('SIGTERM')
     return await this.#awaitEnd(name, process)
   }
@@ -151,7 +154,7 @@ export class Cluster {
     const process = this.#runningProcess(name)
     this.#expect(name)
     this.recorder.record({ type: 'left', peer: name })
-    this.recorder.unfollow(name)
+    this.#unread(name)
     await this.member(name).client.leave({ signal: this.#options.signal })
     return await this.#awaitEnd(name, process)
   }
@@ -219,6 +222,7 @@ export class Cluster {
     if (this.#closed) return
     this.#closed = true
     this.recorder.close()
+    this.groups.close()
     const processes = [...this.members.flatMap(({ process }) => process ?? []), ...this.#strangers]
     const never = new AbortController().signal
     await Promise.all(
@@ -275,9 +279,15 @@ export class Cluster {
       if (this.#closed || member.expected || member.process !== process) return
       member.expected = true
       this.crashes.push(`${member.name} ended by itself (${describeExit(exit)}): ${process.lastWords()}`)
-      this.recorder.unfollow(member.name)
+      this.#unread(member.name)
       this.recorder.record({ type: 'killed', peer: member.name })
     })
+  }
+
+  /** Nothing that it says counts any more. */
+  #unread(name: string): void {
+    this.recorder.unfollow(name)
+    this.groups.end(name)
   }
 
   #expect(name: string): void {

@@ -8,6 +8,7 @@
  */
 import type { ControlClient, MemberStreamEvent } from '../../daemon/client/client.ts'
 import type { HistoryEvent, ViewEvent } from '../checkers/history.ts'
+import type { GroupHistory, MulticastEvent } from '../checkers/multicast-history.ts'
 
 export type Row = Extract<MemberStreamEvent, { type: 'member' }>['member']
 
@@ -19,6 +20,9 @@ export type Deed =
       : never
     : never
 
+/** What is known only once the history is read; stands where it happened. */
+type Later = () => MulticastEvent
+
 interface Observer {
   readonly rows: Map<string, Row>
   readonly stop: AbortController
@@ -26,7 +30,7 @@ interface Observer {
 
 export class Recorder {
   readonly #startedAt = performance.now()
-  readonly #events: HistoryEvent[] = []
+  readonly #events: (HistoryEvent | Later)[] = []
   readonly #names = new Map<string, string>()
   readonly #observers = new Map<string, Observer>()
   readonly #waiters = new Set<() => void>()
@@ -39,6 +43,12 @@ export class Recorder {
   /** Records what is about to be done, or was just seen to happen. */
   record(deed: Deed): void {
     this.#events.push({ at: this.now(), ...deed })
+    this.#notify()
+  }
+
+  /** The same for what will be known in full only when the history is read; names of peers included. */
+  recordLater(event: Later): void {
+    this.#events.push(event)
     this.#notify()
   }
 
@@ -85,10 +95,28 @@ export class Recorder {
     return this.#names.get(peerId) ?? peerId
   }
 
+  /** Peer ids and what they are called here. */
+  names(): ReadonlyMap<string, string> {
+    return this.#names
+  }
+
+  /** A vector clock with the names of peers in its `peerId#epoch`. */
+  nameVector(vector: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+    const named = Object.entries(vector).map(([entry, count]) => {
+      const hash = entry.lastIndexOf('#')
+      return [`${this.nameOf(entry.slice(0, hash))}${entry.slice(hash)}`, count] as const
+    })
+    return Object.fromEntries(named)
+  }
+
+  /** What membership is judged by. */
   history(): readonly HistoryEvent[] {
-    return this.#events.map((event) =>
-      event.type === 'view' ? { ...event, subject: this.nameOf(event.subject) } : event,
-    )
+    return this.#events.flatMap((event) => (typeof event === 'function' ? [] : [this.#named(event)]))
+  }
+
+  /** That, and what was said in groups. */
+  groupHistory(): GroupHistory {
+    return this.#events.map((event) => (typeof event === 'function' ? event() : this.#named(event)))
   }
 
   /** Resolves at the next event, or after `ms`. */
@@ -147,6 +175,10 @@ export class Recorder {
       })
     }
     this.#notify()
+  }
+
+  #named(event: HistoryEvent): HistoryEvent {
+    return event.type === 'view' ? { ...event, subject: this.nameOf(event.subject) } : event
   }
 
   #notify(): void {

@@ -2,6 +2,9 @@
 import { basename, relative } from 'node:path'
 import type { Violation } from '../checkers/history.ts'
 import { type MembershipFigures, membershipProperties } from '../checkers/membership.ts'
+import { type MulticastFigures, multicastProperties } from '../checkers/multicast.ts'
+import { diagram } from '../spacetime/diagram.ts'
+import type { TraceEvent } from '../spacetime/trace-event.ts'
 import { type Member, program } from './cluster.ts'
 import { createProgress, type Environment, type Output, type Progress } from './progress.ts'
 import type { Phase } from './runner.ts'
@@ -25,13 +28,28 @@ export interface TestnetVerdict {
   /** Why the scenario could not be carried out to its end; null when it was. */
   readonly failure: { readonly code: string; readonly message: string } | null
   readonly figures: MembershipFigures
+  /** Null when nothing was said in any group. */
+  readonly multicast: (MulticastFigures & { readonly gaps: GapFigures }) | null
+  /** A piece of what was said, to be drawn. */
+  readonly excerpt: readonly TraceEvent[]
+  /** Of the peer ids in it. */
+  readonly names: ReadonlyMap<string, string>
   /** Null when the scenario was not carried out to its end. */
   readonly traffic: Traffic | null
   /** Logs and history; null when they were removed. */
   readonly folder: string | null
 }
 
+/** Messages that a daemon knew to be missing, and how long they took to come. */
+export interface GapFigures {
+  readonly seen: number
+  readonly medianMs: number | null
+  readonly longestMs: number | null
+}
+
 const maxListed = 20
+
+const multicast: ReadonlySet<string> = new Set(multicastProperties)
 
 type Line = readonly [what: string, figures: string]
 
@@ -53,7 +71,8 @@ export function jsonReporter(stdout: Output): Reporter {
     end: ({ phase, peer, figures }) => print({ phase, ...(peer === undefined ? {} : { peer }), ...figures }),
     keep: (folder, running) =>
       print({ phase: 'keep', folder, peers: running.map(({ name, dataDir }) => ({ name, dataDir })) }),
-    verdict: print,
+    // The diagram is for people.
+    verdict: ({ excerpt: _excerpt, names: _names, ...verdict }) => print(verdict),
     abandon: () => {},
   }
 }
@@ -80,10 +99,20 @@ export function textReporter({ stdout, stderr, env }: TestnetIo): Reporter {
       const { failure, figures, violations } = verdict
       if (failure !== null) progress.end('failed', failure.message)
       progress.end(
-        violations.length === 0 ? 'ok' : 'failed',
+        violations.every(({ property }) => multicast.has(property)) ? 'ok' : 'failed',
         `judged ${figures.events} events: ${membershipProperties.join(', ')}`,
       )
+      if (verdict.multicast !== null) {
+        const { messages, deliveries } = verdict.multicast
+        const failed = violations.some(({ property }) => multicast.has(property))
+        const judged = `judged ${deliveries} deliveries of ${messages} messages: ${multicastProperties.join(', ')}`
+        progress.end(failed ? 'failed' : 'ok', judged)
+      }
       for (const line of summaryOf(verdict, measured)) print(line)
+      if (verdict.excerpt.length === 0) return
+      print('')
+      for (const line of diagram(verdict.excerpt, { names: verdict.names, ascii: !showsUtf8(env) }))
+        print(line)
     },
     abandon: () => progress.clear(),
   }
@@ -96,10 +125,25 @@ function commandName(): string {
 }
 
 function summaryOf(
-  { verdict, scenario, peers, tookMs, violations, failure, figures, traffic, folder }: TestnetVerdict,
+  {
+    verdict,
+    scenario,
+    peers,
+    tookMs,
+    violations,
+    failure,
+    figures,
+    multicast: said,
+    traffic,
+    folder,
+  }: TestnetVerdict,
   measured: readonly Line[],
 ): readonly string[] {
-  const table = [...measured, ...(traffic === null ? [] : [trafficLine(traffic)])]
+  const table = [
+    ...measured,
+    ...(said === null ? [] : multicastLines(said)),
+    ...(traffic === null ? [] : [trafficLine(traffic)]),
+  ]
   const widest = Math.max(...table.map(([what]) => what.length))
   const { falseSuspicions, refuted, events } = figures
   const counts = [
@@ -117,6 +161,39 @@ function summaryOf(
     ...(violations.length > maxListed ? [`  and ${violations.length - maxListed} more violations`] : []),
     ...(folder === null ? [] : [`Logs and the recorded history (history.jsonl) are kept in ${folder}.`]),
   ]
+}
+
+function multicastLines(figures: NonNullable<TestnetVerdict['multicast']>): readonly Line[] {
+  const { messages, deliveries, inversions, medianWaitMs, longestWaitMs, catchUps, gaps } = figures
+  const waits = `median ${ms(medianWaitMs)}, longest ${ms(longestWaitMs)}`
+  const repairs = catchUps.map(({ ms: took }) => took).sort((a, b) => a - b)
+  const median = repairs[Math.floor((repairs.length - 1) / 2)] ?? null
+  const missed = catchUps.reduce((total, catchUp) => total + catchUp.missed, 0)
+  const returns = `${missed} messages missed in ${count(catchUps.length, 'absence')}`
+  const closed = `${count(gaps.seen, 'gap')}, closed after median ${ms(gaps.medianMs)}, longest ${ms(gaps.longestMs)}`
+  return [
+    ['multicast', `${deliveries} deliveries of ${messages} messages, ${count(inversions, 'inversion')}`],
+    ['latency', `${waits}, from asking to publish until delivered elsewhere`],
+    ...(repairs.length === 0
+      ? []
+      : [
+          [
+            'repair',
+            `${returns}, had after median ${ms(median)}, longest ${ms(repairs.at(-1) ?? null)}`,
+          ] as const,
+        ]),
+    ...(gaps.seen === 0 ? [] : [['gaps', closed] as const]),
+  ]
+}
+
+/** Of the locale that programs go by; a terminal that says nothing of it is taken for a modern one. */
+function showsUtf8({ LC_ALL, LC_CTYPE, LANG }: Environment): boolean {
+  const locale = LC_ALL || LC_CTYPE || LANG
+  return locale === undefined || locale === '' || /utf-?8/i.test(locale)
+}
+
+function ms(value: number | null): string {
+  return value === null ? 'unknown' : `${Math.round(value)} ms`
 }
 
 function trafficLine({ daemons, framesSent, bytesSent }: Traffic): Line {

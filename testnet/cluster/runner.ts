@@ -5,6 +5,7 @@ import { checkConvergence } from '../checkers/convergence.ts'
 import type { Cluster } from './cluster.ts'
 import { type Expectation, oneView, shown } from './expectations.ts'
 import type { Deed, Scenario } from './scenario.ts'
+import { Talk, type TalkDeed } from './talk.ts'
 
 /** One step that was carried out. `figures` are milliseconds where their name ends in `Ms`. */
 export interface Phase {
@@ -43,6 +44,9 @@ export async function runScenario(
 }
 
 function withPeer(deed: Deed, name: string): Deed {
+  if (deed.do === 'talk' && deed.during !== undefined) {
+    return { ...deed, during: deed.during.map((inner) => withPeer(inner, name)) }
+  }
   return 'peer' in deed && deed.peer === 'it' ? { ...deed, peer: name } : deed
 }
 
@@ -77,6 +81,12 @@ async function runDeed(
       return listener.end(await settle(cluster, deed.withinMs, listener))
     case 'watch':
       return listener.end(await watch(cluster, deed.forMs, listener))
+    case 'talk':
+      return listener.end(
+        await talk(cluster, deed, listener, (inner) => runDeed(cluster, scenario, inner, listener)),
+      )
+    case 'catch-up':
+      return listener.end(await catchUp(cluster, deed.peer, deed.withinMs, listener))
     case 'outsider':
       return listener.end(await refuse(cluster, deed.name, listener))
     default:
@@ -232,6 +242,55 @@ async function watch(cluster: Cluster, forMs: number, listener: PhaseListener): 
   listener.begin(`watching for ${seconds(forMs)}`)
   await cluster.watch(forMs)
   return { phase: 'watch', text: `watched for ${seconds(forMs)}`, figures: { forMs } }
+}
+
+async function talk(
+  cluster: Cluster,
+  deed: TalkDeed,
+  listener: PhaseListener,
+  beside: (deed: Deed) => Promise<void>,
+): Promise<Phase> {
+  const { during = [], group } = deed
+  listener.begin(`entering group ${group}`)
+  const talking = await Talk.start(cluster, deed)
+  try {
+    listener.begin('all peers talk at once')
+    for (const inner of during) await beside(inner)
+    talking.besideDone()
+    listener.begin('waiting until everybody has everything')
+    const { said, replies, tookMs } = await talking.finish()
+    const peers = cluster.running().length
+    const what = `${said} messages and ${replies} replies`
+    return {
+      phase: 'talk',
+      text: `all ${peers} peers talked at once: ${what} in ${seconds(tookMs)}, everybody has everything`,
+      summary: ['talk', `${what} in ${seconds(tookMs)}`],
+      figures: { peers, said, replies, tookMs },
+    }
+  } finally {
+    talking.abandon()
+  }
+}
+
+async function catchUp(
+  cluster: Cluster,
+  peer: string,
+  withinMs: number,
+  listener: PhaseListener,
+): Promise<Phase> {
+  listener.begin(`waiting until ${peer} has what it missed`)
+  const { groups } = cluster
+  const said = groups.held(cluster.running().map(({ name }) => name))
+  await cluster.until(() => groups.lacks([peer], said), withinMs)
+  const { missed, ms } = groups.repair(peer)
+  const times = `${missed} messages, the last ${whole(ms)} after it was ready`
+  return {
+    phase: 'catch-up',
+    peer,
+    text: `${peer} has what it missed: ${times}`,
+    summary: [`${peer} caught up`, times],
+    figures: { missed, catchUpMs: ms },
+  }
 }
 
 async function refuse(cluster: Cluster, name: string, listener: PhaseListener): Promise<Phase> {

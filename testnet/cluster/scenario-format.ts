@@ -6,6 +6,8 @@ export const peerLimits = { min: 3, max: 20 } as const
 
 const maxSteps = 100
 const maxMs = 600_000
+const maxMessages = 1000
+const defaultEveryMs = 50
 const deedKinds = [
   'form',
   'kill',
@@ -17,6 +19,8 @@ const deedKinds = [
   'expect',
   'settle',
   'watch',
+  'talk',
+  'catch-up',
   'outsider',
 ] as const satisfies readonly Deed['do'][]
 
@@ -34,8 +38,7 @@ export function parseScenario(text: string, source: string): Scenario {
 
 /** Every peer that the steps name must exist. Throws ERR_SCENARIO. */
 export function assertPeers(scenario: Scenario, peers: number): void {
-  const deeds = scenario.steps.flatMap((step) => (step.do === 'each' ? step.steps : [step]))
-  for (const deed of deeds) {
+  for (const deed of scenario.steps.flatMap(deedsOf)) {
     if (!('peer' in deed) || deed.peer === 'it' || Number(deed.peer.slice(1)) <= peers) continue
     throw new P2pdError(
       'ERR_SCENARIO',
@@ -45,6 +48,11 @@ export function assertPeers(scenario: Scenario, peers: number): void {
       },
     )
   }
+}
+
+function deedsOf(step: Step): readonly Deed[] {
+  if (step.do === 'each') return step.steps.flatMap(deedsOf)
+  return step.do === 'talk' ? [step, ...(step.during ?? [])] : [step]
 }
 
 class Misfit extends Error {
@@ -113,6 +121,12 @@ function readDeed(value: unknown, place: string, withinEach: boolean): Deed {
       if (given.reason === undefined) return expected
       return { ...expected, reason: choice(given.reason, `${place}.reason`, ['leaving', 'stopping']) }
     }
+    case 'talk':
+      return readTalk(fields(...talkFields), place, withinEach)
+    case 'catch-up': {
+      const given = fields('peer', 'withinMs')
+      return { do: kind, peer: peerOf(given), withinMs: ms(given.withinMs, `${place}.withinMs`) }
+    }
     case 'watch':
       return { do: kind, forMs: ms(fields('forMs').forMs, `${place}.forMs`) }
     case 'outsider':
@@ -123,6 +137,27 @@ function readDeed(value: unknown, place: string, withinEach: boolean): Deed {
     default:
       return kind satisfies never
   }
+}
+
+const talkFields = ['group', 'messages', 'everyMs', 'replies', 'withinMs', 'during'] as const
+
+/** The steps beside it are those of any place, but for another talk. */
+function readTalk(given: Fields, place: string, withinEach: boolean): Deed {
+  const talk = {
+    do: 'talk',
+    group: text(given.group, `${place}.group`, /^[!-~]{1,64}$/, '1 to 64 characters of ASCII without space'),
+    messages: whole(given.messages, `${place}.messages`, 1, maxMessages),
+    everyMs: given.everyMs === undefined ? defaultEveryMs : ms(given.everyMs, `${place}.everyMs`),
+    replies: flag(given.replies, `${place}.replies`),
+    withinMs: ms(given.withinMs, `${place}.withinMs`),
+  } as const
+  if (given.during === undefined) return talk
+  const during = list(given.during, `${place}.during`).map((step, index): Deed => {
+    const where = `${place}.during[${index}]`
+    if (object(step, where).do === 'talk') throw new Misfit(where, 'is a talk within a talk')
+    return readDeed(step, where, withinEach)
+  })
+  return { ...talk, during }
 }
 
 function readPeer(value: unknown, place: string, withinEach: boolean): string {
@@ -161,6 +196,11 @@ function choice<Choice extends string>(value: unknown, place: string, choices: r
   const found = choices.find((candidate) => candidate === value)
   if (found !== undefined) return found
   throw new Misfit(place, `must be one of ${choices.join(', ')}`)
+}
+
+function flag(value: unknown, place: string): boolean {
+  if (typeof value === 'boolean') return value
+  throw new Misfit(place, 'must be true or false')
 }
 
 function ms(value: unknown, place: string): number {

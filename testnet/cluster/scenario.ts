@@ -45,5 +45,21 @@ export type Deed =
   | { readonly do: 'settle'; readonly withinMs: number }
   /** Let them be: the checkers see whether anything happens. */
   | { readonly do: 'watch'; readonly forMs: number }
+  /**
+   * All running peers talk in a group at once, `messages` each and one every
+   * `everyMs`, with replies to what they hear; and go on as long as the steps
+   * beside it last. Ends when everybody has everything.
+   */
+  | {
+      readonly do: 'talk'
+      readonly group: string
+      readonly messages: number
+      readonly everyMs: number
+      readonly replies: boolean
+      readonly withinMs: number
+      readonly during?: readonly Deed[]
+    }
+  /** Wait until a peer has all that was said in its groups, and the others what it said. */
+  | { readonly do: 'catch-up'; readonly peer: string; readonly withinMs: number }
   /** A daemon with another secret tries to join, and must be refused. */
   | { readonly do: 'outsider'; readonly name: string }

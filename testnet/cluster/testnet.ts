@@ -6,8 +6,18 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { P2pdError } from '../../lib/wire/errors.ts'
 import { checkMembership } from '../checkers/membership.ts'
+import { checkMulticast } from '../checkers/multicast.ts'
 import { Cluster } from './cluster.ts'
-import { jsonReporter, type Reporter, type TestnetIo, type TestnetVerdict, textReporter } from './report.ts'
+import { excerpt } from './excerpt.ts'
+import type { Gap } from './group-reader.ts'
+import {
+  type GapFigures,
+  jsonReporter,
+  type Reporter,
+  type TestnetIo,
+  type TestnetVerdict,
+  textReporter,
+} from './report.ts'
 import { runScenario } from './runner.ts'
 import type { Scenario } from './scenario.ts'
 import { loadScenario } from './scenario-files.ts'
@@ -26,6 +36,9 @@ export interface TestnetOptions {
   /** One object a line on stdout: the phases, and the verdict last. */
   readonly json?: boolean | undefined
 }
+
+/** What is still under way when the last step is done: nobody publishes any more, ms. */
+const quietWithinMs = 20_000
 
 /** Gives the exit code: 0 only if every check held. Throws before anything is started, and when interrupted. */
 export async function runTestnet(options: TestnetOptions, io: TestnetIo): Promise<number> {
@@ -64,12 +77,17 @@ async function judge(cluster: Cluster, scenario: Scenario, reporter: Reporter): 
   let traffic: Traffic | null = null
   const failure = await failureOf(async () => {
     await runScenario(cluster, scenario, reporter)
+    await beQuiet(cluster)
     traffic = await measureTraffic(cluster)
   })
   const tookMs = Math.round(recorder.now())
   recorder.record({ type: 'end' })
   reporter.begin('judging the recorded history')
-  const { violations, figures } = checkMembership(recorder.history(), scenario.bounds)
+  const membership = checkMembership(recorder.history(), scenario.bounds)
+  const talked = cluster.groups.any
+  const quietAtEnd = failure === null
+  const multicast = talked ? checkMulticast(recorder.groupHistory(), { liars: [], quietAtEnd }) : null
+  const violations = [...membership.violations, ...(multicast?.violations ?? [])].sort((a, b) => a.at - b.at)
   const verdict = failure === null && violations.length === 0 ? 'pass' : 'fail'
   return {
     verdict,
@@ -78,9 +96,28 @@ async function judge(cluster: Cluster, scenario: Scenario, reporter: Reporter): 
     tookMs,
     violations,
     failure,
-    figures,
+    figures: membership.figures,
+    multicast: multicast === null ? null : { ...multicast.figures, gaps: gapFigures(cluster.groups.gaps()) },
+    excerpt: excerpt(cluster.groups.firstTalk(), cluster.members.length),
+    names: recorder.names(),
     traffic,
     folder: verdict === 'pass' ? null : cluster.folder,
+  }
+}
+
+/** Everybody who runs has everything: before that nobody's silence is a fault. */
+async function beQuiet(cluster: Cluster): Promise<void> {
+  const names = cluster.running().map(({ name }) => name)
+  await cluster.until(() => cluster.groups.missing(names), quietWithinMs)
+}
+
+function gapFigures(gaps: readonly Gap[]): GapFigures {
+  const closed = gaps.flatMap(({ at, closedAt }) => (closedAt === undefined ? [] : [closedAt - at]))
+  const ms = closed.sort((a, b) => a - b)
+  return {
+    seen: gaps.length,
+    medianMs: ms[Math.floor((ms.length - 1) / 2)] ?? null,
+    longestMs: ms.at(-1) ?? null,
   }
 }
 
@@ -96,7 +133,7 @@ async function failureOf(run: () => Promise<void>): Promise<TestnetVerdict['fail
 }
 
 async function saveHistory(cluster: Cluster): Promise<void> {
-  const lines = cluster.recorder.history().map((event) => `${JSON.stringify(event)}\n`)
+  const lines = cluster.recorder.groupHistory().map((event) => `${JSON.stringify(event)}\n`)
   await writeFile(join(cluster.folder, 'history.jsonl'), lines.join(''))
 }
 

@@ -71,7 +71,7 @@ function readEvent(content: string, line: number): TraceEvent {
   const text = (name: string): string => {
     const found = field(name)
     const fits = typeof found === 'string' && found.length > 0 && found.length <= traceLimits.textChars
-    if (fits && !/[\s#]/.test(found)) return found
+    if (fits && !/\s/.test(found)) return found
     throw new TraceError(
       `has no '${name}' of 1 to ${traceLimits.textChars} characters without white space`,
       line,
@@ -95,9 +95,14 @@ function readEvent(content: string, line: number): TraceEvent {
     sender: text('sender'),
     epoch: whole('epoch', 0),
     seq: whole('seq', 1),
-    time: whole('time', 0),
+    time: readTime(field('time'), line),
     after: readAfter(field('after'), line),
   }
+}
+
+function readTime(value: unknown, line: number): number {
+  if (typeof value === 'number' && Number.isFinite(value)) return value
+  throw new TraceError("has no number 'time'", line)
 }
 
 function readAfter(value: unknown, line: number): readonly string[] {
