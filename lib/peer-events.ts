@@ -1,3 +1,4 @@
+import type { GroupNotice } from './group.ts'
 import type { PeerId } from './protocols/core.ts'
 import type { MemberChange, MemberView, Misbehaviour } from './protocols/membership/messages.ts'
 import type { P2pdError } from './wire/errors.ts'
@@ -27,6 +28,8 @@ export interface PeerEvents {
   'identity-in-use': CustomEvent<{ readonly generation: number; readonly heardAgoMs: number }>
   /** A peer broke the protocol; when it repeats that, its connections are cut. */
   misbehaved: CustomEvent<{ readonly peer: PeerId; readonly reason: Misbehaviour }>
+  /** Proof that a member signed two contents for one message. */
+  equivocation: CustomEvent<Extract<GroupNotice, { readonly type: 'equivocation' }>>
   /** Something failed that is tried again, such as a write to a full disk (ERR_DISK_FULL). */
   trouble: CustomEvent<P2pdError>
 }

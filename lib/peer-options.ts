@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { parseAddress } from './host/addresses.ts'
 import { defaultListen } from './host/listen.ts'
 import { type MembershipConfig, type Profile, profiles } from './protocols/membership/config.ts'
+import type { MulticastConfig } from './protocols/multicast/config.ts'
 import { P2pdError } from './wire/errors.ts'
 import { maxAddresses } from './wire/limits.ts'
 
@@ -27,6 +28,8 @@ export interface PeerOptions {
   readonly profile?: Profile
   /** Changes single knobs of the profile. */
   readonly membership?: Partial<MembershipConfig>
+  /** Changes single knobs of multicast. */
+  readonly multicast?: Partial<MulticastConfig>
   /** Of the embedding software, shown to other members; at most 64 characters. */
   readonly version?: string
   /** Gives up starting; a peer that has started is stopped with `stop()`. */
@@ -42,6 +45,7 @@ export interface PeerSettings {
   readonly announce: readonly string[]
   readonly join: readonly string[]
   readonly config: MembershipConfig
+  readonly multicast: Partial<MulticastConfig>
   readonly version: string
 }
 
@@ -65,6 +69,7 @@ export function settingsOf(options: PeerOptions): PeerSettings {
     announce,
     join,
     config: { ...profiles[options.profile ?? 'lan'], ...options.membership },
+    multicast: options.multicast ?? {},
     version: text('version', options.version ?? '0.1.0', 64),
   }
 }

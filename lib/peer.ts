@@ -1,13 +1,15 @@
 import './host/with-resolvers.ts'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { ClockReading, Fork, Group, Groups, GroupView, TraceEvent } from './group.ts'
 import { parseAddress, recordAddresses, withoutPeer } from './host/addresses.ts'
 import { Admission, gaterOf } from './host/admission.ts'
 import { BoundedQueue } from './host/bounded-queue.ts'
 import { Connections } from './host/connections.ts'
 import { type Counters, newCounters } from './host/counters.ts'
 import { Dialer } from './host/dialer.ts'
-import { Driver } from './host/driver.ts'
+import { Driver, systemClock } from './host/driver.ts'
+import { Gossip } from './host/gossip.ts'
 import {
   cryptoOf,
   generateIdentity,
@@ -16,26 +18,31 @@ import {
   loadOrCreateIdentity,
   parsePeerId,
 } from './host/identity.ts'
-import { controlLimits, Links } from './host/links.ts'
+import { bulkLimits, controlLimits, Links } from './host/links.ts'
 import { settleListen } from './host/listen.ts'
 import { createNode, listen, listeningAddresses, type Node } from './host/node.ts'
-import { memoryStore, openStore, type Store } from './host/store.ts'
+import { type Journal, memoryStore, openStore, type Store } from './host/store.ts'
 import { TypedEvents } from './host/typed-events.ts'
 import { withResolvers } from './host/with-resolvers.ts'
 import type { MembersUpdate, PeerEvents } from './peer-events.ts'
+import { multicastLink, PeerGroups } from './peer-groups.ts'
 import { type PeerOptions, type PeerSettings, settingsOf } from './peer-options.ts'
+import { PeerClock } from './protocols/clocks/peer-clock.ts'
 import type { PeerId } from './protocols/core.ts'
 import { packetCodec } from './protocols/membership/codec.ts'
 import { type Health, Membership } from './protocols/membership/membership.ts'
-import type {
-  MembershipCommand,
-  MembershipEvent,
-  MembershipRequest,
-  MemberView,
-  Packet,
+import {
+  type MembershipCommand,
+  type MembershipEvent,
+  type MembershipRequest,
+  type MemberView,
+  type Packet,
+  riderKinds,
 } from './protocols/membership/messages.ts'
-import { P2pdError } from './wire/errors.ts'
-import { maxControlFrameBytes } from './wire/limits.ts'
+import { durableKeys } from './protocols/multicast/durable-state.ts'
+import type { MulticastCounts } from './protocols/multicast/multicast.ts'
+import { P2pdError, WireError } from './wire/errors.ts'
+import { maxBulkFrameBytes, maxControlFrameBytes } from './wire/limits.ts'
 
 type MembershipDriver = Driver<Packet, MembershipCommand, MembershipEvent, MembershipRequest>
 
@@ -51,8 +58,10 @@ const maxWaitingUpdates = 4096
 /** Pings that may wait for their answer. */
 const maxPings = 1024
 
+export type PeerCounters = Counters & { readonly connections: number; readonly multicast: MulticastCounts }
+
 /** A member of a cluster. Made by `createPeer`; ends with `stop()` or `leave()`. */
-export interface Peer extends TypedEvents<PeerEvents> {
+export interface Peer extends TypedEvents<PeerEvents>, Groups {
   readonly peerId: PeerId
   readonly name: string
   readonly cluster: string
@@ -81,7 +90,7 @@ export interface Peer extends TypedEvents<PeerEvents> {
   /** One round trip over the daemon's own link. Errors: ERR_BAD_PEER_ID, ERR_SELF, ERR_NO_ANSWER, ERR_TOO_MANY. */
   ping(peer: string, options?: { readonly signal?: AbortSignal }): Promise<{ readonly rttMs: number }>
   /** A copy of what was counted since the start. */
-  counters(): Counters & { readonly connections: number }
+  counters(): PeerCounters
   /** Gives up membership and stops; resolves when the others know, or could not be told. */
   leave(): Promise<void>
   /** Tells the others that the process ends, and stops, within 5 s; the membership remains. */
@@ -154,6 +163,11 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
   #recordAddresses: readonly string[] = []
   #nextToken = 1
   #node: Node | undefined
+  #clock: PeerClock | undefined
+  #groups: PeerGroups | undefined
+  #gossip: Gossip | undefined
+  /** The groups that the own record names. */
+  #groupNames: readonly string[] = []
   #connections: Connections | undefined
   #links: Links | undefined
   #core: Membership | undefined
@@ -180,6 +194,7 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
       counters: this.#counters,
       present: () => this.#present(),
       cut: (peer) => this.#connections?.abort(peer, new P2pdError('ERR_DENIED', `${peer} is not admitted`)),
+      denied: (peer, denied) => this.#groups?.deny(peer, denied),
     })
     this.#dialer = new Dialer({
       self: this.peerId,
@@ -223,16 +238,26 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
     await savePort(this.#store, saved, asked, settled)
     this.#recordAddresses = this.#currentAddresses()
     this.#dialer.trust(contacts)
-    const driver = this.#startMembership(links)
+    const groups = await this.#startGroups(links)
+    const driver = this.#startMembership(links, groups)
     driver.command({ type: 'start', contacts })
-    for (const peer of this.#connections?.peers() ?? []) driver.command({ type: 'connected', peer })
+    for (const peer of this.#connections?.peers() ?? []) {
+      driver.command({ type: 'connected', peer })
+      groups.connected(peer)
+    }
     this.#readdress = setInterval(() => this.#lookAtAddresses(), readdressMs).unref()
   }
 
   async #connect(node: Node): Promise<Links> {
     const connections = new Connections(node, this.peerId, this.#counters, {
-      connected: (peer) => this.#driver?.command({ type: 'connected', peer }),
-      disconnected: (peer, closedBy) => this.#driver?.command({ type: 'disconnected', peer, closedBy }),
+      connected: (peer) => {
+        this.#driver?.command({ type: 'connected', peer })
+        this.#groups?.connected(peer)
+      },
+      disconnected: (peer, closedBy) => {
+        this.#driver?.command({ type: 'disconnected', peer, closedBy })
+        this.#groups?.disconnected(peer)
+      },
       changed: (peer) => this.#links?.reconcile(peer),
     })
     const links = new Links(node, connections, this.#counters)
@@ -247,10 +272,57 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
       maxFrameBytes: maxControlFrameBytes,
       receive: (from, frame) => this.#driver?.receive(from, frame),
     })
+    await links.register({
+      ...bulkLimits,
+      name: multicastLink,
+      maxFrameBytes: maxBulkFrameBytes,
+      receive: (from, frame) => this.#groups?.receive(from, frame),
+    })
+    this.#gossip = new Gossip({
+      node,
+      connections,
+      counters: this.#counters,
+      events: {
+        judge: (topic, from, data) => this.#groups?.judge(topic, from, data) ?? 'ignore',
+        subscription: (peer, topic, subscribed) => this.#groups?.subscription(peer, topic, subscribed),
+        failed: (error) => this.#fail(internal(error)),
+      },
+    })
     return links
   }
 
-  #startMembership(links: Links): MembershipDriver {
+  async #startGroups(links: Links): Promise<PeerGroups> {
+    const journal: Journal = this.#store.journal(multicastLink)
+    const durable = await journal.load()
+    const clock = new PeerClock(durable.get(durableKeys.clock))
+    const gossip = this.#gossip
+    if (gossip === undefined) throw new Error('groups before gossip')
+    const groups = new PeerGroups({
+      self: this.peerId,
+      cluster: this.clusterId,
+      crypto: cryptoOf(this.#identity),
+      clock,
+      config: this.#settings.multicast,
+      durable,
+      journal,
+      links,
+      gossip,
+      counters: this.#counters,
+      members: () => this.members(),
+      regrouped: (names) => this.#regrouped(names),
+      syncMembers: (peer) => this.#driver?.command({ type: 'sync', peer }),
+      equivocation: (detail) => this.safeDispatchEvent('equivocation', { detail }),
+      trouble: (error) => this.#trouble(error),
+      failed: (error) => this.#fail(internal(error)),
+    })
+    this.#clock = clock
+    this.#groups = groups
+    groups.start()
+    for (const peer of this.admission.list().denied) groups.deny(peer, true)
+    return groups
+  }
+
+  #startMembership(links: Links, groups: PeerGroups): MembershipDriver {
     const core = new Membership({
       self: this.peerId,
       cluster: this.clusterId,
@@ -261,6 +333,11 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
       crypto: cryptoOf(this.#identity),
       random: Math.random,
       durable: this.#store.load(protocol),
+      groups: this.#groupNames,
+      riders: [
+        { kind: riderKinds.clocks, body: (_to, now) => this.#clock?.rider(now) },
+        { kind: riderKinds.multicast, body: (to) => groups.rider(to) },
+      ],
     })
     const driver: MembershipDriver = new Driver({
       core,
@@ -339,8 +416,29 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
     throw new P2pdError('ERR_NO_ANSWER', `${peer} did not answer`, { hint: 'see p2pd members for its state' })
   }
 
-  counters(): Counters & { readonly connections: number } {
-    return { ...structuredClone(this.#counters), connections: this.#connections?.count ?? 0 }
+  counters(): PeerCounters {
+    const connections = this.#connections?.count ?? 0
+    return { ...structuredClone(this.#counters), connections, multicast: this.#runningGroups().counts }
+  }
+
+  async group(name: string, options: { readonly signal?: AbortSignal } = {}): Promise<Group> {
+    return await this.#runningGroups().group(name, options)
+  }
+
+  groups(): readonly GroupView[] {
+    return this.#runningGroups().groups()
+  }
+
+  forks(): readonly Fork[] {
+    return this.#runningGroups().forks()
+  }
+
+  clock(group?: string): ClockReading {
+    return this.#runningGroups().clock(group)
+  }
+
+  trace(group?: string): readonly TraceEvent[] {
+    return this.#runningGroups().trace(group)
   }
 
   leave(): Promise<void> {
@@ -370,6 +468,8 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
     }
     this.#dialer.stop()
     this.#driver?.stop()
+    this.#groups?.stop()
+    this.#gossip?.stop()
     this.#connections?.stop()
     this.#links?.stop()
     for (const answer of this.#pings.values()) answer(undefined)
@@ -382,6 +482,11 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
   }
 
   #emitted(event: MembershipEvent): void {
+    if (event.type === 'rider') {
+      this.#rode(event)
+      return
+    }
+    this.#groups?.membership(event)
     switch (event.type) {
       case 'member': {
         const { change, member } = event
@@ -393,8 +498,6 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
       case 'joined':
         this.#joined.resolve()
         this.safeDispatchEvent('joined', { detail: { generation: event.generation } })
-        return
-      case 'rider':
         return
       case 'refuted':
         this.safeDispatchEvent('refuted', { detail: { incarnation: event.incarnation } })
@@ -416,6 +519,27 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
         this.#pings.get(event.token)?.(event.rttMs)
         return
     }
+  }
+
+  /** What came along with a heartbeat, for other protocols. */
+  #rode(event: Extract<MembershipEvent, { type: 'rider' }>): void {
+    try {
+      if (event.kind === riderKinds.clocks) this.#clock?.heard(event.from, event.body, systemClock())
+      else this.#groups?.membership(event)
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      this.#links?.strike(event.from, 'malformed')
+    }
+  }
+
+  #regrouped(names: readonly string[]): void {
+    this.#groupNames = names
+    this.#driver?.command({ type: 'regroup', groups: names })
+  }
+
+  #runningGroups(): PeerGroups {
+    if (this.#groups === undefined) throw new P2pdError('ERR_STOPPED', 'the peer has not started')
+    return this.#groups
   }
 
   #requested(request: MembershipRequest): void {

@@ -33,6 +33,8 @@ export interface AdmissionInit {
   readonly present: () => readonly PeerId[]
   /** Closes all connections of a peer that is no longer admitted. */
   readonly cut: (peer: PeerId) => void
+  /** `peer` was put on the list of the denied, or taken off it. */
+  readonly denied?: (peer: PeerId, denied: boolean) => void
 }
 
 const namespace = 'admission'
@@ -118,9 +120,12 @@ export class Admission {
       throw new P2pdError('ERR_TOO_MANY', `a list holds at most ${maxListed} peers`)
     }
     await this.#init.store.write(namespace, new Map([[key, encodeList(list)]]))
+    const before = this.#denied
     this.#allowed = new Set(list.allowed)
     this.#denied = new Set(list.denied)
     this.#restricted = list.restricted
+    for (const peer of this.#denied) if (!before.has(peer)) this.#init.denied?.(peer, true)
+    for (const peer of before) if (!this.#denied.has(peer)) this.#init.denied?.(peer, false)
     for (const peer of this.#others(new Set())) if (!this.admits(peer)) this.#init.cut(peer)
   }
 }

@@ -20,6 +20,13 @@ export interface LinkProtocol extends LinkLimits {
 /** What may wait of a control protocol: stale probes are worth nothing, so little. */
 export const controlLimits: LinkLimits = { queueBytes: 256 * 1024, queueFrames: 512 }
 
+/**
+ * What may wait of a bulk protocol: the two ranges that a peer may have asked
+ * for, 1 MiB each, and a few of the largest messages pushed on top; or as many
+ * small ones. Whoever reads slower than that is sent the rest when it asks again.
+ */
+export const bulkLimits: LinkLimits = { queueBytes: 8 * 1024 * 1024, queueFrames: 2048 }
+
 /** The one in use, one that replaces it, and room for both to be replaced at once. */
 const maxInboundStreams = 4
 

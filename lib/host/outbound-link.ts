@@ -114,7 +114,10 @@ export class OutboundLink {
     this.#openedAt = performance.now()
     // Nothing is expected here: what the peer sends on it is thrown away, not buffered.
     stream.closeRead().catch((error: Error) => stream.abort(error))
-    stream.addEventListener('drain', () => this.#flush())
+    // Later, because only then does libp2p send what it still holds.
+    const flushNext = (): void => queueMicrotask(() => this.#flush())
+    stream.addEventListener('drain', flushNext)
+    stream.addEventListener('idle', flushNext)
     stream.addEventListener('close', () => this.#lost(stream), { once: true })
     this.#flush()
   }
@@ -145,10 +148,15 @@ export class OutboundLink {
     this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs)
   }
 
+  /**
+   * One frame after the other, each when the last has left the stream's buffer:
+   * while that holds the rest of a large one, a further one at each turn would
+   * add up to more than it may hold, and the stream be aborted.
+   */
   #flush(): void {
     const stream = this.#stream
     if (stream === undefined) return
-    while (this.#queue.length > 0 && !stream.writableNeedsDrain && stream.writeStatus === 'writable') {
+    while (this.#queue.length > 0 && isReady(stream)) {
       const frame = this.#queue.shift()
       if (frame === undefined) return
       this.#queuedBytes -= frame.byteLength
@@ -162,4 +170,8 @@ export class OutboundLink {
       }
     }
   }
+}
+
+function isReady(stream: Stream): boolean {
+  return stream.writeStatus === 'writable' && !stream.writableNeedsDrain && stream.writeBufferLength === 0
 }

@@ -1,0 +1,569 @@
+/** The groups of a peer: runs the multicast core on gossip, links and journal, and gives apps their streams. */
+import { randomBytes } from 'node:crypto'
+import type {
+  ClockReading,
+  Fork,
+  Group,
+  GroupNotice,
+  Groups,
+  GroupView,
+  Published,
+  TraceEvent,
+} from './group.ts'
+import { GroupFeed, stopped } from './group-feed.ts'
+import { GroupHandle } from './group-handle.ts'
+import { GroupTrace } from './group-trace.ts'
+import type { Counters } from './host/counters.ts'
+import { Driver, systemClock } from './host/driver.ts'
+import type { Gossip } from './host/gossip.ts'
+import type { Links } from './host/links.ts'
+import type { Journal } from './host/store.ts'
+import { withResolvers } from './host/with-resolvers.ts'
+import { formatHybrid } from './protocols/clocks/hybrid.ts'
+import type { PeerClock } from './protocols/clocks/peer-clock.ts'
+import type { Crypto, PeerId } from './protocols/core.ts'
+import { type MembershipEvent, type MemberView, riderKinds } from './protocols/membership/messages.ts'
+import { decodeTails, encodeTails, multicastCodec } from './protocols/multicast/codec.ts'
+import { type MulticastConfig, multicastDefaults } from './protocols/multicast/config.ts'
+import { durableKeys } from './protocols/multicast/durable-state.ts'
+import { multicastLimits } from './protocols/multicast/limits.ts'
+import type {
+  DotKey,
+  Envelope,
+  MulticastCommand,
+  MulticastEvent,
+  MulticastPacket,
+  MulticastRequest,
+  PeerRange,
+} from './protocols/multicast/messages.ts'
+import { Multicast, type MulticastCounts, parentsOf } from './protocols/multicast/multicast.ts'
+import { P2pdError } from './wire/errors.ts'
+import { isGroupName } from './wire/group-name.ts'
+
+type MulticastDriver = Driver<MulticastPacket, MulticastCommand, MulticastEvent, MulticastRequest>
+
+export const multicastLink = 'multicast'
+/** Everybody is in it: broadcast. */
+export const broadcastGroup = 'all'
+
+/** While so many effects wait for the disk, what gossip brings is left to repair. */
+const maxWaitingEffects = 8192
+/** Publishes whose answer is outstanding; more wait their turn, bounded like those that wait for a baseline. */
+const maxUnderWay = 256
+
+export interface PeerGroupsInit {
+  readonly self: PeerId
+  readonly cluster: string
+  readonly crypto: Crypto
+  readonly clock: PeerClock
+  readonly config: Partial<MulticastConfig>
+  readonly durable: ReadonlyMap<string, Uint8Array>
+  readonly journal: Journal
+  readonly links: Links
+  readonly gossip: Gossip
+  readonly counters: Counters
+  /** The table of members, this peer first. */
+  readonly members: () => readonly MemberView[]
+  /** The groups of this peer have changed. */
+  readonly regrouped: (groups: readonly string[]) => void
+  /** An author is unknown: exchange member tables with `peer`. */
+  readonly syncMembers: (peer: PeerId) => void
+  readonly equivocation: (notice: Extract<GroupNotice, { type: 'equivocation' }>) => void
+  readonly trouble: (error: unknown) => void
+  readonly failed: (error: unknown) => void
+}
+
+/** One group that this peer is in. */
+interface Membership {
+  readonly name: string
+  readonly feed: GroupFeed
+  readonly trace: GroupTrace
+  readonly ready: ReturnType<typeof withResolvers<void>>
+}
+
+interface Publish {
+  readonly name: string
+  readonly payload: Uint8Array
+  readonly resolve: (published: Published) => void
+  readonly reject: (error: Error) => void
+}
+
+export class PeerGroups implements Groups {
+  readonly #init: PeerGroupsInit
+  readonly #core: Multicast
+  readonly #driver: MulticastDriver
+  /** Names this life's logs in cursors. */
+  readonly #life = randomBytes(8).toString('hex')
+  readonly #joined = new Map<string, Membership>()
+  readonly #underWay = new Map<number, Publish>()
+  #queue: Publish[] = []
+  #queuedBytes = 0
+  #tokens = 0
+  #epoch = 0
+  #stopped = false
+
+  constructor(init: PeerGroupsInit) {
+    this.#init = init
+    this.#core = new Multicast({
+      self: init.self,
+      cluster: init.cluster,
+      config: { ...multicastDefaults, ...init.config },
+      crypto: init.crypto,
+      random: Math.random,
+      durable: init.durable,
+      clock: init.clock,
+    })
+    this.#driver = new Driver({
+      core: this.#core,
+      codec: multicastCodec(init.crypto),
+      counters: init.counters,
+      send: (to, bytes) => init.links.send(to, multicastLink, bytes),
+      write: async (entries) => {
+        await init.journal.write(entries)
+        const ceiling = entries.get(durableKeys.clock)
+        if (ceiling !== undefined) init.clock.hybrid.persisted(ceiling)
+      },
+      emit: (event) => this.#emitted(event),
+      request: (request) => this.#requested(request),
+      writeFailed: init.trouble,
+      failed: init.failed,
+    })
+  }
+
+  /** Restores what the disk holds and joins broadcast; told once, after the node listens. */
+  start(): void {
+    this.#driver.command({ type: 'join', name: broadcastGroup })
+    for (const { name } of this.#core.groups()) this.#membership(name)
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#driver.stop()
+    for (const { reject } of [...this.#underWay.values(), ...this.#queue]) reject(stopped())
+    this.#underWay.clear()
+    this.#queue = []
+    for (const { feed, ready } of this.#joined.values()) {
+      feed.end()
+      ready.reject(stopped())
+    }
+  }
+
+  get counts(): MulticastCounts {
+    return this.#core.counts
+  }
+
+  // What the peer tells
+
+  connected(peer: PeerId): void {
+    this.#driver.command({ type: 'connected', peer })
+  }
+
+  disconnected(peer: PeerId): void {
+    this.#driver.command({ type: 'disconnected', peer })
+  }
+
+  deny(peer: PeerId, denied: boolean): void {
+    this.#driver.command({ type: 'deny', peer, denied })
+  }
+
+  membership(event: MembershipEvent): void {
+    switch (event.type) {
+      case 'member':
+        this.#member(event.member)
+        return
+      case 'joined':
+        this.#driver.command({ type: 'settled' })
+        return
+      case 'rider':
+        if (event.kind !== riderKinds.multicast) return
+        this.#driver.command({ type: 'tails', from: event.from, tails: decodeTails(event.body) })
+        return
+    }
+  }
+
+  /** What rides on a heartbeat to `peer`. */
+  rider(peer: PeerId): Uint8Array | undefined {
+    const tails = this.#core.tails(peer)
+    return tails.length === 0 ? undefined : encodeTails(tails)
+  }
+
+  receive(from: PeerId, frame: Uint8Array): void {
+    this.#driver.receive(from, frame)
+  }
+
+  /** The topic validator. */
+  judge(topic: string, from: PeerId, data: Uint8Array): 'accept' | 'reject' | 'ignore' {
+    const verdict = this.#core.examine(groupOf(topic), data)
+    if (verdict.type === 'accept') {
+      if (this.#driver.waiting < maxWaitingEffects) {
+        this.#driver.command({ type: 'gossiped', from, envelope: verdict.envelope })
+      }
+    } else if (verdict.reason === 'unknown-author') this.#init.syncMembers(from)
+    return verdict.type
+  }
+
+  subscription(peer: PeerId, topic: string, subscribed: boolean): void {
+    this.#driver.command({ type: 'subscription', peer, group: groupOf(topic), subscribed })
+  }
+
+  // What apps ask
+
+  async group(name: string, options: { readonly signal?: AbortSignal } = {}): Promise<Group> {
+    if (!isGroupName(name)) throw badGroup('a group name has 1 to 64 printable ASCII characters and no space')
+    if (this.#stopped) throw stopped()
+    options.signal?.throwIfAborted()
+    if (!this.#joined.has(name)) {
+      if (this.#joined.size >= multicastLimits.groups) {
+        throw new P2pdError('ERR_TOO_MANY_GROUPS', `a peer is in at most ${multicastLimits.groups} groups`, {
+          hint: 'leave one first',
+        })
+      }
+      this.#membership(name)
+      this.#driver.command({ type: 'join', name })
+    }
+    const { ready, feed } = this.#membership(name)
+    await orAbort(ready.promise, options.signal)
+    return new GroupHandle(name, feed, {
+      publish: (payload, signal) => this.#publish(name, payload, signal),
+      leave: () => this.#leave(name),
+    })
+  }
+
+  groups(): readonly GroupView[] {
+    const figures = new Map(this.#core.groups().map((group) => [group.name, group]))
+    const names = new Set([...figures.keys(), ...this.#init.members().flatMap(({ groups }) => groups)])
+    return [...names].sort().map((name) => {
+      const own = figures.get(name)
+      const members = this.#init
+        .members()
+        .filter(({ status, groups, self }) => {
+          const present = status !== 'dead' && status !== 'left' && status !== 'leaving'
+          return self ? own !== undefined : present && groups.includes(name)
+        })
+        .map(({ peer }) => peer)
+      return {
+        name,
+        joined: own !== undefined,
+        ready: own?.ready ?? null,
+        members,
+        delivered: own?.delivered ?? 0,
+        heldBack: own?.heldBack ?? 0,
+        logMessages: own?.logMessages ?? 0,
+        logBytes: own?.logBytes ?? 0,
+      }
+    })
+  }
+
+  forks(): readonly Fork[] {
+    return this.#core
+      .forks()
+      .map(({ name, author, epoch, seq, hashes }) => ({ group: name, sender: author, epoch, seq, hashes }))
+  }
+
+  clock(group = broadcastGroup): ClockReading {
+    this.#assertIn(group)
+    const { clock } = this.#init
+    return {
+      lamport: clock.lamport.value,
+      vector: Object.fromEntries(this.#core.vector(group)),
+      hlc: formatHybrid(clock.hybrid.read(systemClock())),
+      network: {
+        state: 'unsynchronised',
+        scope: 'internal',
+        timeline: null,
+        faultsTolerated: null,
+        earliestMs: null,
+        latestMs: null,
+        offsetMs: null,
+        uncertaintyMs: null,
+        peers: 0,
+      },
+    }
+  }
+
+  trace(group = broadcastGroup): readonly TraceEvent[] {
+    this.#assertIn(group)
+    return this.#membership(group).trace.events()
+  }
+
+  // Publishing
+
+  #publish(name: string, payload: Uint8Array, signal: AbortSignal | undefined): Promise<Published> {
+    if (payload.length > multicastLimits.payloadBytes) throw tooLarge(payload.length)
+    if (this.#stopped) throw stopped()
+    signal?.throwIfAborted()
+    const { waitingPublishes, waitingBytes } = multicastLimits
+    if (this.#queue.length >= waitingPublishes || this.#queuedBytes + payload.length > waitingBytes) {
+      throw new P2pdError('ERR_WOULD_BLOCK', 'too much waits to be published', {
+        hint: 'publish more slowly, or wait for each publish',
+      })
+    }
+    const published = withResolvers<Published>()
+    // A copy: the app may go on with its buffer.
+    const publish = { name, payload: payload.slice(), resolve: published.resolve, reject: published.reject }
+    this.#queue.push(publish)
+    this.#queuedBytes += payload.length
+    this.#next()
+    return orAbort(published.promise, signal, () => this.#withdraw(publish))
+  }
+
+  #next(): void {
+    while (this.#underWay.size < maxUnderWay && !this.#stopped) {
+      const publish = this.#queue.shift()
+      if (publish === undefined) return
+      this.#queuedBytes -= publish.payload.length
+      this.#tokens += 1
+      this.#underWay.set(this.#tokens, publish)
+      this.#driver.command({
+        type: 'publish',
+        name: publish.name,
+        payload: publish.payload,
+        token: this.#tokens,
+      })
+    }
+  }
+
+  /** What has not begun is not sent; what has is on its way, and cannot be taken back. */
+  #withdraw(publish: Publish): void {
+    if (!this.#queue.includes(publish)) return
+    this.#queue = this.#queue.filter((other) => other !== publish)
+    this.#queuedBytes -= publish.payload.length
+  }
+
+  #answer(token: number, settle: (publish: Publish) => void): void {
+    const publish = this.#underWay.get(token)
+    this.#underWay.delete(token)
+    if (publish !== undefined) settle(publish)
+    this.#next()
+  }
+
+  // Events and requests of the core
+
+  #emitted(event: MulticastEvent): void {
+    switch (event.type) {
+      case 'ready':
+        this.#becameReady(event.name, event.index)
+        return
+      case 'delivered':
+        this.#delivered(event)
+        return
+      case 'published':
+        this.#answer(event.token, ({ resolve }) => resolve(this.#published(event)))
+        return
+      case 'refused':
+        this.#answer(event.token, ({ reject }) => reject(refusal(event.code)))
+        return
+      case 'gap':
+      case 'history-truncated':
+        this.#notice(event.name, { type: event.type, group: event.name, ranges: event.ranges.map(dotRange) })
+        return
+      case 'undeliverable': {
+        const { name, author, epoch, seq } = event
+        this.#notice(name, { type: 'undeliverable', group: name, sender: author, epoch, seq })
+        return
+      }
+      case 'equivocation': {
+        const { name, author, epoch, seq, hashes } = event
+        const notice = { type: 'equivocation', group: name, sender: author, epoch, seq, hashes } as const
+        this.#notice(name, notice)
+        this.#init.equivocation(notice)
+        return
+      }
+      case 'misbehaved':
+        this.#init.links.strike(event.peer, 'misbehaved')
+        return
+    }
+  }
+
+  #requested(request: MulticastRequest): void {
+    switch (request.type) {
+      case 'gossip':
+        this.#init.gossip.publish(topicOf(request.group), request.bytes)
+        return
+      case 'subscribe':
+        this.#subscribe(request.group)
+        return
+      case 'unsubscribe':
+        this.#init.gossip.unsubscribe(topicOf(request.group))
+        return
+      case 'regroup':
+        this.#init.regrouped(request.groups)
+        return
+      case 'sync-members':
+        this.#init.syncMembers(request.peer)
+        return
+    }
+  }
+
+  /** Who subscribed before this peer did was not told then. */
+  #subscribe(group: string): void {
+    const topic = topicOf(group)
+    this.#init.gossip.subscribe(topic)
+    for (const peer of this.#init.gossip.subscribers(topic)) this.subscription(peer, topic, true)
+  }
+
+  #becameReady(name: string, index: number): void {
+    const membership = this.#membership(name)
+    membership.feed.show(index)
+    membership.ready.resolve()
+  }
+
+  #delivered(event: Extract<MulticastEvent, { type: 'delivered' }>): void {
+    const { name, envelope, index, first } = event
+    const membership = this.#membership(name)
+    this.#record(membership, envelope, first)
+    membership.feed.show(index + envelope.last - first)
+  }
+
+  #published({ name, envelope, index }: Extract<MulticastEvent, { type: 'published' }>): Published {
+    const { author, epoch, seq, lamport } = envelope.header
+    const vector = Object.fromEntries(this.#core.vectorOf(name, index)?.vector ?? [])
+    return { group: name, sender: author, epoch, seq, lamport, vector }
+  }
+
+  #record({ name, trace }: Membership, envelope: Envelope, first: number): void {
+    const { author, epoch } = envelope.header
+    const own = author === this.#init.self && epoch === this.#epoch
+    const after = parentsOf(envelope).map((dot) => this.#dotText(dot))
+    const event = {
+      group: name,
+      host: this.#init.self,
+      hostEpoch: this.#epoch,
+      kind: own ? 'publish' : 'deliver',
+      time: Date.now(),
+      sender: author,
+      epoch,
+    } as const
+    for (let seq = first; seq <= envelope.last; seq++) {
+      const before = seq === envelope.header.seq ? after : [`${author}#${epoch}:${seq - 1}`]
+      trace.record({ ...event, seq, after: before })
+    }
+  }
+
+  #dotText({ author, epoch, seq }: DotKey): string {
+    return `${this.#core.peerOf(author) ?? author}#${epoch}:${seq}`
+  }
+
+  #notice(name: string, notice: GroupNotice): void {
+    this.#membership(name).feed.notice(notice)
+  }
+
+  // Members
+
+  #member(member: MemberView): void {
+    if (member.self) {
+      if (member.generation === this.#epoch || member.status === 'leaving') return
+      this.#epoch = member.generation
+      this.#driver.command({ type: 'epoch', epoch: member.generation })
+      return
+    }
+    const { peer, status, groups } = member
+    const standing = status === 'joining' ? 'alive' : status === 'leaving' ? 'left' : status
+    if (standing === 'dead' || standing === 'left') this.#init.clock.forget(peer)
+    this.#driver.command({ type: 'member', peer, standing, groups })
+  }
+
+  #membership(name: string): Membership {
+    const known = this.#joined.get(name)
+    if (known !== undefined) return known
+    const ready = withResolvers<void>()
+    // Who does not wait for it is not to be ended by it.
+    ready.promise.catch(() => {})
+    const feed = new GroupFeed({
+      log: `${this.#life}${hashOf(name, this.#init.crypto)}`,
+      name,
+      bounds: () => this.#core.bounds(name),
+      read: (index, max) => this.#core.read(name, index, max),
+      vectorOf: (index) => this.#core.vectorOf(name, index),
+    })
+    const membership: Membership = { name, feed, trace: new GroupTrace(), ready }
+    this.#joined.set(name, membership)
+    return membership
+  }
+
+  #leave(name: string): void {
+    if (name === broadcastGroup) {
+      throw badGroup(`everybody is in '${broadcastGroup}'`, 'to leave the cluster, use p2pd leave')
+    }
+    this.#assertIn(name)
+    const membership = this.#membership(name)
+    this.#driver.command({ type: 'leave', name })
+    membership.feed.end()
+    membership.ready.reject(new P2pdError('ERR_GROUP_LEFT', `this peer has left ${name}`))
+    this.#joined.delete(name)
+  }
+
+  #assertIn(name: string): void {
+    if (!isGroupName(name)) throw badGroup('a group name has 1 to 64 printable ASCII characters and no space')
+    if (!this.#joined.has(name)) {
+      throw badGroup(`this peer is not in ${name}`, 'the first pub or sub joins a group')
+    }
+  }
+}
+
+const topicPrefix = 'p2pd/'
+
+function topicOf(group: string): string {
+  return `${topicPrefix}${group}`
+}
+
+function groupOf(topic: string): string {
+  return topic.slice(topicPrefix.length)
+}
+
+function hashOf(name: string, crypto: Crypto): string {
+  return Buffer.from(crypto.sha256(Buffer.from(name)))
+    .toString('hex')
+    .slice(0, 8)
+}
+
+function dotRange({ author, epoch, from, to }: PeerRange) {
+  return { sender: author, epoch, from, to }
+}
+
+function badGroup(message: string, hint?: string): P2pdError {
+  return new P2pdError('ERR_BAD_GROUP', message, hint === undefined ? {} : { hint })
+}
+
+function tooLarge(bytes: number): P2pdError {
+  return new P2pdError(
+    'ERR_TOO_LARGE',
+    `a message of ${bytes} bytes; at most ${multicastLimits.payloadBytes}`,
+    {
+      hint: 'send a reference to it, or send it in parts',
+    },
+  )
+}
+
+function refusal(code: `ERR_${string}`): P2pdError {
+  switch (code) {
+    case 'ERR_WOULD_BLOCK':
+      return new P2pdError(code, 'too much waits to be published', {
+        hint: 'wait until this peer has joined the group, and for each publish',
+      })
+    case 'ERR_GROUP_LEFT':
+      return new P2pdError(code, 'this peer has left the group', { hint: 'join it again with group()' })
+    default:
+      return new P2pdError(code, 'the group cannot take a message now')
+  }
+}
+
+async function orAbort<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  aborted: () => void = () => {},
+): Promise<T> {
+  if (signal === undefined) return await promise
+  const gone = withResolvers<never>()
+  const onAbort = (): void => {
+    aborted()
+    gone.reject(signal.reason)
+  }
+  signal.addEventListener('abort', onAbort, { once: true })
+  promise.catch(() => {})
+  try {
+    return await Promise.race([promise, gone.promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
