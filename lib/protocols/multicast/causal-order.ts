@@ -154,9 +154,9 @@ export class CausalOrder {
     this.#ceiling = ceiling
   }
 
-  open(now: number): void {
+  /** What waited for this is looked at by the next `review`. */
+  open(): void {
     this.#ceiling = undefined
-    this.review(now)
   }
 
   get isOpen(): boolean {

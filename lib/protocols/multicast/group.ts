@@ -200,7 +200,7 @@ export class Group {
     this.order.adopt(stored.entries, stored.frontier, this.#turn.now)
     this.order.log.keep(stored.own)
     this.#kept()
-    this.order.open(this.#turn.now)
+    this.order.open()
     this.#turn.emit({ type: 'ready', name: this.name, index: 0 })
     this.#antiEntropySoon()
   }

@@ -162,8 +162,10 @@ export class Joining {
   #open(): void {
     this.#ceiling = undefined
     this.#offer = undefined
-    this.#order.open(this.#port.now())
+    this.#order.open()
     this.#port.ready()
+    // Only now: what is delivered from here on comes after `ready`.
+    this.#order.review(this.#port.now())
   }
 }
 
