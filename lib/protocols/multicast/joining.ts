@@ -13,7 +13,9 @@ import type { MulticastConfig } from './config.ts'
 import { entryKey, parseEntryKey } from './dots.ts'
 import type { Maximal } from './frontier.ts'
 import { multicastLimits } from './limits.ts'
+import { headerBytes } from './log.ts'
 import type { EntryKey, FrontierDot, PacketBody, SignedHeader, VectorEntry } from './messages.ts'
+import { pagesOf } from './pages.ts'
 import type { Repair } from './repair.ts'
 
 export interface JoiningPort {
@@ -38,8 +40,14 @@ interface Offer {
   readonly delivered: VectorEntry[]
 }
 
+type BaselineBody = Extract<PacketBody, { type: 'baseline' }>
+
 /** Authors and epochs that a baseline may name. */
 const maxEntries = 65_536
+/** A frame of a baseline stays well below the link's limit. */
+const frameBytes = 512 * 1024
+/** Of a vector's entry on the wire, rounded up. */
+const entryBytes = 48
 
 export class Joining {
   readonly #order: CausalOrder
@@ -99,7 +107,7 @@ export class Joining {
   }
 
   /** A frame of what was asked for; false when it breaks the rules. */
-  baseline(from: PeerId, body: Extract<PacketBody, { type: 'baseline' }>): boolean {
+  baseline(from: PeerId, body: BaselineBody): boolean {
     const offer = this.#offer
     if (offer === undefined || offer.giver !== from || offer.id !== body.id) return true
     if (body.none) {
@@ -111,7 +119,7 @@ export class Joining {
     offer.entries.push(...body.entries)
     offer.frontier.push(...body.frontier)
     offer.delivered.push(...body.delivered)
-    const fits = offer.entries.length <= maxEntries && offer.delivered.length <= maxEntries
+    const fits = [offer.entries, offer.delivered, offer.frontier].every(({ length }) => length <= maxEntries)
     if (!fits || !body.entries.every(this.#port.verify) || (body.last && !isWhole(offer))) {
       this.#offer = undefined
       this.#tried.add(from)
@@ -180,31 +188,38 @@ function isWhole({ entries, frontier, delivered }: Offer): boolean {
 }
 
 /** What a giver answers: its base, in frames. */
-export function baselineFrames(order: CausalOrder, id: number): Extract<PacketBody, { type: 'baseline' }>[] {
-  const entries = [...order.log.base.values()]
+export function baselineFrames(order: CausalOrder, id: number): BaselineBody[] {
+  const { baselineHeaders, vectorEntries } = multicastLimits
   const delivered = [...order.delivered.values()].map((header) => ({
     author: header.authorKey,
     epoch: header.header.epoch,
     seq: header.last,
     hash: '',
   }))
+  const entries = [...order.log.base.values()]
   const frontier = [...order.log.baseFrontier.values()].map(toFrontierDot)
-  const frames: Extract<PacketBody, { type: 'baseline' }>[] = []
-  const { baselineHeaders, vectorEntries } = multicastLimits
-  const size = Math.min(baselineHeaders, vectorEntries)
-  for (let at = 0; at === 0 || at < Math.max(entries.length, delivered.length); at += size) {
-    frames.push({
-      type: 'baseline',
-      id,
-      none: false,
-      entries: entries.slice(at, at + size),
-      delivered: delivered.slice(at, at + size),
-      frontier: [],
-      last: false,
-    })
+  const empty: BaselineBody = {
+    type: 'baseline',
+    id,
+    none: false,
+    entries: [],
+    delivered: [],
+    frontier: [],
+    last: false,
   }
-  const end = frames.pop()
-  return end === undefined ? frames : [...frames, { ...end, frontier, last: true }]
+  const bytes = frameBytes
+  const headers = pagesOf(entries, { count: baselineHeaders, bytes }, headerBytes)
+  const vector = pagesOf(delivered, { count: vectorEntries, bytes }, () => entryBytes)
+  const maximal = pagesOf(
+    frontier,
+    { count: vectorEntries, bytes },
+    ({ below }) => (below.length + 1) * entryBytes,
+  )
+  return [
+    ...headers.map((page) => ({ ...empty, entries: page })),
+    ...vector.map((page) => ({ ...empty, delivered: page })),
+    ...maximal.map((page, at) => ({ ...empty, frontier: page, last: at === maximal.length - 1 })),
+  ]
 }
 
 export function toFrontierDot({ dot, below, exact }: Maximal): FrontierDot {

@@ -284,6 +284,11 @@ function namedBy(header: Header): readonly DotKey[] {
   return header.old === undefined ? header.dependencies : [...header.dependencies, header.old]
 }
 
+/** Of a header with its signature, on the wire. */
+export function headerBytes(header: SignedHeader): number {
+  return header.bytes.length + header.signature.length + 8
+}
+
 export function payloadBytes(envelope: Envelope): number {
   return envelope.payloads.reduce((sum, payload) => sum + payload.length, 0)
 }

@@ -9,7 +9,9 @@ import type { CausalOrder } from './causal-order.ts'
 import type { MulticastConfig } from './config.ts'
 import { entryKey } from './dots.ts'
 import { multicastLimits } from './limits.ts'
+import { headerBytes } from './log.ts'
 import type { AuthorKey, DotKey, EntryKey, PacketBody, Range, SignedHeader, VectorEntry } from './messages.ts'
+import { pagesOf } from './pages.ts'
 
 export interface RepairPort {
   readonly now: () => number
@@ -61,7 +63,7 @@ const maxWants = 4096
 const maxHints = 4
 const maxInquiries = 256
 /** Headers that a supply carries besides its envelopes. */
-const maxSupplyHeaders = 512
+const supplyHeaders = { count: 512, bytes: 512 * 1024 } as const
 
 export class Repair {
   readonly #order: CausalOrder
@@ -246,7 +248,9 @@ export class Repair {
   }
 
   answerInquiry(to: PeerId, id: number, dots: readonly DotKey[]): void {
-    const headers = dots.flatMap((dot) => this.#order.log.header(dot) ?? [])
+    const known = dots.flatMap((dot) => this.#order.log.header(dot) ?? [])
+    // One page; whoever needs more asks again.
+    const [headers = []] = pagesOf(known, supplyHeaders, headerBytes)
     this.#port.send(to, { type: 'supply', id, envelopes: [], headers, floors: [], delivered: [] })
   }
 
@@ -260,10 +264,11 @@ export class Repair {
         if (this.#order.log.find(entryKey(dot.author, dot.epoch), dot.seq) !== undefined) continue
         const named = this.#order.log.header(dot)
         if (named !== undefined) headers.set(named.hash, named)
-        if (headers.size >= maxSupplyHeaders) return [...headers.values()]
+        if (headers.size >= supplyHeaders.count) break
       }
     }
-    return [...headers.values()]
+    const [page = []] = pagesOf([...headers.values()], supplyHeaders, headerBytes)
+    return page
   }
 
   #serverFor(want: Want, now: number): PeerId | undefined {
