@@ -7,10 +7,10 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { GroupView } from '../lib/group.ts'
-import type { MemberView } from '../lib/index.ts'
+import type { MemberView, PeerCounters } from '../lib/index.ts'
 import { countByStatus } from './control/member-rows.ts'
 import type { MembershipTally } from './membership-tally.ts'
-import type { MulticastCounters, PeerPort } from './peer-port.ts'
+import type { PeerPort } from './peer-port.ts'
 
 export interface MetricsSource {
   /** Undefined while the peer does not run. */
@@ -39,7 +39,6 @@ export function createMetrics(source: MetricsSource): Metrics {
   addTally(registry, source)
   addTraffic(registry, source)
   addGroups(registry, source)
-  addMulticast(registry, source)
   addGauge(registry, 'p2pd_build_info', 'What runs here', ['version', 'node'], (set) =>
     set({ version: source.version, node: process.version }, 1),
   )
@@ -113,7 +112,7 @@ function addTraffic(registry: Registry, { peer }: MetricsSource): void {
     name: string,
     help: string,
     label: string | undefined,
-    read: (counters: ReturnType<PeerPort['counters']>) => Reading,
+    read: (counters: PeerCounters) => Reading,
   ) =>
     addCounter(registry, name, help, label, () => {
       const counters = peer()?.counters()
@@ -148,6 +147,21 @@ function addTraffic(registry: Registry, { peer }: MetricsSource): void {
     (c) => c.gossipReopened,
   )
   add('p2pd_gossip_resets_total', 'Connections closed to mend gossip', undefined, (c) => c.gossipResets)
+  add('p2pd_messages_published_total', 'Messages published here', undefined, (c) => c.multicast.published)
+  add('p2pd_messages_delivered_total', 'Messages delivered here', undefined, (c) => c.multicast.delivered)
+  add('p2pd_envelopes_refused_total', 'Envelopes not taken, by reason', 'reason', (c) => c.multicast.refused)
+  add(
+    'p2pd_pulls_total',
+    'Times that repair asked others for what is missing',
+    undefined,
+    (c) => c.multicast.pulled,
+  )
+  add(
+    'p2pd_envelopes_served_total',
+    'Envelopes that repair gave to others',
+    undefined,
+    (c) => c.multicast.served,
+  )
   add('p2pd_store_writes_total', 'Writes to the store', undefined, (c) => c.storeWrites)
   add('p2pd_store_failures_total', 'Writes to the store that failed', undefined, (c) => c.storeFailures)
   addGauge(registry, 'p2pd_loop_lag_seconds', 'How late the protocol timer last fired', [], (set) =>
@@ -177,24 +191,6 @@ function addGroups(registry: Registry, { peer, groupReaders }: MetricsSource): v
   addGauge(registry, 'p2pd_forks', 'Proofs that somebody signed two contents for one message', [], (set) =>
     set({}, peer()?.forks().length ?? 0),
   )
-}
-
-function addMulticast(registry: Registry, { peer }: MetricsSource): void {
-  const add = (
-    name: string,
-    help: string,
-    label: string | undefined,
-    read: (counters: MulticastCounters) => Reading,
-  ) =>
-    addCounter(registry, name, help, label, () => {
-      const counters = peer()?.counters().multicast
-      return counters === undefined ? undefined : read(counters)
-    })
-  add('p2pd_messages_published_total', 'Messages published here', undefined, (c) => c.published)
-  add('p2pd_messages_delivered_total', 'Messages delivered here', undefined, (c) => c.delivered)
-  add('p2pd_envelopes_refused_total', 'Envelopes not taken, by reason', 'reason', (c) => c.refused)
-  add('p2pd_envelopes_pulled_total', 'Envelopes that repair fetched', undefined, (c) => c.pulled)
-  add('p2pd_envelopes_served_total', 'Envelopes that repair gave to others', undefined, (c) => c.served)
 }
 
 function sampleRoundTrips(registry: Registry, { peer }: MetricsSource): NodeJS.Timeout {

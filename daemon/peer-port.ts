@@ -17,19 +17,7 @@ export interface PeerPort
       | 'members'
       | 'join'
       | 'ping'
+      | 'counters'
     > {
   readonly admission: Pick<Admission, 'list' | 'allow' | 'deny'>
-  counters(): ReturnType<Peer['counters']> & { readonly multicast?: MulticastCounters }
-}
-
-/** What is counted of multicast over all groups since the start. */
-export interface MulticastCounters {
-  /** Messages. */
-  readonly published: number
-  readonly delivered: number
-  /** Envelopes that repair fetched from others, and gave to others. */
-  readonly pulled: number
-  readonly served: number
-  /** Envelopes that were not taken, by reason; the keys come from the library's code. */
-  readonly refused: Readonly<Record<string, number>>
 }

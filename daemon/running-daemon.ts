@@ -4,7 +4,6 @@ import type { Peer } from '../lib/index.ts'
 import { P2pdError } from '../lib/wire/errors.ts'
 import type { ControlPlane } from './control/control-plane.ts'
 import { type ExitCode, exitCodeOf, exitCodes } from './exit-code.ts'
-import { withGroups } from './groupless.ts'
 import type { MembershipTally } from './membership-tally.ts'
 import type { ServiceNotifier } from './service-notifier.ts'
 import type { Shutdown } from './shutdown.ts'
@@ -33,7 +32,7 @@ export class RunningDaemon {
   async becomeReady(): Promise<void> {
     const { peer, control, shutdown } = this.#init
     await peer.joined({ signal: shutdown.signal })
-    control.serve(withGroups(peer))
+    control.serve(peer)
   }
 
   /** Gives up membership; the daemon ends once the client of this has its answer. */
@@ -83,6 +82,9 @@ export class RunningDaemon {
     peer.addEventListener('misbehaved', ({ detail }) => {
       tally.misbehaved(detail.reason)
       log.warn(detail, 'a peer broke the protocol')
+    })
+    peer.addEventListener('equivocation', ({ detail }) => {
+      log.error(detail, 'a member signed two contents for one message')
     })
     peer.addEventListener('rolled-back', ({ detail }) => {
       log.warn(detail, 'the data directory was restored from a backup: others knew a later life of this peer')

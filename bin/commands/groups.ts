@@ -25,7 +25,7 @@ export function renderGroups(groups: readonly GroupRow[], style: Style): string[
         ? [
             String(row.delivered),
             String(row.heldBack),
-            `${row.logMessages} messages, ${formatBytes(row.logBytes)}`,
+            `${row.logMessages} ${row.logMessages === 1 ? 'message' : 'messages'}, ${formatBytes(row.logBytes)}`,
           ]
         : ['-', '-', '-']),
     ]),

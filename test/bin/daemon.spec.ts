@@ -99,6 +99,40 @@ describe('two machines, from founding to leaving', function () {
     assert.match(wrong.stderr, /^p2pd: ERR_BAD_ADDRESS: /)
   })
 
+  it('tells one machine what is published on the other, and after what', async () => {
+    const reading = ask('m2', 'sub', 'orders', '--count', '2')
+    const listed = async (name: string) => {
+      const { groups } = await askJson(name, 'groups')
+      return groups.find((group: { name: string }) => group.name === 'orders')?.members.length
+    }
+    await eventually('m1 sees m2 in the group', async () => (await listed('m1')) === 1)
+    const { sender, epoch, seq, lamport, vector } = await askJson('m1', 'pub', 'orders', 'two blue ones')
+    assert.deepEqual([seq, lamport, vector], [1, 1, { [`${sender}#${epoch}`]: 1 }])
+    await askJson('m1', 'pub', 'orders', 'and a red one')
+    const { exitCode, stdout, stderr } = await reading
+    assert.deepEqual([exitCode, stdout], [0, 'm1  two blue ones\nm1  and a red one\n'], stderr)
+
+    const again = await askJson('m2', 'sub', 'orders', '--from', 'earliest', '--count', '1')
+    assert.deepEqual([again.index, again.data, again.encoding], [1, 'two blue ones', 'utf8'])
+    const next = await askJson('m2', 'sub', 'orders', '--from', again.cursor, '--count', '1')
+    assert.deepEqual([next.data, next.vector], ['and a red one', { [`${sender}#${epoch}`]: 2 }])
+    assert.deepEqual((await askJson('m2', 'clock', '--group', 'orders')).vector, next.vector)
+    assert.deepEqual((await askJson('m2', 'status')).groups[1], {
+      name: 'orders',
+      members: 2,
+      delivered: 2,
+      heldBack: 0,
+    })
+    const elsewhere = await ask('m1', 'sub', 'orders', '--from', again.cursor)
+    assert.match(elsewhere.stderr, /^p2pd: ERR_CURSOR_UNKNOWN: /)
+    const trace = join(folder, 'm2.jsonl')
+    await writeFile(trace, (await ask('m2', 'trace', '--group', 'orders')).stdout)
+    const { stdout: drawn } = await ask('m1', 'trace', '--shiviz', trace)
+    assert.match(drawn, new RegExp(`^deliver ${sender}#${epoch}:2$`, 'm'))
+    assert.deepEqual(await askJson('m2', 'groups', 'leave', 'orders'), { group: 'orders', left: true })
+    await eventually('m1 sees it go', async () => (await listed('m1')) === 1)
+  })
+
   it('will not cut a member off unasked, and lists who is admitted', async () => {
     const { peerId } = await askJson('m1', 'status')
     const { exitCode, stderr } = await ask('m1', 'peers', 'allow', peerId)

@@ -435,13 +435,13 @@ describe('what is shown of groups', () => {
   it('is a table with what each holds, and less of those that others are in', () => {
     const rows = [
       row({ name: 'all', members: ['a', 'b'], delivered: 12, logMessages: 3, logBytes: 1536 }),
-      row({ name: 'late', ready: false, heldBack: 2 }),
+      row({ name: 'late', ready: false, heldBack: 2, logMessages: 1 }),
       row({ name: 'theirs', joined: false, ready: null, members: ['a'] }),
     ]
     assert.deepEqual(renderGroups(rows, plain), [
       'GROUP   HERE         MEMBERS  DELIVERED  HELD BACK  LOG',
       'all     yes          2        12         0          3 messages, 1.50 KiB',
-      'late    catching up  0        0          2          0 messages, 0 B',
+      'late    catching up  0        0          2          1 message, 0 B',
       'theirs  no           1        -          -          -',
     ])
   })

@@ -228,7 +228,7 @@ describe('the control API', () => {
       'p2pd_messages_published_total 4',
       'p2pd_messages_delivered_total 9',
       'p2pd_envelopes_refused_total{reason="bad-signature"} 3',
-      'p2pd_envelopes_pulled_total 2',
+      'p2pd_pulls_total 2',
       'p2pd_envelopes_served_total 1',
       `p2pd_build_info{version="9.9.9",node="${process.version}"} 1`,
     ]) {

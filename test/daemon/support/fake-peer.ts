@@ -32,6 +32,19 @@ export function view(peer: PeerId, name: string, changes: Partial<MemberView> = 
   }
 }
 
+const refused = {
+  malformed: 0,
+  'other-cluster': 0,
+  'other-group': 0,
+  'bad-signature': 3,
+  'payload-mismatch': 0,
+  'unknown-author': 0,
+  duplicate: 0,
+  'too-far-ahead': 0,
+  quota: 0,
+  lamport: 0,
+}
+
 export class FakePeer extends FakeGroups implements PeerPort {
   readonly peerId = ids[0]
   readonly name = 'm0'
@@ -84,7 +97,7 @@ export class FakePeer extends FakeGroups implements PeerPort {
   }
 
   counters() {
-    const multicast = { published: 4, delivered: 9, pulled: 2, served: 1, refused: { 'bad-signature': 3 } }
+    const multicast = { published: 4, delivered: 9, pulled: 2, served: 1, refused }
     return { ...newCounters(), framesIn: 42, connections: 1, dials: { connected: 3 }, multicast }
   }
 }
