@@ -10,6 +10,9 @@ import type { Deed } from './scenario.ts'
 
 export type TalkDeed = Extract<Deed, { do: 'talk' }>
 
+/** What a talk needs of a cluster. */
+export type Stage = Pick<Cluster, 'members' | 'member' | 'running' | 'groups' | 'recorder' | 'until'>
+
 export interface TalkFigures {
   readonly said: number
   readonly replies: number
@@ -22,7 +25,7 @@ const maxSaid = 1000
 const absentMs = 50
 
 export class Talk {
-  readonly #cluster: Cluster
+  readonly #cluster: Stage
   readonly #deed: TalkDeed
   readonly #startedAt: number
   readonly #unlisten: () => void
@@ -35,7 +38,7 @@ export class Talk {
   #replies = 0
   #failure: unknown
 
-  private constructor(cluster: Cluster, deed: TalkDeed) {
+  private constructor(cluster: Stage, deed: TalkDeed) {
     this.#cluster = cluster
     this.#deed = deed
     this.#startedAt = cluster.recorder.now()
@@ -45,7 +48,7 @@ export class Talk {
   }
 
   /** Everybody who runs enters the group, and then they begin. */
-  static async start(cluster: Cluster, deed: TalkDeed): Promise<Talk> {
+  static async start(cluster: Stage, deed: TalkDeed): Promise<Talk> {
     await Promise.all(cluster.running().map((member) => cluster.groups.enter(member, deed.group)))
     return new Talk(cluster, deed)
   }

@@ -9,6 +9,8 @@ import { assertPeers, parseScenario } from '../../../testnet/cluster/scenario-fo
 const bounds = { detectionMs: 1000, convergenceMs: 1000, graceMs: 100 }
 const good = { summary: 'One stops', peers: 3, bounds, steps: [{ do: 'stop', peer: 'n2' }] }
 
+const talk = { do: 'talk', group: 'all', messages: 3, replies: true, withinMs: 1000 }
+
 function complaint(scenario: unknown): string {
   try {
     parseScenario(typeof scenario === 'string' ? scenario : JSON.stringify(scenario), 'mine')
@@ -27,7 +29,7 @@ function withStep(step: unknown): unknown {
 describe('scenarios', () => {
   it('are valid where they come with p2pd, for the fewest peers as well', async () => {
     const names = await scenarioNames()
-    assert.deepEqual(names, ['default', 'leave', 'outsider', 'rolling-restart', 'stop'])
+    assert.deepEqual(names, ['catch-up', 'default', 'leave', 'outsider', 'rolling-restart', 'stop', 'talk'])
     for (const name of names) {
       const scenario = await loadScenario(name)
       assert.equal(scenario.name, name)
@@ -52,7 +54,7 @@ describe('scenarios', () => {
     await assert.rejects(loadScenario('../../etc/passwd'), (error) => {
       assert.ok(error instanceof P2pdError)
       assert.equal(error.code, 'ERR_UNKNOWN_SCENARIO')
-      assert.match(error.hint ?? '', /default, leave, outsider, rolling-restart, stop/)
+      assert.match(error.hint ?? '', /catch-up, default, leave, outsider, rolling-restart, stop, talk/)
       return true
     })
   })
@@ -71,6 +73,12 @@ describe('scenarios', () => {
     ['waits for ever', withStep({ do: 'watch', forMs: 1e9 }), /steps\[0\].forMs must be a whole number/],
     ['uses it outside each', withStep({ do: 'kill', peer: 'it' }), /'it' only within 'each'/],
     ['nests each', withStep({ do: 'each', steps: [{ do: 'each' }] }), /steps\[0\].steps\[0\].do must be/],
+    ['talks of nothing', withStep({ ...talk, messages: 0 }), /messages must be a whole number from 1/],
+    ['talks in a nameless group', withStep({ ...talk, group: 'a b' }), /group must be 1 to 64 characters/],
+    ['does not say whether to reply', withStep({ ...talk, replies: 1 }), /replies must be true or false/],
+    ['talks within a talk', withStep({ ...talk, during: [talk] }), /during\[0\] is a talk within a talk/],
+    ['errs within a talk', withStep({ ...talk, during: [{ do: 'kill' }] }), /during\[0\].peer must be n1/],
+    ['catches up never', withStep({ do: 'catch-up', peer: 'n1' }), /steps\[0\].withinMs must be a whole/],
     [
       'expects the impossible',
       withStep({ do: 'expect', peer: 'n1', status: 'gone', withinMs: 1 }),
@@ -86,5 +94,13 @@ describe('scenarios', () => {
     const scenario = parseScenario(JSON.stringify(withStep({ do: 'kill', peer: 'n4' })), 'mine')
     assert.throws(() => assertPeers(scenario, 3), /needs n4, and there are 3/)
     assertPeers(scenario, 4)
+    const during = [{ do: 'kill', peer: 'n4' }]
+    const talking = parseScenario(JSON.stringify(withStep({ ...talk, during })), 'mine')
+    assert.throws(() => assertPeers(talking, 3), /needs n4, and there are 3/)
+  })
+
+  it('let a peer talk every 50 ms unless they say otherwise', () => {
+    const { steps } = parseScenario(JSON.stringify(withStep(talk)), 'mine')
+    assert.deepEqual(steps, [{ ...talk, everyMs: 50 }])
   })
 })
