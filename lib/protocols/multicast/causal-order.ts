@@ -47,6 +47,8 @@ type Judgement =
 
 export type Taken = 'delivered' | 'held' | 'old' | 'forked' | 'too-far-ahead' | 'quota'
 
+/** Missing dependencies of one envelope that are looked for at once. */
+const maxLacking = 32
 /** Two contents of one dot that differ in their Lamport times; more are not looked at. */
 const maxAlternatives = 4
 const lamportDoubt = 'another header'
@@ -390,7 +392,13 @@ export class CausalOrder {
       const before: DotKey = { author: authorKey, epoch: header.epoch, seq: header.seq - 1 }
       if (!this.delivered.includes(before)) this.#port.lacks(before, from)
     }
-    for (const dot of namedBy(header)) if (!this.delivered.includes(dot)) this.#port.lacks(dot, from)
+    let lacking = 0
+    for (const dot of namedBy(header)) {
+      if (this.delivered.includes(dot)) continue
+      this.#port.lacks(dot, from)
+      // The rest when these are there: who names a thousand dots that do not exist is not to cost more.
+      if (++lacking >= maxLacking) return
+    }
   }
 
   /** What an envelope of somebody in good standing waits for is needed, whoever wrote it. */

@@ -134,7 +134,7 @@ export class Group {
       peerOf: (author) => this.#directory.peerOf(author),
       send,
       schedule: (at) => this.#schedule('repair', at),
-      gap: (ranges) => this.#turn.emit({ type: 'gap', name: this.name, ranges: this.#named(ranges) }),
+      gap: (ranges) => this.#tellGap(ranges),
       truncated: (server) => this.#fellBehind(server),
     })
     this.#antiEntropy = new AntiEntropy(this.order, this.#repair, { now, send })
@@ -249,7 +249,6 @@ export class Group {
     this.#joining.lost(peer)
     this.#antiEntropy.forget(peer)
     this.#compared.delete(peer)
-    this.#pins.delete(peer)
   }
 
   subscription(peer: PeerId, subscribed: boolean): void {
@@ -613,7 +612,11 @@ export class Group {
 
   /** Nobody can serve what comes next here: stand on what `server` has below its log, and say what is lost. */
   #fellBehind(server: PeerId): void {
-    if (!this.ready || (this.#behind !== undefined && this.#behind.until > this.#turn.now)) return
+    if (!this.ready) {
+      this.#joining.again()
+      return
+    }
+    if (this.#behind !== undefined && this.#behind.until > this.#turn.now) return
     const until = this.#turn.now + this.#init.config.baselineTimeoutMs
     const id = Math.floor(this.#init.random() * 2 ** 32) + 1
     this.#behind = { server, id, entries: [], frontier: [], until }
@@ -776,11 +779,13 @@ export class Group {
     return this.#directory.reachable(this.name)
   }
 
-  #named(ranges: readonly Range[]) {
-    return ranges.flatMap((range) => {
+  /** Of authors that nobody knows there may be nothing. */
+  #tellGap(missing: readonly Range[]): void {
+    const ranges = missing.flatMap((range) => {
       const author = this.#directory.peerOf(range.author)
       return author === undefined ? [] : [peerRange(author, range)]
     })
+    if (ranges.length > 0 && this.ready) this.#turn.emit({ type: 'gap', name: this.name, ranges })
   }
 
   #schedule(type: Timer['type'], at: number): void {

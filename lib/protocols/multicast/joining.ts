@@ -60,6 +60,7 @@ export class Joining {
   #offer: Offer | undefined
   #giver: { readonly peer: PeerId; readonly id: number } | undefined
   #ceiling: ReadonlyMap<EntryKey, number> | undefined
+  #stuck = false
   #ids = 0
 
   constructor(order: CausalOrder, repair: Repair, config: MulticastConfig, port: JoiningPort) {
@@ -78,7 +79,8 @@ export class Joining {
 
   /** The members, their connections or the time have changed. */
   look(): void {
-    if (this.#order.isOpen || this.#settledAt === undefined || this.#ceiling !== undefined) return
+    if (this.#order.isOpen || this.#settledAt === undefined) return
+    if (this.#ceiling !== undefined && !this.#stuck) return
     const now = this.#port.now()
     if (this.#offer !== undefined) {
       if (this.#offer.expiresAt > now) return
@@ -97,6 +99,14 @@ export class Joining {
     const at = this.#settledAt + (unreached ? baselineTimeoutMs : this.#tried.size > 0 ? 0 : foundAfterMs)
     if (at > now) this.#port.schedule(at)
     else this.#open()
+  }
+
+  /** What is still to be copied is lost to everybody: stand on what somebody has now. */
+  again(): void {
+    if (this.#ceiling === undefined || this.#offer !== undefined) return
+    this.#stuck = true
+    this.#tried.clear()
+    this.look()
   }
 
   lost(peer: PeerId): void {
@@ -135,6 +145,8 @@ export class Joining {
     const ceiling = this.#ceiling
     if (ceiling === undefined || this.#order.isOpen) return
     for (const [entry, seq] of ceiling) {
+      // What an outcast wrote is copied where others name it, and not waited for.
+      if (this.#order.forks.isOutcast(parseEntryKey(entry).author)) continue
       if (this.#order.delivered.seq(entry) < seq) return
     }
     const giver = this.#giver
@@ -154,12 +166,13 @@ export class Joining {
   #stand(offer: Offer): void {
     this.#offer = undefined
     this.#giver = { peer: offer.giver, id: offer.id }
-    const ceiling = new Map<EntryKey, number>()
+    const ceiling = new Map(this.#ceiling)
     for (const { author, epoch, seq } of offer.delivered) {
-      // What an outcast wrote is copied where others name it.
-      if (!this.#order.forks.isOutcast(author)) ceiling.set(entryKey(author, epoch), seq)
+      const entry = entryKey(author, epoch)
+      ceiling.set(entry, Math.max(seq, ceiling.get(entry) ?? 0))
     }
     this.#ceiling = ceiling
+    this.#stuck = false
     this.#order.close(ceiling)
     this.#order.adopt(offer.entries, offer.frontier, this.#port.now())
     this.#port.adopted(offer.entries)

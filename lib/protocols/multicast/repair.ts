@@ -59,7 +59,7 @@ interface Inquiry {
 }
 
 /** Logs that may be behind at once; more are found again by anti-entropy. */
-const maxWants = 4096
+const maxWants = 1024
 const maxHints = 4
 const maxInquiries = 256
 /** Headers that a supply carries besides its envelopes. */
@@ -94,7 +94,7 @@ export class Repair {
     if (dot.seq <= this.#order.delivered.seq(entry)) return
     let want = this.#wants.get(entry)
     if (want === undefined) {
-      if (this.#wants.size >= maxWants) return
+      if (this.#wants.size >= maxWants && !this.#dropHopeless()) return
       const { author, epoch, seq } = dot
       const nextAt = soon ? now : now + this.#jitter()
       want = {
@@ -154,9 +154,10 @@ export class Repair {
     const now = this.#port.now()
     this.#expire(now)
     const batches = new Map<PeerId, Want[]>()
+    const common = this.#pick(this.#port.reachable())
     for (const want of [...this.#wants.values()]) {
       if (want.pull !== undefined || want.nextAt > now) continue
-      const server = this.#serverFor(want, now)
+      const server = this.#serverFor(want, now, common)
       if (server === undefined) continue
       const batch = batches.get(server) ?? []
       batch.push(want)
@@ -209,7 +210,8 @@ export class Repair {
     const hasOf = new Map(delivered.map((entry) => [entryKey(entry.author, entry.epoch), entry.seq]))
     for (const want of pull.wants) {
       want.pull = undefined
-      want.nextAt = now
+      // Nothing came: the next server is asked after a while, or a dot that does not exist would cost a storm.
+      want.nextAt = brought.has(want.entry) ? now : now + this.#jitter()
       const next = this.#order.delivered.seq(want.entry) + 1
       if (brought.has(want.entry)) {
         // The rest is where this came from.
@@ -271,7 +273,15 @@ export class Repair {
     return page
   }
 
-  #serverFor(want: Want, now: number): PeerId | undefined {
+  /** Makes room: what was asked for in vain most often goes. */
+  #dropHopeless(): boolean {
+    let hopeless: Want | undefined
+    for (const want of this.#wants.values()) if (want.attempts > (hopeless?.attempts ?? 0)) hopeless = want
+    return hopeless !== undefined && this.#wants.delete(hopeless.entry)
+  }
+
+  /** `common`: whom those ask who have nobody in mind, so that they ask together. */
+  #serverFor(want: Want, now: number, common: PeerId | undefined): PeerId | undefined {
     const have = this.#order.delivered.seq(want.entry)
     if (want.to <= have || now - want.toldAt > this.#config.holdBackMs) {
       this.#wants.delete(want.entry)
@@ -287,7 +297,8 @@ export class Repair {
     const preferred = [...want.hints, ...(author === undefined ? [] : [author])]
     const fresh = (peer: PeerId): boolean => !want.asked.has(peer)
     const server =
-      preferred.find((peer) => fresh(peer) && reachable.includes(peer)) ?? this.#pick(reachable.filter(fresh))
+      preferred.find((peer) => fresh(peer) && reachable.includes(peer)) ??
+      (common !== undefined && fresh(common) ? common : this.#pick(reachable.filter(fresh)))
     if (server === undefined) this.#roundOver(want, reachable, now)
     else if (this.#busy(server)) want.nextAt = now + this.#config.pullDelayMinMs
     else return server
