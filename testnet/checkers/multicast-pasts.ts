@@ -207,10 +207,15 @@ class PastReader implements Pasts {
     }
   }
 
+  /**
+   * A message that its author was not seen to deliver stands where it was asked
+   * for. Of two that were asked for at once the later may have become the earlier,
+   * so that it adds nothing to what its author knew.
+   */
   #publish(walk: Walk, message: Message, seenToDeliver: boolean): undefined {
     const { knows, lamport } = walk
     this.#settle(message, { counts: knows.slice(), lamport, exact: walk.exact && seenToDeliver })
-    this.#note(walk, message)
+    if (seenToDeliver) this.#note(walk, message)
   }
 
   #learn(walk: Walk, message: Message, past: Past): void {

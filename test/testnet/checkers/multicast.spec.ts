@@ -259,6 +259,23 @@ describe('the checker of multicast', () => {
       assert.equal(found.figures.inversions, 1)
     })
 
+    it('does not take two that were asked for at once for ordered as they were asked for', () => {
+      const talk = new Talk('a', 'b')
+      const asked = talk.now()
+      const first = talk.publish('a')
+      const second = talk.publish('a')
+      talk.deliverAt(['b'], first)
+      talk.deliverAt(['b'], second)
+      talk.kill('a')
+      // The second one was asked for before the first one, and the kill hid its delivery.
+      const unseen = talk.events.filter((event) => {
+        const own = event.type === 'delivered' && event.peer === 'a' && event.seq === 2
+        return !own && event !== second
+      })
+      unseen.splice(4, 0, { ...second, at: asked })
+      assert.deepEqual(properties(unseen), [])
+    })
+
     it('finds what was known before it was published', () => {
       const a: Published = {
         ...{ at: 9, type: 'published', peer: 'a', life: 1, group: 'all', content: 'x', lamport: 1 },
