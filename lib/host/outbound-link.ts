@@ -114,10 +114,10 @@ export class OutboundLink {
     this.#openedAt = performance.now()
     // Nothing is expected here: what the peer sends on it is thrown away, not buffered.
     stream.closeRead().catch((error: Error) => stream.abort(error))
-    // Later, because only then does libp2p send what it still holds.
-    const flushNext = (): void => queueMicrotask(() => this.#flush())
-    stream.addEventListener('drain', flushNext)
-    stream.addEventListener('idle', flushNext)
+    // At once: a moment later a stream with much to send has filled the connection again.
+    stream.addEventListener('drain', () => this.#flush())
+    // Later: libp2p says so in the middle of sending.
+    stream.addEventListener('idle', () => queueMicrotask(() => this.#flush()))
     stream.addEventListener('close', () => this.#lost(stream), { once: true })
     this.#flush()
   }

@@ -10,6 +10,7 @@ class ScriptedStream extends EventTarget {
   readonly status = 'open'
   readonly writeStatus = 'writable'
   readonly writableNeedsDrain = false
+  writeBufferLength = 0
   readonly sent: Uint8Array[] = []
   async close(): Promise<void> {}
   async closeRead(): Promise<void> {}
@@ -48,6 +49,28 @@ describe('a link that moves while its first stream is being opened', () => {
     assert.equal(current.asked.length, 1)
     link.send(new Uint8Array(1))
     assert.equal(stream.sent.length, 1)
+    link.close()
+  })
+})
+
+describe('a link whose stream still holds the rest of a frame', () => {
+  it('sends the next one when that has left, so that they do not add up', async () => {
+    const link = new OutboundLink('/p2pd/test/1', controlLimits, newCounters())
+    const [connection, stream] = [new ScriptedConnection(), new ScriptedStream()]
+    use(link, connection)
+    connection.asked[0]?.resolve(stream as unknown as Stream)
+    await turn()
+    link.send(new Uint8Array(1))
+    stream.writeBufferLength = 1
+    link.send(new Uint8Array(2))
+    // As libp2p: it asks for more first, and only then sends what it holds.
+    stream.dispatchEvent(new Event('drain'))
+    await turn()
+    assert.equal(stream.sent.length, 1)
+    stream.writeBufferLength = 0
+    stream.dispatchEvent(new Event('idle'))
+    await turn()
+    assert.equal(stream.sent.length, 2)
     link.close()
   })
 })
