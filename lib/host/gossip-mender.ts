@@ -93,7 +93,7 @@ export class GossipMender {
   }
 
   #mend(peer: PeerId, { attempts }: Ailing, now: number): void {
-    if (attempts >= attemptsBeforeReset) this.#reset(peer, now)
+    if (attempts >= attemptsBeforeReset && this.#mayReset(peer)) this.#reset(peer, now)
     else this.#reopen(peer)
     this.#ailing.set(peer, {
       attempts: attempts + 1,
@@ -114,9 +114,12 @@ export class GossipMender {
     })
   }
 
-  /** Only who has shown that it speaks the protocol: another would be cut off for ever. */
+  /** Only who has shown that it speaks the protocol: another would be cut off again and again. */
+  #mayReset(peer: PeerId): boolean {
+    return this.#proven.has(peer) && !this.#resetAt.has(peer)
+  }
+
   #reset(peer: PeerId, now: number): void {
-    if (!this.#proven.has(peer) || this.#resetAt.has(peer)) return
     this.#resetAt.set(peer, now)
     this.#counters.gossipResets += 1
     for (const connection of this.#connections.of(peer)) this.#connections.close(connection)
