@@ -6,16 +6,18 @@
 import { parseArgs } from 'node:util'
 import { P2pdError } from '../lib/wire/errors.ts'
 import { membershipMutants } from '../test/mutants/membership.ts'
-import type { MembershipMutant } from '../testnet/sim/membership/cluster.ts'
-import { type MembershipRun, runMembership } from '../testnet/sim/membership/run.ts'
+import { multicastMutants } from '../test/mutants/multicast.ts'
+import type { Violation } from '../testnet/checkers/history.ts'
+import { runMembership } from '../testnet/sim/membership/run.ts'
+import { runMulticast } from '../testnet/sim/multicast/run.ts'
 
 const usage = `Examples:
   npm run sim -- --protocol membership --seeds 200
   npm run sim -- --protocol membership --from 17 --seeds 1 --story   one seed, told in words
-  npm run sim -- --protocol membership --seeds 200 --mutant no-refutation
+  npm run sim -- --protocol multicast --seeds 500 --mutant no-dependency-check
 
 Options:
-  --protocol P   what to simulate: membership
+  --protocol P   what to simulate: membership, multicast
   --seeds N      how many seeds (default 100)
   --from S       the first seed (default 1)
   --mutant M     replace a rule by a mistake and expect it to be caught; 'list' names them
@@ -25,10 +27,48 @@ Options:
 
 const longestMessage = 600
 
+interface Mutant {
+  readonly name: string
+  readonly mistake: string
+}
+
+interface Outcome {
+  readonly options: { readonly peers: number; readonly profile?: string }
+  readonly violations: readonly Violation[]
+  readonly traceHash: string
+}
+
+type Log = (atMs: number, line: string) => void
+
+/** One protocol's simulator. */
+interface Simulation {
+  readonly protocol: string
+  readonly mutants: readonly Mutant[]
+  run(seed: number, mutant: string | undefined, log: Log | undefined): Outcome
+}
+
+const simulations: readonly Simulation[] = [
+  simulation('membership', membershipMutants, runMembership),
+  simulation('multicast', multicastMutants, runMulticast),
+]
+
+function simulation<M extends Mutant>(
+  protocol: string,
+  mutants: readonly M[],
+  run: (seed: number, init: { mutant: M | undefined; log: Log | undefined }) => Outcome,
+): Simulation {
+  return {
+    protocol,
+    mutants,
+    run: (seed, name, log) => run(seed, { mutant: mutants.find((mutant) => mutant.name === name), log }),
+  }
+}
+
 interface Arguments {
+  readonly simulation: Simulation
   readonly seeds: number
   readonly from: number
-  readonly mutant: MembershipMutant | undefined
+  readonly mutant: string | undefined
   readonly story: boolean
   readonly json: boolean
 }
@@ -51,29 +91,31 @@ function main(args: string[]): number {
   }
 }
 
-function run({ seeds, from, mutant, story, json }: Arguments): number {
+function run({ simulation, seeds, from, mutant, story, json }: Arguments): number {
+  const { protocol } = simulation
   let violations = 0
   let killedBySeed: number | null = null
   for (let seed = from; seed < from + seeds && killedBySeed === null; seed++) {
-    const outcome = runMembership(seed, { mutant, log: story ? tell : undefined })
+    const outcome = simulation.run(seed, mutant, story ? tell : undefined)
     if (outcome.violations.length === 0) continue
     violations += outcome.violations.length
     if (mutant !== undefined) killedBySeed = seed
-    report(seed, outcome, mutant, json)
+    report(protocol, seed, outcome, mutant, json)
   }
-  const summary = { protocol: 'membership', seeds, violations, mutant: mutant?.name ?? null, killedBySeed }
+  const summary = { protocol, seeds, violations, mutant: mutant ?? null, killedBySeed }
   process.stdout.write(`${JSON.stringify(summary)}\n`)
   if (mutant !== undefined) return killedBySeed === null ? 1 : 0
   return violations === 0 ? 0 : 1
 }
 
 function report(
+  protocol: string,
   seed: number,
-  outcome: MembershipRun,
-  mutant: MembershipMutant | undefined,
+  outcome: Outcome,
+  mutant: string | undefined,
   json: boolean,
 ): void {
-  const replay = `npm run sim -- --protocol membership --from ${seed} --seeds 1${mutant === undefined ? '' : ` --mutant ${mutant.name}`}`
+  const replay = `npm run sim -- --protocol ${protocol} --from ${seed} --seeds 1${mutant === undefined ? '' : ` --mutant ${mutant}`}`
   const { violations, traceHash, options } = outcome
   const { peers, profile } = options
   if (json) {
@@ -83,7 +125,10 @@ function report(
   const lines = violations.map(
     ({ property, at, message }) => `  ${Math.round(at)} ms  ${property}: ${message.slice(0, longestMessage)}`,
   )
-  const head = `seed ${seed} (${peers} peers, ${profile}, trace ${traceHash}): ${violations.length} violations`
+  const kind = [`${peers} peers`, ...(profile === undefined ? [] : [profile]), `trace ${traceHash}`].join(
+    ', ',
+  )
+  const head = `seed ${seed} (${kind}): ${violations.length} violations`
   process.stdout.write(`${head}\n${lines.join('\n')}\n  replay: ${replay}\n`)
 }
 
@@ -93,24 +138,27 @@ function tell(atMs: number, line: string): void {
 
 function readArguments(args: string[]): Arguments {
   const { values } = parse(args)
-  const known = membershipMutants.map((mutant) => `  ${mutant.name.padEnd(28)}${mutant.mistake}`).join('\n')
-  if (values.protocol !== 'membership') {
+  const simulation = simulations.find(({ protocol }) => protocol === values.protocol)
+  if (simulation === undefined) {
     throw new P2pdError('ERR_USAGE', `--protocol is ${values.protocol ?? 'missing'}`, {
-      hint: 'protocols: membership',
+      hint: `protocols: ${simulations.map(({ protocol }) => protocol).join(', ')}`,
     })
   }
-  const mutant = membershipMutants.find(({ name }) => name === values.mutant)
-  if (values.mutant !== undefined && mutant === undefined) {
-    const message = values.mutant === 'list' ? 'no mutant chosen' : `no mutant is called ${values.mutant}`
-    throw new P2pdError('ERR_USAGE', message, { hint: `mutants:\n${known}` })
-  }
   return {
+    simulation,
+    mutant: mutantNamed(values.mutant, simulation.mutants),
     seeds: count('--seeds', values.seeds ?? '100', 1),
     from: count('--from', values.from ?? '1', 0),
-    mutant,
     story: values.story ?? false,
     json: values.json ?? false,
   }
+}
+
+function mutantNamed(name: string | undefined, mutants: readonly Mutant[]): string | undefined {
+  if (name === undefined || mutants.some((mutant) => mutant.name === name)) return name
+  const known = mutants.map((mutant) => `  ${mutant.name.padEnd(28)}${mutant.mistake}`).join('\n')
+  const message = name === 'list' ? 'no mutant chosen' : `no mutant is called ${name}`
+  throw new P2pdError('ERR_USAGE', message, { hint: `mutants:\n${known}` })
 }
 
 function parse(args: string[]) {

@@ -9,15 +9,17 @@ export interface DiskOptions {
 
 export type DiskImage = ReadonlyMap<string, Uint8Array>
 
+/** Undefined deletes the key. */
+export type DiskEntries = ReadonlyMap<string, Uint8Array | undefined>
+
 interface Write {
-  readonly key: string
-  readonly value: Uint8Array | undefined
+  readonly entries: DiskEntries
   state: 'in-flight' | 'durable' | 'lost'
 }
 
 /**
  * A key-value store that survives processes. A write is durable when it has
- * taken its time; a crash before that leaves either the old value or the new,
+ * taken its time; a crash before that leaves either the old values or the new,
  * never a mixture.
  */
 export class Disk {
@@ -35,7 +37,13 @@ export class Disk {
 
   /** `done` runs when the value is durable, or gone if it is undefined; never after a crash. */
   write(key: string, value: Uint8Array | undefined, done: () => void): void {
-    const write: Write = { key, value: value?.slice(), state: 'in-flight' }
+    this.writeAll(new Map([[key, value]]), done)
+  }
+
+  /** As `write`, of several records at once: after a crash all of them are there, or none. */
+  writeAll(entries: DiskEntries, done: () => void): void {
+    const copies = new Map([...entries].map(([key, value]) => [key, value?.slice()]))
+    const write: Write = { entries: copies, state: 'in-flight' }
     this.#writes.push(write)
     this.#world.after(this.#random.between(this.#options.writeMinMs, this.#options.writeMaxMs), () => {
       if (write.state !== 'in-flight') return
@@ -69,8 +77,10 @@ export class Disk {
 
   #settle(write: Write): void {
     write.state = 'durable'
-    if (write.value === undefined) this.#durable.delete(write.key)
-    else this.#durable.set(write.key, write.value)
+    for (const [key, value] of write.entries) {
+      if (value === undefined) this.#durable.delete(key)
+      else this.#durable.set(key, value)
+    }
     this.#writes = this.#writes.filter((other) => other !== write)
   }
 }

@@ -1,5 +1,6 @@
 import type { Codec, Core, Effect, Input, Instant, PeerId } from '../../lib/protocols/core.ts'
 import { WireError } from '../../lib/wire/errors.ts'
+import { maxControlFrameBytes } from '../../lib/wire/limits.ts'
 import type { End, Endpoint } from './connection.ts'
 import type { Frame } from './frame.ts'
 import { hash32, hashText, mixIn } from './hash.ts'
@@ -23,6 +24,8 @@ export interface Program<Message, Command extends Tagged, Event, Request extends
   sending?(message: Message, to: PeerId, process: Process<Message, Command, Event, Request>): void
   /** After each step. */
   stepped?(process: Process<Message, Command, Event, Request>): void
+  /** A hash of what holds more than JSON shows, or of much; undefined for the rest. */
+  hash?(said: Command | Event | Request): number | undefined
 }
 
 /** What the network's traffic came to, for figures and for limits. */
@@ -39,7 +42,6 @@ const inboxLimit = 2048
 /** A real timer fires a little late, ms. */
 const timerLateMinMs = 0.01
 const timerLateMaxMs = 1
-const frameLimit = 64 * 1024
 /** A connection that lasts this long is there to stay, ms. */
 const settledMs = 1000
 
@@ -65,6 +67,7 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
   readonly #world: World
   readonly #random: Random
   readonly #program: Program<Message, Command, Event, Request>
+  readonly #frameLimit: number
   readonly #connections = new Map<PeerId, End[]>()
   #outbox: Effect<Message, Event, Request>[] = []
   #writing = false
@@ -83,11 +86,14 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
       readonly life: number
       readonly random: Random
       readonly program: Program<Message, Command, Event, Request>
+      /** Largest frame of its protocol, bytes; that of control protocols where it is not given. */
+      readonly frameLimit?: number
     },
   ) {
     this.#world = world
     this.#random = plan.random
     this.#program = plan.program
+    this.#frameLimit = plan.frameLimit ?? maxControlFrameBytes
     this.peer = plan.peer
     this.machine = plan.machine
     this.life = plan.life
@@ -101,6 +107,11 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
   /** Nothing waits for a write: what was decided has been done and told. */
   get settled(): boolean {
     return !this.#writing && this.#outbox.length === 0
+  }
+
+  /** Stopped by SIGSTOP. */
+  get frozen(): boolean {
+    return this.#frozen
   }
 
   get congested(): boolean {
@@ -217,13 +228,13 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
     this.#step({ type: 'receive', from: peer, message }, frame.hash)
   }
 
-  #step(input: Input<Message, Command>, inputHash = hashInput(input)): void {
+  #step(input: Input<Message, Command>, inputHash = this.#hashInput(input)): void {
     if (!this.#alive) return
     this.figures.steps++
     const effects = this.#program.core.step(input, this.now)
     let hash = 0
     for (const effect of effects) {
-      hash = mixIn(hash, hashEffect(effect))
+      hash = mixIn(hash, this.#hashEffect(effect))
       this.#outbox.push(effect)
     }
     this.#world.trace.step(this.#world.now, this.machine.index, inputHash, hash)
@@ -247,17 +258,28 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
 
   #carryOut(effect: Effect<Message, Event, Request>): void {
     if (isSend(effect)) this.#send(effect.to, effect.message)
-    else if (isPersist(effect)) {
-      this.#writing = true
-      this.machine.disk.write(effect.key, effect.value, () =>
-        this.schedule(() => {
-          this.#writing = false
-          this.#drain()
-        }),
-      )
-    } else if (isNote(effect)) this.#note(effect.key, effect.value)
+    else if (isPersist(effect)) this.#commit(effect)
+    else if (isNote(effect)) this.#note(effect.key, effect.value)
     else if (isEmit(effect)) this.#program.emitted(effect.event, this)
     else this.#program.request(effect as Request, this)
+  }
+
+  /** All records that wait go in one write, the newest of each key, as in the real driver. */
+  #commit(first: PersistEffect): void {
+    const entries = new Map([[first.key, first.value]])
+    const rest: Effect<Message, Event, Request>[] = []
+    for (const effect of this.#outbox) {
+      if (isPersist(effect)) entries.set(effect.key, effect.value)
+      else rest.push(effect)
+    }
+    this.#outbox = rest
+    this.#writing = true
+    this.machine.disk.writeAll(entries, () =>
+      this.schedule(() => {
+        this.#writing = false
+        this.#drain()
+      }),
+    )
   }
 
   /** One write of a key at a time, of what is newest then. */
@@ -282,7 +304,7 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
     const end = this.#linkTo(to)
     if (end === undefined) return
     const bytes = this.#program.codec.encode(message)
-    if (bytes.length > frameLimit) throw new Error(`a frame of ${bytes.length} bytes`)
+    if (bytes.length > this.#frameLimit) throw new Error(`a frame of ${bytes.length} bytes`)
     const frame = { bytes, hash: hash32(bytes) }
     this.#world.trace.step(this.#world.now, this.machine.index, hashText(to), frame.hash)
     if (!end.send(frame)) {
@@ -324,6 +346,21 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
     })
   }
 
+  #hashInput(input: Input<Message, Command>): number {
+    const known =
+      input.type === 'wake' || input.type === 'receive' ? undefined : this.#program.hash?.(input as Command)
+    return known ?? hashText(JSON.stringify(input))
+  }
+
+  /** Of a packet only its receiver: its bytes are folded in when they leave. */
+  #hashEffect(effect: Effect<Message, Event, Request>): number {
+    if (isSend(effect)) return hashText(effect.to)
+    if (isPersist(effect)) return hash32(effect.value ?? new Uint8Array(0), hashText(effect.key))
+    if (isNote(effect)) return hash32(effect.value, hashText(effect.key))
+    const said = isEmit<Event>(effect) ? effect.event : (effect as Request)
+    return this.#program.hash?.(said) ?? hashText(JSON.stringify(said))
+  }
+
   #end(each: (end: End) => void): void {
     if (!this.#alive) return
     this.#alive = false
@@ -340,9 +377,9 @@ function isSend<M>(effect: Tagged): effect is { type: 'send'; to: PeerId; messag
   return effect.type === 'send'
 }
 
-function isPersist(
-  effect: Tagged,
-): effect is { type: 'persist'; key: string; value: Uint8Array | undefined } {
+type PersistEffect = { type: 'persist'; key: string; value: Uint8Array | undefined }
+
+function isPersist(effect: Tagged): effect is PersistEffect {
   return effect.type === 'persist'
 }
 
@@ -352,15 +389,4 @@ function isNote(effect: Tagged): effect is { type: 'note'; key: string; value: U
 
 function isEmit<E>(effect: Tagged): effect is { type: 'emit'; event: E } {
   return effect.type === 'emit'
-}
-
-function hashInput(input: Tagged): number {
-  return hashText(JSON.stringify(input))
-}
-
-/** Of a packet only its receiver: its bytes are folded in when they leave. */
-function hashEffect(effect: Tagged): number {
-  if (isSend(effect)) return hashText(effect.to)
-  if (isPersist(effect)) return hash32(effect.value ?? new Uint8Array(0), hashText(effect.key))
-  return hashText(JSON.stringify(effect))
 }
