@@ -10,7 +10,12 @@ export class Turn<Message, Event, Request> {
     return this.#instant.monotonic
   }
 
-  /** Both clocks of this step; the wall clock never measures an age. */
+  /** Wall clock of this step; seeds generations and dates rows for people, never an age. */
+  get wall(): number {
+    return this.#instant.wall
+  }
+
+  /** Both clocks of this step. */
   get instant(): Instant {
     return this.#instant
   }
@@ -35,6 +40,10 @@ export class Turn<Message, Event, Request> {
   /** `undefined` deletes the key. */
   persist(key: string, value: Uint8Array | undefined): void {
     this.#effects.push({ type: 'persist', key, value })
+  }
+
+  note(key: string, value: Uint8Array): void {
+    this.#effects.push({ type: 'note', key, value })
   }
 
   request(request: Request): void {

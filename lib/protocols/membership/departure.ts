@@ -2,7 +2,7 @@ import type { Agenda } from '../agenda.ts'
 import type { PeerId } from '../core.ts'
 import type { MembershipConfig } from './config.ts'
 import type { Timer } from './timers.ts'
-import type { Turn } from './turn.ts'
+import type { MembershipTurn } from './turn.ts'
 
 /**
  * Going, with notice: over when enough of those who were told have acknowledged,
@@ -18,7 +18,7 @@ export class Departure {
 
   constructor(
     config: MembershipConfig,
-    turn: Turn,
+    turn: MembershipTurn,
     agenda: Agenda<Timer>,
     told: readonly PeerId[],
     over: (acknowledgements: number) => void,

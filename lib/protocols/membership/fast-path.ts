@@ -18,7 +18,7 @@ import type { MembershipInit } from './init.ts'
 import type { Member } from './member.ts'
 import type { KnockOutcome } from './messages.ts'
 import type { Timer } from './timers.ts'
-import type { Turn } from './turn.ts'
+import type { MembershipTurn } from './turn.ts'
 import type { View } from './view.ts'
 
 interface Inquest {
@@ -30,7 +30,7 @@ interface Inquest {
 
 export class FastPath {
   readonly #init: MembershipInit
-  readonly #turn: Turn
+  readonly #turn: MembershipTurn
   readonly #agenda: Agenda<Timer>
   readonly #view: View
   readonly #nextRequest: () => number
@@ -39,7 +39,7 @@ export class FastPath {
 
   constructor(
     init: MembershipInit,
-    turn: Turn,
+    turn: MembershipTurn,
     agenda: Agenda<Timer>,
     view: View,
     nextRequest: () => number,

@@ -16,7 +16,7 @@ import type { MembershipInit } from './init.ts'
 import type { Update } from './messages.ts'
 import { shuffled } from './probe-schedule.ts'
 import type { Timer } from './timers.ts'
-import type { Turn } from './turn.ts'
+import type { MembershipTurn } from './turn.ts'
 import type { View } from './view.ts'
 
 /** Where news came from. */
@@ -34,7 +34,7 @@ export class Gossip {
   /** Own statements go to every connected member, up to this many. */
   static readonly announceToAtMost = 64
   readonly #init: MembershipInit
-  readonly #turn: Turn
+  readonly #turn: MembershipTurn
   readonly #agenda: Agenda<Timer>
   readonly #view: View
   readonly #awareness: Awareness
@@ -44,7 +44,7 @@ export class Gossip {
 
   constructor(
     init: MembershipInit,
-    turn: Turn,
+    turn: MembershipTurn,
     agenda: Agenda<Timer>,
     view: View,
     awareness: Awareness,

@@ -19,6 +19,7 @@
  */
 import { Agenda } from '../agenda.ts'
 import type { Core, Effect, Input, Instant, PeerId } from '../core.ts'
+import { Turn } from '../turn.ts'
 import { Awareness } from './awareness.ts'
 import { Departure } from './departure.ts'
 import { FastPath } from './fast-path.ts'
@@ -49,7 +50,7 @@ import { ownRow, rowOf } from './rows.ts'
 import { recordIsSigned } from './statements.ts'
 import { Sync } from './sync.ts'
 import type { Timer } from './timers.ts'
-import { Turn } from './turn.ts'
+import type { MembershipTurn } from './turn.ts'
 import { type MembershipUnits, standardUnits } from './units.ts'
 import { View } from './view.ts'
 
@@ -68,7 +69,7 @@ const tellIntervalMs = 200
 export class Membership implements Core<Packet, MembershipCommand, MembershipEvent, MembershipRequest> {
   readonly #init: MembershipInit
   readonly #units: MembershipUnits
-  readonly #turn = new Turn()
+  readonly #turn: MembershipTurn = new Turn()
   readonly #agenda = new Agenda<Timer>()
   readonly #awareness = new Awareness()
   readonly #connections = new Set<PeerId>()

@@ -12,7 +12,7 @@ import type { MembershipInit } from './init.ts'
 import type { MemberRecord, Presence, Signed } from './messages.ts'
 import { signRecord, statementLimits } from './statements.ts'
 import type { Timer } from './timers.ts'
-import type { Turn } from './turn.ts'
+import type { MembershipTurn } from './turn.ts'
 import type { MembershipUnits } from './units.ts'
 
 export type OwnStatus = 'idle' | 'joining' | 'alive' | 'leaving' | 'left' | 'superseded'
@@ -20,7 +20,7 @@ export type OwnStatus = 'idle' | 'joining' | 'alive' | 'leaving' | 'left' | 'sup
 export class OwnLife {
   readonly #init: MembershipInit
   readonly #units: MembershipUnits
-  readonly #turn: Turn
+  readonly #turn: MembershipTurn
   readonly #agenda: Agenda<Timer>
   readonly #onChange: () => void
   /** What the disk held when this process started: whoever knows more knows that the disk went back. */
@@ -43,7 +43,7 @@ export class OwnLife {
   constructor(
     init: MembershipInit,
     units: MembershipUnits,
-    turn: Turn,
+    turn: MembershipTurn,
     agenda: Agenda<Timer>,
     onChange: () => void,
   ) {

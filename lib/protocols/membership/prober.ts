@@ -12,7 +12,7 @@ import type { Member } from './member.ts'
 import type { Body } from './messages.ts'
 import { ProbeSchedule, shuffled } from './probe-schedule.ts'
 import type { Timer } from './timers.ts'
-import type { Turn } from './turn.ts'
+import type { MembershipTurn } from './turn.ts'
 import type { View } from './view.ts'
 
 export interface ProberPort {
@@ -46,7 +46,7 @@ export class Prober {
   /** A member that is heard all the time is probed this often nevertheless. */
   static readonly measureEveryPeriods = 16
   readonly #init: MembershipInit
-  readonly #turn: Turn
+  readonly #turn: MembershipTurn
   readonly #agenda: Agenda<Timer>
   readonly #view: View
   readonly #awareness: Awareness
@@ -60,7 +60,7 @@ export class Prober {
 
   constructor(
     init: MembershipInit,
-    turn: Turn,
+    turn: MembershipTurn,
     agenda: Agenda<Timer>,
     view: View,
     awareness: Awareness,

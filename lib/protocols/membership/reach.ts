@@ -13,7 +13,7 @@ import type { Member } from './member.ts'
 import type { DialMode, DialOutcome, KnockOutcome, MemberRecord } from './messages.ts'
 import { shuffled } from './probe-schedule.ts'
 import type { Timer } from './timers.ts'
-import type { Turn } from './turn.ts'
+import type { MembershipTurn } from './turn.ts'
 import type { View } from './view.ts'
 
 interface Hint {
@@ -62,7 +62,7 @@ export class Reach {
   /** Addresses of one joiner that are verified; a machine has more only by accident. */
   static readonly maxVerified = 4
   readonly #init: MembershipInit
-  readonly #turn: Turn
+  readonly #turn: MembershipTurn
   readonly #agenda: Agenda<Timer>
   readonly #view: View
   readonly #port: ReachPort
@@ -76,7 +76,7 @@ export class Reach {
 
   constructor(
     init: MembershipInit,
-    turn: Turn,
+    turn: MembershipTurn,
     agenda: Agenda<Timer>,
     view: View,
     port: ReachPort,

@@ -6,7 +6,7 @@ import type { PeerId } from '../core.ts'
 import type { MembershipInit } from './init.ts'
 import type { Member } from './member.ts'
 import type { Update } from './messages.ts'
-import type { Turn } from './turn.ts'
+import type { MembershipTurn } from './turn.ts'
 import type { View } from './view.ts'
 
 export class Sync {
@@ -15,13 +15,13 @@ export class Sync {
   /** One member is asked for its view at most this often, ms. */
   static readonly requestIntervalMs = 1000
   readonly #init: MembershipInit
-  readonly #turn: Turn
+  readonly #turn: MembershipTurn
   readonly #view: View
   readonly #send: (to: PeerId, reply: boolean, updates: readonly Update[]) => void
 
   constructor(
     init: MembershipInit,
-    turn: Turn,
+    turn: MembershipTurn,
     view: View,
     send: (to: PeerId, reply: boolean, updates: readonly Update[]) => void,
   ) {

@@ -16,7 +16,7 @@ import type { Accusation, MemberChange, MemberRecord, Misbehaviour, Signed, Upda
 import { recordIsSigned, signAccusation } from './statements.ts'
 import { scaledMinimumMs } from './suspicion.ts'
 import type { Timer } from './timers.ts'
-import type { Turn } from './turn.ts'
+import type { MembershipTurn } from './turn.ts'
 import type { MembershipUnits } from './units.ts'
 
 /** What the view needs to know of the rest of membership. */
@@ -34,7 +34,7 @@ export interface ViewPort {
 export class View {
   readonly #init: MembershipInit
   readonly #units: MembershipUnits
-  readonly #turn: Turn
+  readonly #turn: MembershipTurn
   readonly #agenda: Agenda<Timer>
   readonly #port: ViewPort
   readonly #members = new Map<PeerId, Member>()
@@ -47,7 +47,7 @@ export class View {
   constructor(
     init: MembershipInit,
     units: MembershipUnits,
-    turn: Turn,
+    turn: MembershipTurn,
     agenda: Agenda<Timer>,
     port: ViewPort,
   ) {
