@@ -75,6 +75,35 @@ describe('a cluster of real daemons', function () {
     }
   })
 
+  it('talks, loses one in mid-talk, and every promise of multicast holds, also to the one that returns', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'p2pd-talk-'))
+    const scenario = join(folder, 'talk.json')
+    const during = [
+      { do: 'watch', forMs: 500 },
+      { do: 'kill', peer: 'n2' },
+      { do: 'watch', forMs: 500 },
+      { do: 'start', peer: 'n2' },
+      { do: 'catch-up', peer: 'n2', withinMs },
+    ]
+    const talk = { do: 'talk', group: 'all', messages: 4, everyMs: 100, replies: true, withinMs, during }
+    const steps = [{ do: 'form', withinMs }, talk]
+    writeFileSync(scenario, JSON.stringify({ summary: 'A talk', peers: 3, bounds, steps }))
+    const output = silentIo()
+    try {
+      const code = await runTestnet({ scenario, json: true }, output.io)
+      const lines = output.text().trimEnd().split('\n')
+      const { violations, failure, multicast } = JSON.parse(lines.at(-1) ?? '')
+      assert.deepEqual([violations, failure], [[], null])
+      assert.equal(code, 0)
+      assert.equal(multicast.inversions, 0)
+      assert.ok(multicast.vectors >= multicast.deliveries, 'vectors were judged, not only read')
+      const [{ peer, life, missed }] = multicast.catchUps
+      assert.deepEqual([peer, life, missed > 0], ['n2', 2, true])
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
   it('fails, and keeps logs and history, when a check does not hold', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'p2pd-impossible-'))
     const scenario = join(folder, 'impossible.json')
