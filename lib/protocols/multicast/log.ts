@@ -173,10 +173,14 @@ export class Log implements DeliveryOrder {
     return this.#kept.size > 0
   }
 
-  /** Up to and including this seq nothing can be served. */
+  /** Up to and including this seq not everything can be served: what is kept below the base may have holes. */
   floor(entry: EntryKey): number {
-    const kept = this.#kept.get(entry)?.[0]
-    return kept === undefined ? this.base.seq(entry) : kept.header.seq - 1
+    let floor = this.base.seq(entry)
+    for (const { header, last } of [...(this.#kept.get(entry) ?? [])].reverse()) {
+      if (last !== floor) break
+      floor = header.seq - 1
+    }
+    return floor
   }
 
   /** What of these ranges is here, in delivery order: at least one if any, within the limits. */
