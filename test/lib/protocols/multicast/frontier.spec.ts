@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { dotText } from '../../../../lib/protocols/multicast/dots.ts'
+import { Frontier } from '../../../../lib/protocols/multicast/frontier.ts'
+import { dotsOf, frontierOf, historyOf, maximaOf, Receiver, stepsOf, type Told, vectorOf } from './history.ts'
+
+const histories = stepsOf({ authors: 4, messages: 25 }).map(historyOf)
+
+/** A delivery order that keeps causes before effects, other than that of writing. */
+function shuffled(history: readonly Told[], picks: readonly number[]): Told[] {
+  const left = [...history]
+  const done = new Set<Told>()
+  for (let i = 0; left.length > 0; i++) {
+    const next = left.filter(({ past }) => [...past].every((before) => done.has(before)))
+    const pick = next[(picks[i % picks.length] ?? 0) % next.length] as Told
+    done.add(pick)
+    left.splice(left.indexOf(pick), 1)
+  }
+  return [...done]
+}
+
+describe('the frontier', () => {
+  it('is what no other delivered message is after, at each delivery', () => {
+    fc.assert(
+      fc.property(histories, fc.array(fc.nat(20), { minLength: 1, maxLength: 10 }), (history, picks) => {
+        const receiver = new Receiver()
+        const delivered: Told[] = []
+        for (const told of shuffled(history, picks)) {
+          assert.deepEqual(receiver.take(told), ['delivered'])
+          delivered.push(told)
+          assert.deepEqual(frontierOf(receiver.order), dotsOf(maximaOf(delivered)))
+        }
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it('knows of each dot in which logs its vector lies below what is delivered', () => {
+    fc.assert(
+      fc.property(histories, (history) => {
+        const receiver = new Receiver()
+        const byDot = new Map(history.map((told) => [dotsOf([told])[0] as string, told]))
+        for (const told of history) {
+          receiver.take(told)
+          const now = vectorOf(history.slice(0, history.indexOf(told) + 1))
+          for (const { dot, below, exact } of receiver.order.frontier.values()) {
+            const one = byDot.get(dotText(dot)) as Told
+            const vector = vectorOf([...one.past, one])
+            assert.equal(exact, true)
+            for (const [entry, value] of now) {
+              assert.equal(below.get(entry) ?? value, vector.get(entry) ?? 0)
+            }
+          }
+        }
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  it('keeps its own copies when it takes over another', () => {
+    const [a] = historyOf([{ author: 0, payloads: 1, hears: undefined, loses: undefined }]) as [Told]
+    const [from, to] = [new Frontier(), new Frontier()]
+    const dot = { author: a.envelope.authorKey, epoch: 1000, seq: 1 }
+    from.deliver(a.envelope.entry, 0, [], { dot, below: new Map(), exact: true })
+    to.replace(from)
+    const other = { ...dot, epoch: 2000 }
+    from.deliver('other' as typeof a.envelope.entry, 0, [], { dot: other, below: new Map(), exact: true })
+    assert.deepEqual([from.size, to.size], [2, 1])
+    assert.equal(from.get(dot)?.below.size, 1)
+    assert.equal(to.get(dot)?.below.size, 0)
+    from.delete(dot)
+    assert.deepEqual(from.dots(), [other])
+  })
+})
