@@ -224,13 +224,12 @@ export class Cluster {
     this.recorder.close()
     this.groups.close()
     const processes = [...this.members.flatMap(({ process }) => process ?? []), ...this.#strangers]
-    const never = new AbortController().signal
     await Promise.all(
       processes.map(async (process) => {
         if (!process.running) return
         process.kill('SIGCONT')
         process.kill('SIGTERM')
-        if ((await process.ended(stopWithinMs, never)) !== undefined) return
+        if ((await process.ended(stopWithinMs, new AbortController().signal)) !== undefined) return
         process.kill('SIGKILL')
         await process.exited
       }),

@@ -7,7 +7,7 @@ export const peerLimits = { min: 3, max: 20 } as const
 const maxSteps = 100
 const maxMs = 600_000
 const maxMessages = 1000
-const defaultEveryMs = 50
+const defaultEveryMs = 20
 const deedKinds = [
   'form',
   'kill',

@@ -46,9 +46,10 @@ export type Deed =
   /** Let them be: the checkers see whether anything happens. */
   | { readonly do: 'watch'; readonly forMs: number }
   /**
-   * All running peers talk in a group at once, `messages` each and one every
-   * `everyMs`, with replies to what they hear; and go on as long as the steps
-   * beside it last. Ends when everybody has everything.
+   * All running peers talk in a group at once, `messages` each, and together one
+   * every `everyMs` (a machine carries the same talk of few and of many), with
+   * replies to what they hear; and go on as long as the steps beside it last.
+   * Ends when everybody has everything.
    */
   | {
       readonly do: 'talk'

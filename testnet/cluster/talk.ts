@@ -100,7 +100,7 @@ export class Talk {
       said++
       if (await this.#publish(member, `${name} says ${said}`)) this.#said++
       this.#counts.set(name, said)
-      await this.#pause(this.#deed.everyMs)
+      await this.#pause(this.#deed.everyMs * this.#cluster.members.length)
     }
   }
 

@@ -85,7 +85,7 @@ describe('a cluster of real daemons', function () {
       { do: 'start', peer: 'n2' },
       { do: 'catch-up', peer: 'n2', withinMs },
     ]
-    const talk = { do: 'talk', group: 'all', messages: 4, everyMs: 100, replies: true, withinMs, during }
+    const talk = { do: 'talk', group: 'all', messages: 4, everyMs: 30, replies: true, withinMs, during }
     const steps = [{ do: 'form', withinMs }, talk]
     writeFileSync(scenario, JSON.stringify({ summary: 'A talk', peers: 3, bounds, steps }))
     const output = silentIo()

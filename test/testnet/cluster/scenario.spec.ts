@@ -99,8 +99,8 @@ describe('scenarios', () => {
     assert.throws(() => assertPeers(talking, 3), /needs n4, and there are 3/)
   })
 
-  it('let a peer talk every 50 ms unless they say otherwise', () => {
+  it('let somebody talk every 20 ms unless they say otherwise', () => {
     const { steps } = parseScenario(JSON.stringify(withStep(talk)), 'mine')
-    assert.deepEqual(steps, [{ ...talk, everyMs: 50 }])
+    assert.deepEqual(steps, [{ ...talk, everyMs: 20 }])
   })
 })

@@ -8,7 +8,7 @@ import { buildSpaceTime } from '../../../testnet/spacetime/space-time.ts'
 import { eventually } from '../../support/eventually.ts'
 import { FakeGroup } from './fake-group.ts'
 
-const deed = { do: 'talk', group: 'all', messages: 4, everyMs: 5, replies: true, withinMs: 10_000 } as const
+const deed = { do: 'talk', group: 'all', messages: 4, everyMs: 2, replies: true, withinMs: 10_000 } as const
 
 describe('a talk', () => {
   let fake: FakeGroup
