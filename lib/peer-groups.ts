@@ -50,6 +50,8 @@ export const broadcastGroup = 'all'
 const maxWaitingEffects = 8192
 /** Publishes whose answer is outstanding; more wait their turn, bounded like those that wait for a baseline. */
 const maxUnderWay = 256
+/** Groups whose events are remembered, those that were left among them. */
+const maxTraces = 2 * multicastLimits.groups
 
 export interface PeerGroupsInit {
   readonly self: PeerId
@@ -68,6 +70,8 @@ export interface PeerGroupsInit {
   readonly regrouped: (groups: readonly string[]) => void
   /** An author is unknown: exchange member tables with `peer`. */
   readonly syncMembers: (peer: PeerId) => void
+  /** Take a new generation. */
+  readonly renew: () => void
   readonly equivocation: (notice: Extract<GroupNotice, { type: 'equivocation' }>) => void
   readonly trouble: (error: unknown) => void
   readonly failed: (error: unknown) => void
@@ -92,9 +96,9 @@ export class PeerGroups implements Groups {
   readonly #init: PeerGroupsInit
   readonly #core: Multicast
   readonly #driver: MulticastDriver
-  /** Names this life's logs in cursors. */
-  readonly #life = randomBytes(8).toString('hex')
   readonly #joined = new Map<string, Membership>()
+  /** Also of groups that were left: events of one life are numbered through. */
+  readonly #traces = new Map<string, GroupTrace>()
   readonly #underWay = new Map<number, Publish>()
   #queue: Publish[] = []
   #queuedBytes = 0
@@ -231,21 +235,18 @@ export class PeerGroups implements Groups {
 
   groups(): readonly GroupView[] {
     const figures = new Map(this.#core.groups().map((group) => [group.name, group]))
-    const names = new Set([...figures.keys(), ...this.#init.members().flatMap(({ groups }) => groups)])
-    return [...names].sort().map((name) => {
+    const members = new Map<string, PeerId[]>([...figures.keys()].map((name) => [name, [this.#init.self]]))
+    for (const { peer, self, status, groups } of this.#init.members()) {
+      if (self || status === 'dead' || status === 'left' || status === 'leaving') continue
+      for (const name of groups) members.set(name, [...(members.get(name) ?? []), peer])
+    }
+    return [...members.keys()].sort().map((name) => {
       const own = figures.get(name)
-      const members = this.#init
-        .members()
-        .filter(({ status, groups, self }) => {
-          const present = status !== 'dead' && status !== 'left' && status !== 'leaving'
-          return self ? own !== undefined : present && groups.includes(name)
-        })
-        .map(({ peer }) => peer)
       return {
         name,
         joined: own !== undefined,
         ready: own?.ready ?? null,
-        members,
+        members: members.get(name) ?? [],
         delivered: own?.delivered ?? 0,
         heldBack: own?.heldBack ?? 0,
         logMessages: own?.logMessages ?? 0,
@@ -392,6 +393,9 @@ export class PeerGroups implements Groups {
       case 'sync-members':
         this.#init.syncMembers(request.peer)
         return
+      case 'renew-epoch':
+        this.#init.renew()
+        return
     }
   }
 
@@ -470,13 +474,15 @@ export class PeerGroups implements Groups {
     // Who does not wait for it is not to be ended by it.
     ready.promise.catch(() => {})
     const feed = new GroupFeed({
-      log: `${this.#life}${hashOf(name, this.#init.crypto)}`,
+      log: randomBytes(12).toString('hex'),
       name,
       bounds: () => this.#core.bounds(name),
       read: (index, max) => this.#core.read(name, index, max),
       vectorOf: (index) => this.#core.vectorOf(name, index),
     })
-    const membership: Membership = { name, feed, trace: new GroupTrace(), ready }
+    const trace = this.#traces.get(name) ?? new GroupTrace()
+    this.#traces.set(name, trace)
+    const membership: Membership = { name, feed, trace, ready }
     this.#joined.set(name, membership)
     return membership
   }
@@ -491,6 +497,14 @@ export class PeerGroups implements Groups {
     membership.feed.end()
     membership.ready.reject(new P2pdError('ERR_GROUP_LEFT', `this peer has left ${name}`))
     this.#joined.delete(name)
+    this.#forgetOldTraces()
+  }
+
+  #forgetOldTraces(): void {
+    for (const name of this.#traces.keys()) {
+      if (this.#traces.size <= maxTraces) return
+      if (!this.#joined.has(name)) this.#traces.delete(name)
+    }
   }
 
   #assertIn(name: string): void {
@@ -509,12 +523,6 @@ function topicOf(group: string): string {
 
 function groupOf(topic: string): string {
   return topic.slice(topicPrefix.length)
-}
-
-function hashOf(name: string, crypto: Crypto): string {
-  return Buffer.from(crypto.sha256(Buffer.from(name)))
-    .toString('hex')
-    .slice(0, 8)
 }
 
 function dotRange({ author, epoch, from, to }: PeerRange) {

@@ -311,6 +311,7 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
       members: () => this.members(),
       regrouped: (names) => this.#regrouped(names),
       syncMembers: (peer) => this.#driver?.command({ type: 'sync', peer }),
+      renew: () => this.#driver?.command({ type: 'renew' }),
       equivocation: (detail) => this.safeDispatchEvent('equivocation', { detail }),
       trouble: (error) => this.#trouble(error),
       failed: (error) => this.#fail(internal(error)),

@@ -185,6 +185,9 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       case 'sync':
         this.#requestSync(command.peer)
         break
+      case 'renew':
+        this.#own.renew()
+        break
       case 'leave':
         this.#depart('left')
         break

@@ -128,6 +128,8 @@ export type MembershipCommand =
    * other protocol has heard of somebody whom this view does not know.
    */
   | { readonly type: 'sync'; readonly peer: PeerId }
+  /** Take a new generation, as a restart would: some protocol has used up this one. */
+  | { readonly type: 'renew' }
   /** Give up membership; `departed` is emitted when it is acknowledged or the wait is over. */
   | { readonly type: 'leave' }
   /** The process ends, the membership does not; `departed` likewise. */

@@ -106,6 +106,12 @@ export class OwnLife {
     if (this.running) this.#raise(this.incarnation + 1)
   }
 
+  /** A new generation without a restart. */
+  renew(): void {
+    if (!this.running || this.presence !== 'alive') return
+    this.#takeGeneration(this.#units.nextGeneration(this.generation, this.#turn.wall))
+  }
+
   /**
    * Answers an accusation of `incarnation`, now or as soon as the rate limit
    * allows; false when there is nothing to answer. A lower one is answered already,

@@ -11,7 +11,8 @@
  */
 import type { PeerId } from '../core.ts'
 import type { CausalOrder } from './causal-order.ts'
-import { dotText, entryKey } from './dots.ts'
+import { entryKey } from './dots.ts'
+import type { Inquiries } from './inquiries.ts'
 import { multicastLimits } from './limits.ts'
 import type { AuthorKey, PacketBody, Proof, VectorEntry } from './messages.ts'
 import type { Repair } from './repair.ts'
@@ -28,12 +29,14 @@ const hashDigits = 16
 export class AntiEntropy {
   readonly #order: CausalOrder
   readonly #repair: Repair
+  readonly #inquiries: Inquiries
   readonly #port: AntiEntropyPort
   readonly #answered = new Map<PeerId, number>()
 
-  constructor(order: CausalOrder, repair: Repair, port: AntiEntropyPort) {
+  constructor(order: CausalOrder, repair: Repair, inquiries: Inquiries, port: AntiEntropyPort) {
     this.#order = order
     this.#repair = repair
+    this.#inquiries = inquiries
     this.#port = port
   }
 
@@ -75,7 +78,7 @@ export class AntiEntropy {
       if (entry.seq > have) this.#repair.want(entry, from, true)
       else if (entry.seq === have && last !== undefined && !last.hash.startsWith(entry.hash)) {
         // Two chains under one name: the header that the other one has proves it.
-        this.#repair.inquire(entry, dotText(entry), from)
+        this.#inquiries.ask(entry, from)
       }
     }
     if (body.reply) this.#sendVector(from, false)

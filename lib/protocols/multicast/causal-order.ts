@@ -51,6 +51,7 @@ export type Taken = 'delivered' | 'held' | 'old' | 'forked' | 'too-far-ahead' | 
 const maxLacking = 32
 /** Two contents of one dot that differ in their Lamport times; more are not looked at. */
 const maxAlternatives = 4
+const maxLost = 4096
 const lamportDoubt = 'another header'
 const baseline = 'a baseline'
 
@@ -64,6 +65,8 @@ export class CausalOrder {
   readonly #port: CausalOrderPort
   /** Other headers of an outcast's dots: honest messages may be built on any of them. */
   readonly #alternatives = new Map<string, SignedHeader[]>()
+  /** Dots whose headers died with a disk. */
+  readonly #lost = new Set<string>()
   /** What may be delivered while a baseline is copied; undefined: everything. */
   #ceiling: ReadonlyMap<EntryKey, number> | undefined = new Map()
   #now = 0
@@ -124,6 +127,14 @@ export class CausalOrder {
       this.#addAlternative(header)
       this.log.keepHeader(header)
     }
+    this.#wake([headerOf(dot), lamportDoubt])
+  }
+
+  /** Nobody has this header any more: what names the dot is taken by its word. */
+  loseHeader(dot: DotKey, now: number): void {
+    this.#now = now
+    if (this.#lost.size >= maxLost) this.#lost.clear()
+    this.#lost.add(dotText(dot))
     this.#wake([headerOf(dot), lamportDoubt])
   }
 
@@ -265,7 +276,7 @@ export class CausalOrder {
     for (const dot of parents) {
       // Only rules that were weakened let one through whose parents are not delivered: nothing to check then.
       if (!this.delivered.includes(dot)) return { type: 'deliver' }
-      const times = this.#lamportsOf(dot)
+      const times = this.#lost.has(dotText(dot)) ? [target] : this.#lamportsOf(dot)
       if (times.length === 0) {
         this.#port.lacksHeader(dot, from)
         return { type: 'wait', for: headerOf(dot) }
@@ -276,7 +287,6 @@ export class CausalOrder {
     }
     const before = fits && reached ? target : highest === target ? highest + 1 : highest
     if (this.#units.lamportIsExact(header, before)) return { type: 'deliver' }
-    for (const dot of parents) this.#port.lacksHeader(dot, from)
     return { type: 'wait', for: lamportDoubt }
   }
 
@@ -386,8 +396,14 @@ export class CausalOrder {
   }
 
   #tellLacks({ envelope, from, waitsFor }: Held): void {
-    if (waitsFor === lamportDoubt) this.#port.doubted(envelope)
     const { header, authorKey } = envelope
+    if (waitsFor === lamportDoubt) {
+      this.#port.doubted(envelope)
+      // Once: another content of a parent, if there is one, explains it.
+      const predecessor = predecessorOf(envelope)
+      if (predecessor !== undefined) this.#port.lacksHeader(predecessor, from)
+      for (const dot of header.dependencies.slice(0, maxLacking)) this.#port.lacksHeader(dot, from)
+    }
     if (header.seq > 1) {
       const before: DotKey = { author: authorKey, epoch: header.epoch, seq: header.seq - 1 }
       if (!this.delivered.includes(before)) this.#port.lacks(before, from)

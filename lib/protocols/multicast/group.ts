@@ -21,6 +21,7 @@ import type { Examiner } from './examiner.ts'
 import { contradict } from './forks.ts'
 import { peerRange } from './hold-back.ts'
 import type { MulticastInit } from './init.ts'
+import { Inquiries } from './inquiries.ts'
 import { baselineFrames, Joining, toFrontierDot } from './joining.ts'
 import { multicastLimits } from './limits.ts'
 import type { LogItem } from './log.ts'
@@ -40,7 +41,7 @@ import type {
   SignedHeader,
 } from './messages.ts'
 import { Repair } from './repair.ts'
-import type { Timer } from './timers.ts'
+import { type Timer, timerTypes } from './timers.ts'
 import type { MulticastUnits } from './units.ts'
 
 export type MulticastTurn = Turn<MulticastPacket, MulticastEvent, MulticastRequest>
@@ -82,6 +83,7 @@ export class Group {
   readonly #directory: Directory
   readonly #examiner: Examiner
   readonly #repair: Repair
+  readonly #inquiries: Inquiries
   readonly #antiEntropy: AntiEntropy
   readonly #joining: Joining
   readonly #subscribed = new Set<PeerId>()
@@ -123,7 +125,7 @@ export class Group {
     this.order = new CausalOrder(units, {
       delivered: (item) => this.#onDelivered(item),
       lacks: (dot, from) => this.#repair.want(dot, from),
-      lacksHeader: (dot, from) => this.#repair.inquire(dot, dotText(dot), from),
+      lacksHeader: (dot, from) => this.#inquiries.ask(dot, from),
       forked: (proof) => this.#onForked(proof),
       doubted: () => this.#examiner.count('lamport'),
     })
@@ -137,7 +139,15 @@ export class Group {
       gap: (ranges) => this.#tellGap(ranges),
       truncated: (server) => this.#fellBehind(server),
     })
-    this.#antiEntropy = new AntiEntropy(this.order, this.#repair, { now, send })
+    this.#inquiries = new Inquiries(config, {
+      now,
+      random,
+      reachable: () => this.#reachable(),
+      send,
+      schedule: (at) => this.#schedule('inquiries', at),
+      lost: (dot) => this.order.loseHeader(dot, this.#turn.now),
+    })
+    this.#antiEntropy = new AntiEntropy(this.order, this.#repair, this.#inquiries, { now, send })
     this.#joining = new Joining(this.order, this.#repair, config, {
       now,
       random,
@@ -146,7 +156,7 @@ export class Group {
       members: () => this.#directory.membersOf(this.name),
       reachable: () => this.#reachable(),
       verify: (header) => this.#isOurs(header) && this.#examiner.verify(header),
-      adopted: (entries) => this.#persistAll(entries),
+      standing: (entries) => this.#persistAll(entries),
       ready: () => this.#becameReady(),
     })
   }
@@ -166,6 +176,16 @@ export class Group {
       logMessages: log.messages,
       logBytes: log.bytes,
     }
+  }
+
+  /** Deliveries since this life began. */
+  get delivered(): number {
+    return this.#delivered
+  }
+
+  /** In the present epoch. */
+  get hasPublished(): boolean {
+    return this.tail().seq > 0
   }
 
   get pulled(): number {
@@ -226,7 +246,7 @@ export class Group {
     for (const author of this.order.forks.authors()) {
       this.#turn.persist(durableKeys.proof(this.id, author), undefined)
     }
-    for (const type of ['repair', 'joining', 'anti-entropy', 'retention', 'hold-back', 'compare'] as const) {
+    for (const type of timerTypes) {
       this.#agenda.cancel(`${this.id} ${type}`)
     }
   }
@@ -433,6 +453,9 @@ export class Group {
       case 'repair':
         this.#repair.run()
         break
+      case 'inquiries':
+        this.#inquiries.run()
+        break
       case 'joining':
         this.#joining.look()
         break
@@ -481,15 +504,8 @@ export class Group {
   }
 
   #supplied(from: PeerId, body: Extract<PacketBody, { type: 'supply' }>): void {
-    const asked = this.#repair.answers(from, body.id)
-    if (asked === undefined) return
-    for (const header of body.headers) {
-      if (!this.#isOurs(header) || !this.#examiner.verify(header)) {
-        this.#misbehaved(from, 'bad-signature')
-        return
-      }
-      this.order.takeHeader(header, this.#turn.now)
-    }
+    const pulled = this.#repair.isAnswer(from, body.id)
+    if (!this.#takeHeaders(from, body.headers, pulled, body.id) || !pulled) return
     const brought = new Set<EntryKey>()
     for (const envelope of body.envelopes) {
       const before = this.order.heldBack.size + this.#delivered + this.order.log.lastIndex
@@ -499,6 +515,17 @@ export class Group {
       }
     }
     this.#repair.supplied(body.id, brought, body.floors, body.delivered)
+  }
+
+  /** True when they were asked for, and are what their authors signed. */
+  #takeHeaders(from: PeerId, headers: readonly SignedHeader[], pulled: boolean, id: number): boolean {
+    const sound = headers.filter((header) => this.#isOurs(header) && this.#examiner.verify(header))
+    if (!pulled && !this.#inquiries.answered(from, id, sound.map(dotOf))) return false
+    for (const header of sound) {
+      this.#inquiries.found(dotOf(header))
+      this.order.takeHeader(header, this.#turn.now)
+    }
+    return sound.length === headers.length || this.#misbehaved(from, 'bad-signature')
   }
 
   #isOurs({ header }: SignedHeader): boolean {
@@ -515,7 +542,8 @@ export class Group {
     const { envelope } = item
     const { header, entry } = envelope
     this.#turn.persist(durableKeys.entry(this.id, entry), encodeEntry(envelope))
-    if (this.#publishing !== undefined) {
+    // With it may come what somebody else had it depend on in advance.
+    if (this.#publishing !== undefined && header.author === this.#init.self) {
       const key = durableKeys.own(this.id, header.epoch, header.seq)
       this.#turn.persist(key, encodeEnvelope(envelope))
     }
@@ -647,8 +675,8 @@ export class Group {
     }))
     for (const header of lost) this.#directory.author(header.header.author)
     this.#turn.emit({ type: 'history-truncated', name: this.name, ranges })
-    this.order.adopt(behind.entries, behind.frontier, this.#turn.now)
     this.#persistAll(lost)
+    this.order.adopt(behind.entries, behind.frontier, this.#turn.now)
     this.#persistGroup(true)
     this.#kept()
   }
@@ -771,6 +799,7 @@ export class Group {
   #persistAll(entries: readonly SignedHeader[]): void {
     for (const header of entries) {
       this.#directory.author(header.header.author)
+      if (header.last <= this.order.delivered.seq(header.entry)) continue
       this.#turn.persist(durableKeys.entry(this.id, header.entry), encodeEntry(header))
     }
   }

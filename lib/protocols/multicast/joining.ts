@@ -27,7 +27,8 @@ export interface JoiningPort {
   readonly members: () => readonly PeerId[]
   readonly reachable: () => readonly PeerId[]
   readonly verify: (header: SignedHeader) => boolean
-  readonly adopted: (entries: readonly SignedHeader[]) => void
+  /** Counts as delivered from now on. */
+  readonly standing: (entries: readonly SignedHeader[]) => void
   readonly ready: () => void
 }
 
@@ -174,8 +175,9 @@ export class Joining {
     this.#ceiling = ceiling
     this.#stuck = false
     this.#order.close(ceiling)
+    // On the disk before what is copied on top of it.
+    this.#port.standing(offer.entries)
     this.#order.adopt(offer.entries, offer.frontier, this.#port.now())
-    this.#port.adopted(offer.entries)
     for (const dot of offer.delivered) this.#repair.want(dot, offer.giver, true)
     this.progress()
   }

@@ -72,10 +72,7 @@ export class Log implements DeliveryOrder {
     this.#bytes += sizeOf(envelope)
     this.#items.push(placed)
     this.#listOf(envelope.entry).push(placed)
-    for (const dot of namedBy(envelope.header)) {
-      const text = dotText(dot)
-      this.#named.set(text, (this.#named.get(text) ?? 0) + 1)
-    }
+    this.#name(envelope)
     return placed
   }
 
@@ -159,6 +156,7 @@ export class Log implements DeliveryOrder {
       const list = this.#kept.get(envelope.entry) ?? []
       list.push(envelope)
       this.#kept.set(envelope.entry, list)
+      this.#name(envelope)
     }
   }
 
@@ -166,6 +164,7 @@ export class Log implements DeliveryOrder {
   dropKept(): Envelope[] {
     const envelopes = [...this.#kept.values()].flat()
     this.#kept.clear()
+    for (const { header } of envelopes) for (const dot of namedBy(header)) this.#release(dot)
     return envelopes
   }
 
@@ -248,7 +247,11 @@ export class Log implements DeliveryOrder {
 
   /** Everything goes below the base; what was here is served all the same. */
   rebase(): void {
-    for (let item = this.truncate(); item !== undefined; item = this.truncate()) this.keep([item.envelope])
+    for (let item = this.oldest; item !== undefined; item = this.oldest) {
+      // First, so that the headers that it names stay.
+      this.keep([item.envelope])
+      this.truncate()
+    }
   }
 
   /** The base is all that is delivered, and this is its frontier. */
@@ -261,6 +264,13 @@ export class Log implements DeliveryOrder {
     if (header === undefined) return
     const text = dotText({ author: header.authorKey, epoch: header.header.epoch, seq: header.last })
     if (this.#named.has(text)) this.#headers.set(text, header)
+  }
+
+  #name({ header }: Envelope): void {
+    for (const dot of namedBy(header)) {
+      const text = dotText(dot)
+      this.#named.set(text, (this.#named.get(text) ?? 0) + 1)
+    }
   }
 
   #release(dot: DotKey): void {

@@ -193,6 +193,8 @@ export type MulticastRequest =
   | { readonly type: 'regroup'; readonly groups: readonly string[] }
   /** An author is unknown: exchange member tables with `peer`. */
   | { readonly type: 'sync-members'; readonly peer: PeerId }
+  /** Dots of this epoch were used and forgotten: take a new generation, and tell it with `epoch`. */
+  | { readonly type: 'renew-epoch' }
 
 /** What the core tells its embedder. */
 export type MulticastEvent =

@@ -84,6 +84,10 @@ export class Multicast implements Core<MulticastPacket, MulticastCommand, Multic
   #settled = false
   #restored = false
   #published = 0
+  /** Of groups that were left, so that what was counted never falls. */
+  readonly #former = { delivered: 0, pulled: 0, served: 0 }
+  /** Groups left in this epoch after publishing there: its dots are used up. */
+  readonly #used = new Set<string>()
 
   constructor(init: MulticastInit) {
     this.#init = init
@@ -104,10 +108,10 @@ export class Multicast implements Core<MulticastPacket, MulticastCommand, Multic
   get counts(): MulticastCounts {
     const groups = [...this.#byName.values()]
     return {
-      delivered: groups.reduce((sum, group) => sum + group.figures().delivered, 0),
+      delivered: groups.reduce((sum, group) => sum + group.delivered, this.#former.delivered),
       published: this.#published,
-      pulled: groups.reduce((sum, group) => sum + group.pulled, 0),
-      served: groups.reduce((sum, group) => sum + group.served, 0),
+      pulled: groups.reduce((sum, group) => sum + group.pulled, this.#former.pulled),
+      served: groups.reduce((sum, group) => sum + group.served, this.#former.served),
       refused: this.#examiner.refused,
     }
   }
@@ -220,6 +224,7 @@ export class Multicast implements Core<MulticastPacket, MulticastCommand, Multic
     switch (command.type) {
       case 'epoch':
         this.#epoch = command.epoch
+        this.#used.clear()
         for (const group of this.#byName.values()) group.epoch(command.epoch)
         break
       case 'settled':
@@ -292,6 +297,11 @@ export class Multicast implements Core<MulticastPacket, MulticastCommand, Multic
     if (this.#byName.size >= multicastLimits.groups) throw new Error('more groups than a peer may be in')
     const group = this.#add(name)
     this.#regroup()
+    if (this.#used.has(name)) {
+      // What was published here in this epoch is forgotten: to go on in it would use a dot twice.
+      group.epoch(0)
+      this.#turn.request({ type: 'renew-epoch' })
+    }
     group.enter()
     if (this.#settled) group.settled()
   }
@@ -315,6 +325,10 @@ export class Multicast implements Core<MulticastPacket, MulticastCommand, Multic
   #leave(name: string): void {
     const group = this.#byName.get(name)
     if (group === undefined) return
+    if (group.hasPublished) this.#used.add(name)
+    this.#former.delivered += group.delivered
+    this.#former.pulled += group.pulled
+    this.#former.served += group.served
     group.leave()
     this.#byName.delete(name)
     this.#byId.delete(group.id)

@@ -53,15 +53,11 @@ interface Pull {
   readonly expiresAt: number
 }
 
-interface Inquiry {
-  readonly dots: Map<string, DotKey>
-  readonly expiresAt: number
-}
-
 /** Logs that may be behind at once; more are found again by anti-entropy. */
 const maxWants = 1024
 const maxHints = 4
-const maxInquiries = 256
+/** The even ids are for pulls, the odd ones for inquiries: both are answered by a supply. */
+const idStep = 2
 /** Headers that a supply carries besides its envelopes. */
 const supplyHeaders = { count: 512, bytes: 512 * 1024 } as const
 
@@ -71,8 +67,6 @@ export class Repair {
   readonly #port: RepairPort
   readonly #wants = new Map<EntryKey, Want>()
   readonly #pulls = new Map<number, Pull>()
-  readonly #inquiries = new Map<number, Inquiry>()
-  readonly #inquired = new Map<string, number>()
   #ids = 0
   pulled = 0
   served = 0
@@ -131,24 +125,6 @@ export class Repair {
     return want.pulled ? want.since : undefined
   }
 
-  /** Asks for the header of a dot, at most once a time-out. */
-  inquire(dot: DotKey, key: string, hint: PeerId | undefined): void {
-    const now = this.#port.now()
-    if ((this.#inquired.get(key) ?? Number.NEGATIVE_INFINITY) > now - this.#config.pullTimeoutMs) return
-    if (this.#inquired.size > 4 * maxInquiries) this.#inquired.clear()
-    this.#inquired.set(key, now)
-    const reachable = this.#port.reachable()
-    const server = hint !== undefined && reachable.includes(hint) ? hint : this.#pick(reachable)
-    if (server === undefined) return
-    const id = this.#nextId()
-    if (this.#inquiries.size >= maxInquiries) {
-      const [oldest] = this.#inquiries.keys()
-      if (oldest !== undefined) this.#inquiries.delete(oldest)
-    }
-    this.#inquiries.set(id, { dots: new Map([[key, dot]]), expiresAt: now + this.#config.pullBackoffMaxMs })
-    this.#port.send(server, { type: 'inquiry', id, dots: [dot] })
-  }
-
   /** Asks for what is due. */
   run(): void {
     const now = this.#port.now()
@@ -185,14 +161,9 @@ export class Repair {
     this.#arm()
   }
 
-  /** Whose answer `id` is; undefined when it was not asked for. */
-  answers(from: PeerId, id: number): { readonly dots: ReadonlyMap<string, DotKey> | undefined } | undefined {
-    const pull = this.#pulls.get(id)
-    if (pull?.server === from) return { dots: undefined }
-    const inquiry = this.#inquiries.get(id)
-    if (inquiry === undefined) return undefined
-    this.#inquiries.delete(id)
-    return { dots: inquiry.dots }
+  /** Whether the pull `id` was sent to `from`. */
+  isAnswer(from: PeerId, id: number): boolean {
+    return this.#pulls.get(id)?.server === from
   }
 
   /** After what it brought was taken. `brought`: the logs of which it brought something. */
@@ -353,7 +324,6 @@ export class Repair {
 
   #expire(now: number): void {
     for (const pull of [...this.#pulls.values()]) if (pull.expiresAt <= now) this.#end(pull, undefined)
-    for (const [id, inquiry] of this.#inquiries) if (inquiry.expiresAt <= now) this.#inquiries.delete(id)
   }
 
   /** No answer came. */
@@ -389,7 +359,7 @@ export class Repair {
   }
 
   #nextId(): number {
-    this.#ids += 1
+    this.#ids += idStep
     return this.#ids
   }
 }

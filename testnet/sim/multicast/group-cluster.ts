@@ -3,6 +3,7 @@ import type { Crypto, PeerId } from '../../../lib/protocols/core.ts'
 import { multicastCodec } from '../../../lib/protocols/multicast/codec.ts'
 import { authorKeyOf, groupIdOf } from '../../../lib/protocols/multicast/dots.ts'
 import type {
+  DotKey,
   Envelope,
   MulticastCommand,
   MulticastEvent,
@@ -308,7 +309,8 @@ export class GroupCluster {
         return { type: 'disconnected', peer }
       },
       request: (request) => this.#request(life(), request),
-      sending: () => {
+      sending: (packet, to) => {
+        this.world.remark(() => this.withNames(`${life().host.name} to ${to}: ${brief(packet)}`))
         if (!isHonest(life().host) || !traffic.counts(this.world.now, this.hosts.length)) return
         this.breach('bounded-traffic', `${life().host.name} sends without bound`)
       },
@@ -334,6 +336,8 @@ export class GroupCluster {
         return this.directory.changed(life.host)
       case 'sync-members':
         return this.directory.exchange(life)
+      case 'renew-epoch':
+        return this.#takeEpoch(life)
       default:
         request satisfies never
     }
@@ -483,6 +487,41 @@ function describe({ header, last }: Envelope): string {
   const names = dependencies.map((dot) => `${dot.author}#${dot.epoch % 1_000_000}:${dot.seq}`)
   const range = last === seq ? `${seq}` : `${seq}-${last}`
   return `${author}#${epoch % 1_000_000}:${range} lamport ${lamport} after [${names.join(' ')}]`
+}
+
+/** A frame of the repair link, for people. */
+function brief({ body }: MulticastPacket): string {
+  const { type } = body
+  switch (body.type) {
+    case 'pull':
+      return `${type} ${body.id} ${body.ranges.map((r) => `${r.author}#${r.epoch % 1_000_000}:${r.from}-${r.to}`).join(' ')}`
+    case 'supply': {
+      const envelopes = body.envelopes.map((e) => `${e.authorKey}#${e.header.epoch % 1_000_000}:${e.last}`)
+      return `${type} ${body.id} [${envelopes.join(' ')}] floors [${body.floors.map(named).join(' ')}] has [${body.delivered.map(named).join(' ')}] ${body.headers.length} headers`
+    }
+    case 'vector':
+      return `${type} ${body.entries.map(named).join(' ')}`
+    case 'inquiry':
+      return `${type} ${body.id} ${body.dots.map(named).join(' ')}`
+    case 'baseline':
+      return body.none
+        ? `${type} none`
+        : `${type} ${body.id} base [${body.entries.map((e) => `${e.authorKey}#${e.header.epoch % 1_000_000}:${e.last}`).join(' ')}] frontier [${body.frontier.map(named).join(' ')}] has [${body.delivered.map(named).join(' ')}]`
+    case 'summary':
+      return `${type} ${body.digest.slice(0, 6)}`
+    case 'push':
+      return `${type} ${body.envelope.authorKey}#${body.envelope.header.epoch % 1_000_000}:${body.envelope.last}`
+    case 'baseline-request':
+      return `${type} ${body.id} ${body.done ? 'done' : ''}`
+    case 'proofs':
+      return `${type} ${body.proofs.length}`
+    default:
+      return body satisfies never
+  }
+}
+
+function named({ author, epoch, seq }: DotKey): string {
+  return `${author}#${epoch % 1_000_000}:${seq}`
 }
 
 function encodeEpoch(epoch: number): Uint8Array {
