@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { RPC } from '@chainsafe/libp2p-gossipsub/message'
 import { messageId } from '../../../lib/host/gossip-service.ts'
+import { encodeFrame } from '../../../lib/wire/frame.ts'
 import { eventually } from '../../support/eventually.ts'
 import { connect, type RawPeer, type RawPeerOptions, startRawPeer, stopRawPeers } from './raw-peer.ts'
 
@@ -160,6 +162,62 @@ describe('gossip', () => {
     a.node.services.gossip.pubsub.unsubscribe('topic 0')
     await eventually('the last', () => !b.shown.has(`${a.id} topic 0`))
     assert.ok(b.shown.size <= 288, `${b.shown.size} subscriptions remembered`)
+  })
+})
+
+/** Whatever `from` likes to send, past its own gossipsub. */
+function forge(from: RawPeer, to: RawPeer, rpc: Partial<RPC>): void {
+  const [stream] = streams(from, to, 'outbound')
+  stream?.send(encodeFrame(RPC.encode({ subscriptions: [], messages: [], ...rpc }), 2 ** 21))
+}
+
+describe('what is no gossip of ours', () => {
+  afterEach(stopRawPeers)
+
+  const control = { ihave: [], iwant: [], graft: [], prune: [], idontwant: [] }
+  const data = bytes('x')
+  const forgeries: Record<string, Partial<RPC>> = {
+    'a topic that nobody has subscribed to': { messages: [{ topic: 'foreign', data }] },
+    'a signature of gossipsub': { messages: [{ topic, data, signature: new Uint8Array(64) }] },
+    'a request for what was sent': { control: { ...control, iwant: [{ messageIDs: [new Uint8Array(32)] }] } },
+    'an announcement of what was not': {
+      control: { ...control, ihave: [{ topicID: topic, messageIDs: [new Uint8Array(32)] }] },
+    },
+    'too many subscriptions': {
+      subscriptions: Array.from({ length: 300 }, (_, i) => ({ topic: `t${i}`, subscribe: true })),
+    },
+    'too many messages': {
+      messages: Array.from({ length: 65 }, (_, i) => ({ topic, data: Uint8Array.of(i) })),
+    },
+  }
+
+  for (const [kind, rpc] of Object.entries(forgeries)) {
+    it(`is neither judged nor answered: ${kind}`, async () => {
+      const [a, b] = await pair()
+      const sent = streams(b, a, 'outbound')[0]
+      assert.ok(sent !== undefined)
+      let answers = 0
+      const send = sent.send.bind(sent)
+      sent.send = (bytes) => {
+        answers += 1
+        return send(bytes)
+      }
+      forge(a, b, rpc)
+      a.gossip.publish(topic, bytes('ours'))
+      await eventually('ours', () => b.heard.length > 0)
+      assert.deepEqual([texts(b), answers, b.shown.size], [['ours'], 0, 1])
+    })
+  }
+
+  it('and what was ours is not remembered beyond a heartbeat', async () => {
+    const [a, b] = await pair()
+    for (let i = 0; i < 50; i += 1) a.gossip.publish(topic, bytes(`${i}`))
+    await eventually('all', () => b.heard.length === 50)
+    const { pubsub } = b.node.services.gossip
+    const { score } = pubsub as unknown as { score: { deliveryRecords: { queue: { length: number } } } }
+    assert.ok(score.deliveryRecords.queue.length > 0)
+    pubsub.dispatchEvent(new CustomEvent('gossipsub:heartbeat'))
+    assert.equal(score.deliveryRecords.queue.length, 0)
   })
 })
 
