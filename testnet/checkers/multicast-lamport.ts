@@ -18,9 +18,9 @@ export function checkLamport(
     const { entry, publication, lamport, name } = message
     if (publication === undefined || liars.has(entry.sender)) continue
     const past = pasts.of(message)
-    const fits = past.exact ? lamport === past.lamport + 1 : lamport > past.lamport
+    const fits = past.lamportExact ? lamport === past.lamport + 1 : lamport > past.lamport
     if (fits) continue
-    const bound = past.exact ? `${past.lamport + 1}` : `above ${past.lamport}`
+    const bound = past.lamportExact ? `${past.lamport + 1}` : `above ${past.lamport}`
     violations.push({
       property,
       at: publication.at,

@@ -18,6 +18,8 @@ export interface Past {
   readonly lamport: number
   /** False: more may have happened before it than the history shows. */
   readonly exact: boolean
+  /** The same of its author's deliveries alone, which is all that Lamport time goes by. */
+  readonly lamportExact: boolean
 }
 
 export interface Pasts {
@@ -46,6 +48,7 @@ interface Walk {
   closure: Int32Array
   lamport: number
   exact: boolean
+  lamportExact: boolean
 }
 
 export function readPasts(group: GroupLog, liars: ReadonlySet<string>): Pasts {
@@ -58,6 +61,7 @@ class PastReader implements Pasts {
   readonly cycles: { at: number; message: Message }[] = []
   readonly #group: GroupLog
   readonly #width: number
+  readonly #liars: ReadonlySet<string>
   readonly #pasts: (Past | undefined)[]
   readonly #walks = new Map<Life, Walk>()
   readonly #ready: Walk[] = []
@@ -69,6 +73,7 @@ class PastReader implements Pasts {
   constructor(group: GroupLog, liars: ReadonlySet<string>) {
     this.#group = group
     this.#width = group.entries.length
+    this.#liars = liars
     this.#pasts = new Array(group.messages.length)
     for (const entry of group.entries) {
       this.#bySender.set(entry.sender, [...(this.#bySender.get(entry.sender) ?? []), entry])
@@ -89,6 +94,7 @@ class PastReader implements Pasts {
         closure: zero(),
         lamport: 0,
         exact: true,
+        lamportExact: true,
       }
       this.#walks.set(life, walk)
       if (!liars.has(life.peer)) this.#ready.push(walk)
@@ -149,7 +155,7 @@ class PastReader implements Pasts {
         if (own && this.#pasts[message.id] === undefined) return this.#publish(walk, message, true)
         const past = this.#pasts[message.id]
         if (past === undefined) return message
-        this.#learn(walk, message, past)
+        this.#learn(walk, message, past, event.lamport)
         return undefined
       }
       case 'published':
@@ -172,7 +178,10 @@ class PastReader implements Pasts {
     for (const [name, count] of Object.entries(baseline)) {
       const message = this.#group.entry(name)?.messages.get(count)
       if (message === undefined) {
-        if (count > 0) walk.exact = false
+        if (count > 0) {
+          walk.exact = false
+          walk.lamportExact = false
+        }
         continue
       }
       if (this.#pasts[message.id] === undefined) return message
@@ -184,7 +193,11 @@ class PastReader implements Pasts {
     }
     this.#addImplied(walk.base)
     raise(walk.knows, walk.base)
-    for (const message of last) this.#learn(walk, message, this.of(message))
+    for (const message of last) {
+      this.#learn(walk, message, this.of(message), message.lamport)
+      // Which of two contents it took over is not known.
+      if (this.#liars.has(message.entry.sender)) walk.lamportExact = false
+    }
     walk.closure = walk.knows.slice()
     return undefined
   }
@@ -214,17 +227,20 @@ class PastReader implements Pasts {
    */
   #publish(walk: Walk, message: Message, seenToDeliver: boolean): undefined {
     const { knows, lamport } = walk
-    this.#settle(message, { counts: knows.slice(), lamport, exact: walk.exact && seenToDeliver })
-    if (seenToDeliver) this.#note(walk, message)
+    const exact = walk.exact && seenToDeliver
+    const lamportExact = walk.lamportExact && seenToDeliver
+    this.#settle(message, { counts: knows.slice(), lamport, exact, lamportExact })
+    if (seenToDeliver) this.#note(walk, message, message.lamport)
   }
 
-  #learn(walk: Walk, message: Message, past: Past): void {
+  /** `lamport`: as it was delivered there; of a liar's message another one may be known elsewhere. */
+  #learn(walk: Walk, message: Message, past: Past, lamport: number): void {
     raise(walk.knows, past.counts)
-    this.#note(walk, message)
+    this.#note(walk, message, lamport)
     walk.exact &&= past.exact
   }
 
-  #note(walk: Walk, { entry, seq, lamport }: Message): void {
+  #note(walk: Walk, { entry, seq }: Message, lamport: number): void {
     if (seq > (walk.knows[entry.index] ?? 0)) walk.knows[entry.index] = seq
     if (lamport > walk.lamport) walk.lamport = lamport
   }
@@ -255,7 +271,7 @@ class PastReader implements Pasts {
   }
 }
 
-const unknownPast: Past = { counts: new Int32Array(0), lamport: 0, exact: false }
+const unknownPast: Past = { counts: new Int32Array(0), lamport: 0, exact: false, lamportExact: false }
 
 function raise(counts: Int32Array, by: Int32Array): void {
   for (let index = 0; index < counts.length; index++) {

@@ -309,6 +309,25 @@ describe('the checker of multicast', () => {
       }
     })
 
+    it('goes by what a liar said to the one who answers it', () => {
+      for (const [lamport, found] of [
+        [6, []],
+        [5, ['lamport']],
+        [7, ['lamport']],
+      ] as const) {
+        const talk = new Talk('a', 'b', 'liar')
+        const { at, life, group, ...dot } = { ...talk.publish('liar'), at: talk.now() }
+        const lie = { ...dot, at, life, group, lamport: 5 }
+        talk.deliver('b', lie, { lamport: 9, content: 'forked' })
+        talk.deliver('a', lie)
+        talk.publish('a')
+        const events = talk.events.map((event) =>
+          'lamport' in event && event.sender === 'a' ? { ...event, lamport } : event,
+        )
+        assert.deepEqual(properties(events, { liars: ['liar'], quietAtEnd: false }), found)
+      }
+    })
+
     it('is the same for everybody', () => {
       const { talk, question, answer } = answered()
       talk.deliver('c', question, { lamport: 2 })
