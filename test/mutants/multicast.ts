@@ -2,7 +2,6 @@
  * Plausible mistakes in multicast. The simulator has to catch each: what no test
  * notices when it is wrong is not tested.
  */
-import { standardUnits } from '../../lib/protocols/multicast/units.ts'
 import type { MulticastMutant } from '../../testnet/sim/multicast/group-cluster.ts'
 
 export const multicastMutants: readonly MulticastMutant[] = [
@@ -45,14 +44,6 @@ export const multicastMutants: readonly MulticastMutant[] = [
     name: 'supersedes-own-log-only',
     mistake: 'a delivery leaves its dependencies in the frontier',
     units: { supersedes: (_header, predecessor) => (predecessor === undefined ? [] : [predecessor]) },
-  },
-  {
-    name: 'same-lamport',
-    mistake: 'a message may have the Lamport time of what it follows',
-    units: {
-      lamportIsExact: (header, before) =>
-        header.lamport === before || standardUnits.lamportIsExact(header, before),
-    },
   },
   {
     name: 'message-id-over-header',

@@ -1,7 +1,11 @@
-import type { MembershipRun } from '../../../testnet/sim/membership/run.ts'
+import type { Violation } from '../../../testnet/checkers/history.ts'
 
 /** What a person needs to replay and understand a failed seed. */
-export function describeRun(seed: number, { violations }: MembershipRun): string {
+export function describeRun(
+  protocol: 'membership' | 'multicast',
+  seed: number,
+  { violations }: { readonly violations: readonly Violation[] },
+): string {
   const lines = violations.map(({ property, at, message }) => `${Math.round(at)} ms ${property}: ${message}`)
-  return [`npm run sim -- --protocol membership --from ${seed} --seeds 1 --story`, ...lines].join('\n  ')
+  return [`npm run sim -- --protocol ${protocol} --from ${seed} --seeds 1 --story`, ...lines].join('\n  ')
 }

@@ -35,7 +35,7 @@ describe('mutants of membership', function () {
       }
       // Caught for its mistake, and not because the seed is broken anyway.
       const clean = runMembership(seed)
-      assert.deepEqual(clean.violations, [], describeRun(seed, clean))
+      assert.deepEqual(clean.violations, [], describeRun('membership', seed, clean))
     })
   }
 })

@@ -13,7 +13,7 @@ describe('membership in simulated clusters', function () {
     const broken: string[] = []
     for (let seed = 1; seed <= seeds; seed++) {
       const run = runMembership(seed)
-      if (run.violations.length > 0) broken.push(describeRun(seed, run))
+      if (run.violations.length > 0) broken.push(describeRun('membership', seed, run))
     }
     assert.deepEqual(broken, [])
   })

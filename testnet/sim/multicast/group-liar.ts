@@ -116,9 +116,10 @@ export class GroupLiar {
     const honest = this.#sealOn(name, branch)
     this.#publish(name, honest)
     const strange = toHex(this.#crypto.sha256(Uint8Array.of(this.#random.whole(0, 255))))
-    const broken = this.#sealOn(name, { ...after(honest, undefined), previous: strange })
+    const forbidden = 'it follows a message that never was'
+    const broken = this.#sealOn(name, { ...after(honest, forbidden), previous: strange })
     this.#publish(name, broken)
-    this.#branches.set(name, [after(this.#random.chance(0.5) ? broken : honest, undefined)])
+    this.#branches.set(name, [this.#random.chance(0.5) ? after(broken, forbidden) : after(honest, undefined)])
     if (this.#random.chance(0.3)) this.#branches.delete(name)
   }
 

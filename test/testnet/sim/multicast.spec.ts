@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { runMulticast } from '../../../testnet/sim/multicast/run.ts'
+import { multicastMutants } from '../../mutants/multicast.ts'
+import { describeRun } from './describe-run.ts'
+
+/** Beyond this, `npm run sim` goes on; here is what every commit has to pass. */
+const seeds = 200
+
+describe('multicast in simulated groups', function () {
+  this.timeout(300_000)
+
+  it(`holds what it promises over ${seeds} seeds of faults and lies`, () => {
+    const broken: string[] = []
+    const sums = { messages: 0, deliveries: 0, truncated: 0 }
+    for (let seed = 1; seed <= seeds; seed++) {
+      const run = runMulticast(seed)
+      if (run.violations.length > 0) broken.push(describeRun('multicast', seed, run))
+      sums.messages += run.figures.messages
+      sums.deliveries += run.figures.deliveries
+      sums.truncated += run.figures.truncated
+    }
+    assert.deepEqual(broken, [])
+    // That the runs were about something.
+    assert.ok(sums.messages > 30 * seeds && sums.deliveries > 150 * seeds, JSON.stringify(sums))
+    assert.ok(sums.truncated > 0)
+  })
+
+  it('repeats a seed step by step, and no other', () => {
+    const hashes = [1, 2, 3].map((seed) => runMulticast(seed).traceHash)
+    assert.deepEqual(
+      [1, 2, 3].map((seed) => runMulticast(seed).traceHash),
+      hashes,
+    )
+    assert.equal(new Set(hashes).size, 3)
+  })
+
+  it('asks neither the clock of this machine nor its randomness', () => {
+    const expected = runMulticast(4).traceHash
+    const { random } = Math
+    const { now } = Date
+    const forbidden = (): never => {
+      throw new Error('not in a simulation')
+    }
+    Math.random = forbidden
+    Date.now = forbidden
+    try {
+      const run = runMulticast(4)
+      assert.deepEqual(run.violations, [])
+      assert.equal(run.traceHash, expected)
+    } finally {
+      Math.random = random
+      Date.now = now
+    }
+  })
+
+  it('is not changed by being told in words', () => {
+    const lines: string[] = []
+    const told = runMulticast(5, { log: (_at, line) => lines.push(line) })
+    assert.equal(told.traceHash, runMulticast(5).traceHash)
+    assert.ok(lines.some((line) => line.startsWith('start m0')))
+    assert.ok(lines.some((line) => /^m\d+ delivers m\d+#\d+:1 lamport/.test(line)))
+  })
+
+  it('names members by their short names in what it reports', () => {
+    const mutant = multicastMutants.find(({ name }) => name === 'no-dependency-check')
+    const [first] = runMulticast(5, { mutant }).violations
+    assert.match(first?.message ?? '', /^m\d/)
+  })
+})
