@@ -50,7 +50,7 @@ const longestRetryMs = 5000
 export class Driver<Message, Command extends { readonly type: string }, Event, Request = never> {
   readonly #init: DriverInit<Message, Command, Event, Request>
   readonly #clock: () => Instant
-  #effects: Effect<Message, Event, Request>[] = []
+  #effects: Waiting<Message, Event, Request>[] = []
   #flushing = false
   #writing = false
   #notes = new Map<string, Uint8Array>()
@@ -104,7 +104,17 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
   }
 
   #queue(effects: readonly Effect<Message, Event, Request>[]): void {
+    let records: Records | undefined
     for (const effect of effects) {
+      if (isPersist(effect)) {
+        if (records === undefined) {
+          records = { type: 'records', entries: new Map(), bytes: 0 }
+          this.#effects.push(records)
+        }
+        records.entries.set(effect.key, effect.value)
+        records.bytes += effect.value?.byteLength ?? 0
+        continue
+      }
       if (isSend(effect) && this.#effects.length >= maxWaitingEffects) {
         this.#init.counters.dropped['store-behind'] += 1
         continue
@@ -123,7 +133,7 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
       for (; at < this.#effects.length; at += 1) {
         const effect = this.#effects[at]
         if (effect === undefined) break
-        if (isPersist(effect)) {
+        if (isRecords(effect)) {
           this.#commit()
           break
         }
@@ -141,7 +151,7 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
     if (isSend(effect)) this.#init.send(effect.to, this.#init.codec.encode(effect.message))
     else if (isEmit(effect)) this.#init.emit(effect.event)
     else if (isNote(effect)) this.#note(effect.key, effect.value)
-    else if (!isPersist(effect)) this.#init.request(effect as Request)
+    else this.#init.request(effect as Request)
   }
 
   /** One write at a time, of what is newest then. */
@@ -163,23 +173,23 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
 
   /**
    * Group commit: all records that wait go to the disk in one write, the newest
-   * of each key, wherever in the queue they stand. To write a later one earlier
+   * of each key, wherever in the queue they stand; those of one step never in two. To write a later one earlier
    * is safe, for a record is durable before the effects behind it all the same;
    * and a core that persists with each step then costs one write a disk's turn
    * instead of one a step.
    */
   #commit(): void {
     const entries = new Map<string, Uint8Array | undefined>()
-    const rest: Effect<Message, Event, Request>[] = []
+    const rest: Waiting<Message, Event, Request>[] = []
     let bytes = 0
     for (const effect of this.#effects) {
-      // A record that no longer fits ends the group, or an older value might follow a newer one.
-      if (!isPersist(effect) || bytes >= maxGroupBytes) {
+      // Records that no longer fit end the group, or an older value might follow a newer one.
+      if (!isRecords(effect) || bytes >= maxGroupBytes) {
         rest.push(effect)
         continue
       }
-      entries.set(effect.key, effect.value)
-      bytes += effect.value?.byteLength ?? 0
+      for (const [key, value] of effect.entries) entries.set(key, value)
+      bytes += effect.bytes
     }
     this.#effects = rest
     this.#writing = true
@@ -251,6 +261,19 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
     this.stop()
     this.#init.failed(error)
   }
+}
+
+/** What one step persists: on the disk together, or not at all. */
+interface Records {
+  readonly type: 'records'
+  readonly entries: Map<string, Uint8Array | undefined>
+  bytes: number
+}
+
+type Waiting<M, E, R> = Effect<M, E, R> | Records
+
+function isRecords<M, E, R>(waiting: Waiting<M, E, R>): waiting is Records {
+  return (waiting as Typed).type === 'records'
 }
 
 type Typed = { readonly type: string }

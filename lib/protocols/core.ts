@@ -11,8 +11,9 @@
  * 1. `step` is synchronous and never re-entered; inputs are stepped one by one.
  * 2. Effects are carried out in the order returned. `persist` is a barrier: the
  *    later effects of that core wait until the write is durable, while further
- *    inputs go on being stepped (their effects queue behind it). A later record
- *    may reach the disk with an earlier one: a host writes in groups.
+ *    inputs go on being stepped (their effects queue behind it). The records
+ *    of one step reach the disk together or not at all, and later ones may come
+ *    with them: a host writes in groups.
  * 3. When `deadline` is reached, step `wake`. One deadline instead of timer
  *    effects: there is nothing to cancel and no stale timer.
  * 4. Input that lies in the sockets when a deadline fires is stepped before the

@@ -166,6 +166,7 @@ class PastReader implements Pasts {
           : undefined
       }
       case 'truncated':
+        return this.#skip(walk, event.ranges)
       case 'equivocation':
         return undefined
       default:
@@ -199,6 +200,26 @@ class PastReader implements Pasts {
       if (this.#liars.has(message.entry.sender)) walk.lamportExact = false
     }
     walk.closure = walk.knows.slice()
+    return undefined
+  }
+
+  /** What it was told to be lost it stands on from now on, as on a baseline: what it publishes comes after that. */
+  #skip(walk: Walk, ranges: Extract<MulticastEvent, { type: 'truncated' }>['ranges']): Message | undefined {
+    const last: Message[] = []
+    for (const { sender, epoch, to } of ranges) {
+      const message = this.#group.entry(`${sender}#${epoch}`)?.messages.get(to)
+      if (message === undefined) {
+        walk.exact = false
+        walk.lamportExact = false
+        continue
+      }
+      if (this.#pasts[message.id] === undefined) return message
+      last.push(message)
+    }
+    for (const message of last) {
+      this.#learn(walk, message, this.of(message), message.lamport)
+      if (this.#liars.has(message.entry.sender)) walk.lamportExact = false
+    }
     return undefined
   }
 

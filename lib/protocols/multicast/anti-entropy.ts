@@ -31,7 +31,9 @@ export class AntiEntropy {
   readonly #repair: Repair
   readonly #inquiries: Inquiries
   readonly #port: AntiEntropyPort
-  readonly #answered = new Map<PeerId, number>()
+  /** When a summary, and when a vector, of theirs was last answered. */
+  readonly #compared = new Map<PeerId, number>()
+  readonly #told = new Map<PeerId, number>()
 
   constructor(order: CausalOrder, repair: Repair, inquiries: Inquiries, port: AntiEntropyPort) {
     this.#order = order
@@ -51,7 +53,7 @@ export class AntiEntropy {
   }
 
   summary(from: PeerId, body: Extract<PacketBody, { type: 'summary' }>): void {
-    if (!this.#mayAnswer(from)) return
+    if (!this.#mayAnswer(this.#compared, from)) return
     const { forks, delivered } = this.#order
     const theirs = new Set<AuthorKey>(body.forked)
     this.sendProofs(
@@ -75,17 +77,18 @@ export class AntiEntropy {
       if (forks.isOutcast(entry.author)) continue
       const last = delivered.last(entryKey(entry.author, entry.epoch))
       const have = last?.last ?? 0
-      if (entry.seq > have) this.#repair.want(entry, from, true)
+      if (entry.seq > have) this.#repair.want(entry, from, { soon: true })
       else if (entry.seq === have && last !== undefined && !last.hash.startsWith(entry.hash)) {
         // Two chains under one name: the header that the other one has proves it.
         this.#inquiries.ask(entry, from)
       }
     }
-    if (body.reply) this.#sendVector(from, false)
+    if (body.reply && this.#mayAnswer(this.#told, from)) this.#sendVector(from, false)
   }
 
   forget(peer: PeerId): void {
-    this.#answered.delete(peer)
+    this.#compared.delete(peer)
+    this.#told.delete(peer)
   }
 
   #sendVector(to: PeerId, reply: boolean): void {
@@ -102,10 +105,10 @@ export class AntiEntropy {
     }
   }
 
-  #mayAnswer(peer: PeerId): boolean {
+  #mayAnswer(answered: Map<PeerId, number>, peer: PeerId): boolean {
     const now = this.#port.now()
-    if (now - (this.#answered.get(peer) ?? Number.NEGATIVE_INFINITY) < answerIntervalMs) return false
-    this.#answered.set(peer, now)
+    if (now - (answered.get(peer) ?? Number.NEGATIVE_INFINITY) < answerIntervalMs) return false
+    answered.set(peer, now)
     return true
   }
 }

@@ -29,8 +29,8 @@ import { belowOf, type Stand } from './vectors.ts'
 
 export interface CausalOrderPort {
   delivered(item: LogItem): void
-  /** A held envelope, which came from `from`, names it. */
-  lacks(dot: DotKey, from: PeerId): void
+  /** A held envelope of `author`, which came from `from`, names it. */
+  lacks(dot: DotKey, from: PeerId, author: AuthorKey): void
   /** Only the header is needed: to check a Lamport time, or to find out why one does not fit. */
   lacksHeader(dot: DotKey, from: PeerId): void
   forked(proof: Proof): void
@@ -52,6 +52,8 @@ const maxLacking = 32
 /** Two contents of one dot that differ in their Lamport times; more are not looked at. */
 const maxAlternatives = 4
 const maxLost = 4096
+/** Logs of one author, beyond which one that names no earlier life counts only where others name it. */
+const maxFreshLogs = 64
 const lamportDoubt = 'another header'
 const baseline = 'a baseline'
 
@@ -228,8 +230,19 @@ export class CausalOrder {
       return { type: 'wait', for: baseline }
     }
     const outcast = this.forks.isOutcast(authorKey)
-    if (outcast && this.forks.neededUpTo(entry) < header.seq) return { type: 'wait', for: needOf(entry) }
+    const onlyIfNeeded = outcast || this.#isThrowaway(envelope)
+    if (onlyIfNeeded && this.forks.neededUpTo(entry) < header.seq) return { type: 'wait', for: needOf(entry) }
     return this.#judgePredecessor(envelope, have, outcast) ?? this.#judgeDependencies(envelope, from)
+  }
+
+  /**
+   * One more log of an author that has many, and tied to none of them: an honest
+   * author names its last message of an earlier life. As with outcasts, it counts
+   * where others name it, so nobody else's messages suffer.
+   */
+  #isThrowaway({ header, authorKey }: Envelope): boolean {
+    const fresh = header.seq === 1 && header.old === undefined
+    return fresh && this.delivered.logsOf(authorKey) >= maxFreshLogs
   }
 
   #judgePredecessor(envelope: Envelope, have: number, outcast: boolean): Judgement | undefined {
@@ -276,7 +289,8 @@ export class CausalOrder {
     for (const dot of parents) {
       // Only rules that were weakened let one through whose parents are not delivered: nothing to check then.
       if (!this.delivered.includes(dot)) return { type: 'deliver' }
-      const times = this.#lost.has(dotText(dot)) ? [target] : this.#lamportsOf(dot)
+      const known = this.#lamportsOf(dot)
+      const times = known.length === 0 && this.#lost.has(dotText(dot)) ? [target] : known
       if (times.length === 0) {
         this.#port.lacksHeader(dot, from)
         return { type: 'wait', for: headerOf(dot) }
@@ -326,6 +340,11 @@ export class CausalOrder {
       below,
       exact,
     })
+    // It is named from now on: what is known of it only as another header must stay with the log.
+    for (const dot of namedBy(header)) {
+      if (this.log.header(dot) !== undefined) continue
+      for (const known of this.#alternatives.get(dotText(dot)) ?? []) this.log.keepHeader(known)
+    }
     this.delivered.advance(envelope)
     this.frontier.deliver(entry, have, this.#units.supersedes(header, predecessor), {
       dot: dotOf(envelope),
@@ -386,7 +405,7 @@ export class CausalOrder {
 
   #hold(envelope: Envelope, from: PeerId, waitsFor: string): Taken {
     const { room, evicted } = this.heldBack.makeRoom(envelope)
-    for (const held of evicted) this.#port.lacks(dotOf(held.envelope), held.from)
+    for (const held of evicted) this.#port.lacks(dotOf(held.envelope), held.from, held.envelope.authorKey)
     if (room !== 'room') return room
     const held: Held = { envelope, from, at: this.#now, waitsFor }
     this.heldBack.add(held)
@@ -406,12 +425,12 @@ export class CausalOrder {
     }
     if (header.seq > 1) {
       const before: DotKey = { author: authorKey, epoch: header.epoch, seq: header.seq - 1 }
-      if (!this.delivered.includes(before)) this.#port.lacks(before, from)
+      if (!this.delivered.includes(before)) this.#port.lacks(before, from, authorKey)
     }
     let lacking = 0
     for (const dot of namedBy(header)) {
       if (this.delivered.includes(dot)) continue
-      this.#port.lacks(dot, from)
+      this.#port.lacks(dot, from, authorKey)
       // The rest when these are there: who names a thousand dots that do not exist is not to cost more.
       if (++lacking >= maxLacking) return
     }
@@ -419,13 +438,15 @@ export class CausalOrder {
 
   /** What an envelope of somebody in good standing waits for is needed, whoever wrote it. */
   #spreadNeed(envelope: Envelope): void {
-    if (this.forks.none) return
+    if (this.forks.none && !this.delivered.hasCrowd(maxFreshLogs)) return
     const queue = [envelope]
     for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-      const outcast = this.forks.isOutcast(next.authorKey)
-      if (outcast && this.forks.neededUpTo(next.entry) < next.header.seq) continue
+      const onlyIfNeeded = this.forks.isOutcast(next.authorKey) || this.#isThrowaway(next)
+      if (onlyIfNeeded && this.forks.neededUpTo(next.entry) < next.header.seq) continue
       for (const dot of namedBy(next.header)) {
-        if (!this.forks.isOutcast(dot.author) || this.delivered.includes(dot)) continue
+        if (this.delivered.includes(dot)) continue
+        const many = this.delivered.logsOf(dot.author) >= maxFreshLogs
+        if (!many && !this.forks.isOutcast(dot.author)) continue
         if (!this.forks.need(dot)) continue
         const entry = entryKey(dot.author, dot.epoch)
         for (const held of this.heldBack.of(entry))

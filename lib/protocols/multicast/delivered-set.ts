@@ -7,6 +7,9 @@ import type { AuthorKey, DotKey, EntryKey, SignedHeader } from './messages.ts'
 
 export class DeliveredSet {
   readonly #last = new Map<EntryKey, SignedHeader>()
+  /** How many logs each author has, one an epoch; and the most that one has. */
+  readonly #logs = new Map<AuthorKey, number>()
+  #most = 0
   readonly #excluded = new Set<AuthorKey>()
   /** Of the last headers' hashes, lane by lane modulo 2^32. */
   readonly #sum = new Uint32Array(4)
@@ -36,9 +39,26 @@ export class DeliveredSet {
   advance(header: SignedHeader): void {
     const before = this.#last.get(header.entry)
     this.#last.set(header.entry, header)
+    if (before === undefined) this.#count(header.authorKey)
     if (this.#excluded.has(header.authorKey)) return
     if (before !== undefined) this.#add(before.hash, -1)
     this.#add(header.hash, 1)
+  }
+
+  /** Epochs of this author of which something is delivered. */
+  logsOf(author: AuthorKey): number {
+    return this.#logs.get(author) ?? 0
+  }
+
+  /** Whether any author has so many. */
+  hasCrowd(logs: number): boolean {
+    return this.#most >= logs
+  }
+
+  #count(author: AuthorKey): void {
+    const logs = this.logsOf(author) + 1
+    this.#logs.set(author, logs)
+    this.#most = Math.max(this.#most, logs)
   }
 
   /** An author whose logs may differ from member to member: left out of the digest from now on. */

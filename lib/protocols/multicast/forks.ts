@@ -9,6 +9,8 @@
 import { entryKey } from './dots.ts'
 import type { AuthorKey, DotKey, EntryKey, Proof, SignedHeader } from './messages.ts'
 
+const maxNeeded = 4096
+
 export class Forks {
   readonly #proofs = new Map<AuthorKey, Proof>()
   readonly #denied = new Set<AuthorKey>()
@@ -51,7 +53,13 @@ export class Forks {
   need(dot: DotKey): boolean {
     const entry = entryKey(dot.author, dot.epoch)
     if ((this.#needed.get(entry) ?? 0) >= dot.seq) return false
+    this.#needed.delete(entry)
     this.#needed.set(entry, dot.seq)
+    // Named and never delivered: those that were named longest ago do not exist.
+    if (this.#needed.size > maxNeeded) {
+      const [oldest] = this.#needed.keys()
+      if (oldest !== undefined) this.#needed.delete(oldest)
+    }
     return true
   }
 

@@ -8,7 +8,7 @@ import type { Turn } from '../turn.ts'
 import { AntiEntropy } from './anti-entropy.ts'
 import { CausalOrder, dotOf, predecessorOf } from './causal-order.ts'
 import type { Directory } from './directory.ts'
-import { dotText, entryKey } from './dots.ts'
+import { compareDots, dotText, entryKey } from './dots.ts'
 import {
   type DurableGroup,
   durableKeys,
@@ -54,6 +54,7 @@ interface WaitingPublish {
 interface Pin {
   /** Nothing from this index on is truncated. */
   readonly index: number
+  readonly since: number
   readonly until: number
 }
 
@@ -68,9 +69,13 @@ interface Behind {
 
 /** A difference between digests counts once this peer has been quiet for so long: under load they always differ. */
 const quietMs = 500
-/** Headers of messages whose payload was given up. */
+/** Messages whose payload was given up, and what they wait for. */
 const maxExpired = 4096
 const holdBackLooks = 4
+/** However often a joiner asks, a pin ends after so many times `pinMs`. */
+const longestPins = 10
+/** Joiners that copy at once. */
+const maxPins = 64
 const leastRetainMs = 1000
 
 export class Group {
@@ -98,6 +103,7 @@ export class Group {
   /** The own envelope that is being published: told with its delivery. */
   #publishing: number | undefined
   #behind: Behind | undefined
+  #expiredCount = 0
   #keptUntil = 0
 
   constructor(
@@ -124,7 +130,7 @@ export class Group {
     const send = (to: PeerId, body: PacketBody) => this.#turn.send(to, { group: this.id, body })
     this.order = new CausalOrder(units, {
       delivered: (item) => this.#onDelivered(item),
-      lacks: (dot, from) => this.#repair.want(dot, from),
+      lacks: (dot, from, cause) => this.#repair.want(dot, from, { cause }),
       lacksHeader: (dot, from) => this.#inquiries.ask(dot, from),
       forked: (proof) => this.#onForked(proof),
       doubted: () => this.#examiner.count('lamport'),
@@ -329,8 +335,7 @@ export class Group {
     const old = last === undefined ? this.#lastOfFormerLives() : undefined
     const predecessor = last ?? old
     const named = predecessor === undefined ? '' : dotText(dotOf(predecessor))
-    const dependencies = this.order.frontier.dots().filter((dot) => dotText(dot) !== named)
-    if (dependencies.length > multicastLimits.dependencies) return 'ERR_TOO_MANY_DEPENDENCIES'
+    const dependencies = nameable(this.order.frontier.dots().filter((dot) => dotText(dot) !== named))
     let before = predecessor?.lastLamport ?? 0
     for (const dot of dependencies) {
       const header = this.order.log.header(dot)
@@ -622,15 +627,23 @@ export class Group {
       return
     }
     this.#antiEntropy.sendProofs(to, this.order.forks.proofs())
-    const index = this.order.log.firstIndex
-    this.#pins.set(to, { index, until: this.#turn.now + this.#init.config.pinMs })
+    const { now } = this.#turn
+    const since = this.#pins.get(to)?.since ?? now
+    if (this.#pins.size >= maxPins && !this.#pins.has(to)) {
+      const [oldest] = this.#pins.keys()
+      if (oldest !== undefined) this.#pins.delete(oldest)
+    }
+    this.#pins.set(to, { index: this.order.log.firstIndex, since, until: now + this.#init.config.pinMs })
     for (const body of baselineFrames(this.order, id)) this.#turn.send(to, { group: this.id, body })
   }
 
   /** While a joiner copies, what it still lacks stays. */
   #renewPin(peer: PeerId): void {
     const pin = this.#pins.get(peer)
-    if (pin !== undefined) this.#pins.set(peer, { ...pin, until: this.#turn.now + this.#init.config.pinMs })
+    if (pin === undefined) return
+    const { pinMs } = this.#init.config
+    const until = Math.min(this.#turn.now + pinMs, pin.since + longestPins * pinMs)
+    this.#pins.set(peer, { ...pin, until })
   }
 
   #baseline(from: PeerId, body: Extract<PacketBody, { type: 'baseline' }>): void {
@@ -736,6 +749,8 @@ export class Group {
 
   #pinnedFrom(now: number): number {
     let from = Number.POSITIVE_INFINITY
+    // A joiner that is too slow begins again; memory comes first.
+    if (this.order.log.bytes > 2 * this.#init.config.retentionBytes) return from
     for (const [peer, pin] of this.#pins) {
       if (pin.until <= now) this.#pins.delete(peer)
       else from = Math.min(from, pin.index)
@@ -776,9 +791,15 @@ export class Group {
 
   #awaitFor(dot: DotKey, waiting: DotKey): void {
     const entry = entryKey(dot.author, dot.epoch)
+    if (this.#expiredCount >= maxExpired) {
+      // What nobody brought in all this time is not what anybody waits for.
+      this.#expired.clear()
+      this.#expiredCount = 0
+    }
     const waiters = this.#expired.get(entry) ?? new Map<string, DotKey>()
-    if (this.#expired.size >= maxExpired || waiters.size >= maxExpired) return
+    const before = waiters.size
     waiters.set(dotText(waiting), waiting)
+    this.#expiredCount += waiters.size - before
     this.#expired.set(entry, waiters)
   }
 
@@ -786,6 +807,7 @@ export class Group {
     const waiters = this.#expired.get(entry)
     if (waiters === undefined) return
     this.#expired.delete(entry)
+    this.#expiredCount -= waiters.size
     for (const dot of waiters.values()) this.#repair.want(dot, undefined)
   }
 
@@ -820,4 +842,23 @@ export class Group {
   #schedule(type: Timer['type'], at: number): void {
     this.#agenda.scheduleAtLatest(`${this.id} ${type}`, at, { type, group: this.id })
   }
+}
+
+/**
+ * What one envelope can name of the frontier: all of it, but for a crowd of
+ * concurrent logs. Then the newest log of each author first; the rest stays
+ * maximal and is named by the next.
+ */
+function nameable(frontier: readonly DotKey[]): readonly DotKey[] {
+  const limit = multicastLimits.dependencies
+  if (frontier.length <= limit) return frontier
+  const rank = new Map<DotKey, number>()
+  const seen = new Map<string, number>()
+  for (const dot of [...frontier].reverse()) {
+    const before = seen.get(dot.author) ?? 0
+    rank.set(dot, before)
+    seen.set(dot.author, before + 1)
+  }
+  const chosen = [...frontier].sort((a, b) => (rank.get(a) ?? 0) - (rank.get(b) ?? 0)).slice(0, limit)
+  return chosen.sort(compareDots)
 }

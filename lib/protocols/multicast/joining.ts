@@ -178,7 +178,7 @@ export class Joining {
     // On the disk before what is copied on top of it.
     this.#port.standing(offer.entries)
     this.#order.adopt(offer.entries, offer.frontier, this.#port.now())
-    for (const dot of offer.delivered) this.#repair.want(dot, offer.giver, true)
+    for (const dot of offer.delivered) this.#repair.want(dot, offer.giver, { soon: true })
     this.progress()
   }
 

@@ -44,6 +44,14 @@ interface Want {
   readonly answers: Map<PeerId, 'floor' | 'lacks'>
   pulled: boolean
   pull: number | undefined
+  readonly cause: AuthorKey | undefined
+}
+
+export interface WantOptions {
+  /** Without a jitter: somebody has just said that he has it. */
+  readonly soon?: boolean
+  /** Who is to blame if it does not exist: the author of the envelope that names it. */
+  readonly cause?: AuthorKey
 }
 
 interface Pull {
@@ -54,7 +62,9 @@ interface Pull {
 }
 
 /** Logs that may be behind at once; more are found again by anti-entropy. */
-const maxWants = 1024
+const maxWants = 4096
+/** Of them, those that the envelopes of one author are to blame for. */
+const maxWantsPerCause = 64
 const maxHints = 4
 /** The even ids are for pulls, the odd ones for inquiries: both are answered by a supply. */
 const idStep = 2
@@ -66,6 +76,7 @@ export class Repair {
   readonly #config: MulticastConfig
   readonly #port: RepairPort
   readonly #wants = new Map<EntryKey, Want>()
+  readonly #causes = new Map<AuthorKey, number>()
   readonly #pulls = new Map<number, Pull>()
   #ids = 0
   pulled = 0
@@ -82,15 +93,17 @@ export class Repair {
   }
 
   /** Messages of this log up to `dot` exist; `hint` may have them. `soon`: no jitter. */
-  want(dot: DotKey, hint: PeerId | undefined, soon = false): void {
+  want(dot: DotKey, hint: PeerId | undefined, options: WantOptions = {}): void {
+    const { soon = false, cause } = options
     const entry = entryKey(dot.author, dot.epoch)
     const now = this.#port.now()
     if (dot.seq <= this.#order.delivered.seq(entry)) return
     let want = this.#wants.get(entry)
     if (want === undefined) {
       if (this.#wants.size >= maxWants && !this.#dropHopeless()) return
+      if (cause !== undefined && !this.#charge(cause)) return
       const { author, epoch, seq } = dot
-      const nextAt = soon ? now : now + this.#jitter()
+      const nextAt = soon ? now : this.#later(now)
       want = {
         entry,
         author,
@@ -105,6 +118,7 @@ export class Repair {
         answers: new Map(),
         pulled: false,
         pull: undefined,
+        cause,
       }
       this.#wants.set(entry, want)
     }
@@ -121,7 +135,7 @@ export class Repair {
   delivered(entry: EntryKey, seq: number): number | undefined {
     const want = this.#wants.get(entry)
     if (want === undefined) return undefined
-    if (seq >= want.to) this.#wants.delete(entry)
+    if (seq >= want.to) this.#drop(want)
     return want.pulled ? want.since : undefined
   }
 
@@ -151,7 +165,7 @@ export class Repair {
     for (const want of this.#wants.values()) {
       want.asked.delete(peer)
       want.answers.delete(peer)
-      if (want.pull === undefined) want.nextAt = Math.min(want.nextAt, now + this.#jitter())
+      if (want.pull === undefined) want.nextAt = Math.min(want.nextAt, this.#later(now))
     }
     this.#arm()
   }
@@ -182,7 +196,7 @@ export class Repair {
     for (const want of pull.wants) {
       want.pull = undefined
       // Nothing came: the next server is asked after a while, or a dot that does not exist would cost a storm.
-      want.nextAt = brought.has(want.entry) ? now : now + this.#jitter()
+      want.nextAt = brought.has(want.entry) ? now : this.#later(now)
       const next = this.#order.delivered.seq(want.entry) + 1
       if (brought.has(want.entry)) {
         // The rest is where this came from.
@@ -248,14 +262,31 @@ export class Repair {
   #dropHopeless(): boolean {
     let hopeless: Want | undefined
     for (const want of this.#wants.values()) if (want.attempts > (hopeless?.attempts ?? 0)) hopeless = want
-    return hopeless !== undefined && this.#wants.delete(hopeless.entry)
+    if (hopeless === undefined) return false
+    this.#drop(hopeless)
+    return true
+  }
+
+  /** False when this author has too much looked for already. */
+  #charge(cause: AuthorKey): boolean {
+    const count = this.#causes.get(cause) ?? 0
+    if (count >= maxWantsPerCause) return false
+    this.#causes.set(cause, count + 1)
+    return true
+  }
+
+  #drop(want: Want): void {
+    if (!this.#wants.delete(want.entry) || want.cause === undefined) return
+    const count = (this.#causes.get(want.cause) ?? 1) - 1
+    if (count > 0) this.#causes.set(want.cause, count)
+    else this.#causes.delete(want.cause)
   }
 
   /** `common`: whom those ask who have nobody in mind, so that they ask together. */
   #serverFor(want: Want, now: number, common: PeerId | undefined): PeerId | undefined {
     const have = this.#order.delivered.seq(want.entry)
     if (want.to <= have || now - want.toldAt > this.#config.holdBackMs) {
-      this.#wants.delete(want.entry)
+      this.#drop(want)
       return undefined
     }
     if (this.#missing(want).length === 0) {
@@ -353,9 +384,11 @@ export class Repair {
     return peers[Math.floor(this.#port.random() * peers.length)]
   }
 
-  #jitter(): number {
+  /** When to ask after a jitter: on a grid, so that what is due at about one time is asked for together. */
+  #later(now: number): number {
     const { pullDelayMinMs, pullDelayMaxMs } = this.#config
-    return pullDelayMinMs + this.#port.random() * (pullDelayMaxMs - pullDelayMinMs)
+    const at = now + pullDelayMinMs + this.#port.random() * (pullDelayMaxMs - pullDelayMinMs)
+    return Math.ceil(at / pullDelayMinMs) * pullDelayMinMs
   }
 
   #nextId(): number {

@@ -133,19 +133,26 @@ describe('the driver', () => {
     ])
   })
 
-  it('ends a group that grows large, and no older value follows a newer one', async () => {
+  it('ends a group that grows large with a step, and no older value follows a newer one', async () => {
     const written: string[] = []
+    const busy = withResolvers<void>()
     const { driver, log } = rig(async (entries) => {
       written.push([...entries].map(([key, value]) => `${key}=${value?.[0]}`).join('+'))
+      if (written.length === 1) await busy.promise
     })
     const large = (key: string, byte: number): TestEffect => ({
       type: 'persist',
       key,
       value: new Uint8Array(3 << 20).fill(byte),
     })
-    driver.command(go(large('a', 1), large('b', 1), large('a', 2), large('b', 2), emit('end')))
+    driver.command(go(large('x', 0)))
+    driver.command(go(large('a', 1)))
+    driver.command(go(large('b', 1), large('c', 1), emit('between'), large('d', 1)))
+    driver.command(go(large('a', 2)))
+    driver.command(go(large('b', 2), emit('end')))
+    busy.resolve()
     await eventually('all effects', () => log.includes('emit end'))
-    assert.deepEqual(written, ['a=1+b=1', 'a=2+b=2'])
+    assert.deepEqual(written, ['x=0', 'a=1+b=1+c=1+d=1', 'a=2+b=2'])
   })
 
   it('lets nothing wait for a note, and writes the newest one of a key when the last is done', async () => {
