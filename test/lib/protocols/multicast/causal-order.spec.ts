@@ -243,7 +243,8 @@ describe('causal order', () => {
 
     it('asks for the header of a content that it does not have when a Lamport time does not fit', () => {
       const [a, c, d] = writersOf('a', 'c', 'd') as [Writer, Writer, Writer]
-      const d2 = (d.write(), d.write())
+      d.write()
+      const d2 = d.write()
       const left = a.writeUnseen()
       a.hear(d2)
       const right = a.writeUnseen()

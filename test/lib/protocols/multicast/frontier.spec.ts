@@ -2,30 +2,28 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { dotText } from '../../../../lib/protocols/multicast/dots.ts'
 import { Frontier } from '../../../../lib/protocols/multicast/frontier.ts'
-import { dotsOf, frontierOf, historyOf, maximaOf, Receiver, stepsOf, type Told, vectorOf } from './history.ts'
+import {
+  dotsOf,
+  frontierOf,
+  historyOf,
+  inOtherOrder,
+  maximaOf,
+  Receiver,
+  stepsOf,
+  type Told,
+  vectorOf,
+} from './history.ts'
 
-const histories = stepsOf({ authors: 4, messages: 25 }).map(historyOf)
-
-/** A delivery order that keeps causes before effects, other than that of writing. */
-function shuffled(history: readonly Told[], picks: readonly number[]): Told[] {
-  const left = [...history]
-  const done = new Set<Told>()
-  for (let i = 0; left.length > 0; i++) {
-    const next = left.filter(({ past }) => [...past].every((before) => done.has(before)))
-    const pick = next[(picks[i % picks.length] ?? 0) % next.length] as Told
-    done.add(pick)
-    left.splice(left.indexOf(pick), 1)
-  }
-  return [...done]
-}
+const manySteps = stepsOf({ authors: 4, messages: 25 })
 
 describe('the frontier', () => {
   it('is what no other delivered message is after, at each delivery', () => {
     fc.assert(
-      fc.property(histories, fc.array(fc.nat(20), { minLength: 1, maxLength: 10 }), (history, picks) => {
+      fc.property(manySteps, fc.array(fc.nat(20), { minLength: 1, maxLength: 10 }), (steps, picks) => {
+        const history = historyOf(steps)
         const receiver = new Receiver()
         const delivered: Told[] = []
-        for (const told of shuffled(history, picks)) {
+        for (const told of inOtherOrder(history, picks)) {
           assert.deepEqual(receiver.take(told), ['delivered'])
           delivered.push(told)
           assert.deepEqual(frontierOf(receiver.order), dotsOf(maximaOf(delivered)))
@@ -37,7 +35,8 @@ describe('the frontier', () => {
 
   it('knows of each dot in which logs its vector lies below what is delivered', () => {
     fc.assert(
-      fc.property(histories, (history) => {
+      fc.property(manySteps, (steps) => {
+        const history = historyOf(steps)
         const receiver = new Receiver()
         const byDot = new Map(history.map((told) => [dotsOf([told])[0] as string, told]))
         for (const told of history) {

@@ -8,6 +8,7 @@ import type { PeerId } from '../../../../lib/protocols/core.ts'
 import { CausalOrder, type CausalOrderPort, dotOf } from '../../../../lib/protocols/multicast/causal-order.ts'
 import { ascii, compareDots, dotText } from '../../../../lib/protocols/multicast/dots.ts'
 import { sealEnvelope } from '../../../../lib/protocols/multicast/envelope.ts'
+import { toFrontierDot } from '../../../../lib/protocols/multicast/joining.ts'
 import type { LogItem } from '../../../../lib/protocols/multicast/log.ts'
 import type {
   DotKey,
@@ -220,9 +221,36 @@ export function frontierOf(order: CausalOrder): string[] {
   return order.frontier.dots().map(dotText).sort()
 }
 
-/** The last headers of a set, as a baseline names them. */
-export function lastHeaders(order: CausalOrder): SignedHeader[] {
-  return [...order.delivered.values()]
+/** What a giver's log stands on. */
+export function baseOf(order: CausalOrder): Given {
+  return {
+    entries: [...order.log.base.values()],
+    frontier: [...order.log.baseFrontier.values()].map(toFrontierDot),
+  }
 }
 
-export type Given = { readonly entries: readonly SignedHeader[]; readonly frontier: readonly FrontierDot[] }
+/** What a member's disk holds. */
+export function diskOf(order: CausalOrder): Given {
+  return {
+    entries: [...order.delivered.values()],
+    frontier: [...order.frontier.values()].map(toFrontierDot),
+  }
+}
+
+export interface Given {
+  readonly entries: readonly SignedHeader[]
+  readonly frontier: readonly FrontierDot[]
+}
+
+/** A delivery order that keeps causes before effects, other than that of writing. */
+export function inOtherOrder(history: readonly Told[], picks: readonly number[]): Told[] {
+  const left = [...history]
+  const done = new Set<Told>()
+  for (let i = 0; left.length > 0; i++) {
+    const next = left.filter(({ past }) => [...past].every((before) => done.has(before)))
+    const pick = next[(picks[i % picks.length] ?? 0) % next.length] as Told
+    done.add(pick)
+    left.splice(left.indexOf(pick), 1)
+  }
+  return [...done]
+}
