@@ -51,7 +51,6 @@ export type Taken = 'delivered' | 'held' | 'old' | 'forked' | 'too-far-ahead' | 
 const maxLacking = 32
 /** Two contents of one dot that differ in their Lamport times; more are not looked at. */
 const maxAlternatives = 4
-const maxLost = 4096
 /** Logs of one author, beyond which one that names no earlier life counts only where others name it. */
 const maxFreshLogs = 64
 const lamportDoubt = 'another header'
@@ -67,8 +66,6 @@ export class CausalOrder {
   readonly #port: CausalOrderPort
   /** Other headers of an outcast's dots: honest messages may be built on any of them. */
   readonly #alternatives = new Map<string, SignedHeader[]>()
-  /** Dots whose headers died with a disk. */
-  readonly #lost = new Set<string>()
   /** What may be delivered while a baseline is copied; undefined: everything. */
   #ceiling: ReadonlyMap<EntryKey, number> | undefined = new Map()
   #now = 0
@@ -132,12 +129,14 @@ export class CausalOrder {
     this.#wake([headerOf(dot), lamportDoubt])
   }
 
-  /** Nobody has this header any more: what names the dot is taken by its word. */
-  loseHeader(dot: DotKey, now: number): void {
-    this.#now = now
-    if (this.#lost.size >= maxLost) this.#lost.clear()
-    this.#lost.add(dotText(dot))
-    this.#wake([headerOf(dot), lamportDoubt])
+  /** A header of this dot, for whoever asks. */
+  header(dot: DotKey): SignedHeader | undefined {
+    return this.log.header(dot) ?? this.#alternatives.get(dotText(dot))?.[0]
+  }
+
+  /** Envelopes that wait for this header, to be checked. */
+  waitingForHeader(dot: DotKey): readonly DotKey[] {
+    return this.heldBack.waitingFor(headerOf(dot)).map(({ envelope }) => dotOf(envelope))
   }
 
   /** The author is proven to fork, or denied: its messages count only where others name them. */
@@ -289,8 +288,7 @@ export class CausalOrder {
     for (const dot of parents) {
       // Only rules that were weakened let one through whose parents are not delivered: nothing to check then.
       if (!this.delivered.includes(dot)) return { type: 'deliver' }
-      const known = this.#lamportsOf(dot)
-      const times = known.length === 0 && this.#lost.has(dotText(dot)) ? [target] : known
+      const times = this.#lamportsOf(dot)
       if (times.length === 0) {
         this.#port.lacksHeader(dot, from)
         return { type: 'wait', for: headerOf(dot) }
@@ -420,8 +418,13 @@ export class CausalOrder {
       this.#port.doubted(envelope)
       // Once: another content of a parent, if there is one, explains it.
       const predecessor = predecessorOf(envelope)
-      if (predecessor !== undefined) this.#port.lacksHeader(predecessor, from)
-      for (const dot of header.dependencies.slice(0, maxLacking)) this.#port.lacksHeader(dot, from)
+      const parents = [...(predecessor === undefined ? [] : [predecessor]), ...header.dependencies]
+      for (const dot of parents.slice(0, maxLacking)) {
+        this.#port.lacksHeader(dot, from)
+        // What it is doubted for stays, also when the log has gone on.
+        const known = this.log.header(dot)
+        if (known !== undefined) this.#addAlternative(known)
+      }
     }
     if (header.seq > 1) {
       const before: DotKey = { author: authorKey, epoch: header.epoch, seq: header.seq - 1 }

@@ -22,14 +22,13 @@ import { contradict } from './forks.ts'
 import { peerRange } from './hold-back.ts'
 import type { MulticastInit } from './init.ts'
 import { Inquiries } from './inquiries.ts'
-import { baselineFrames, Joining, toFrontierDot } from './joining.ts'
+import { addFrame, type Baseline, baselineFrames, Joining, toFrontierDot } from './joining.ts'
 import { multicastLimits } from './limits.ts'
 import type { LogItem } from './log.ts'
 import type {
   DotKey,
   EntryKey,
   Envelope,
-  FrontierDot,
   GroupFigures,
   GroupTail,
   MulticastEvent,
@@ -59,12 +58,12 @@ interface Pin {
 }
 
 /** A baseline that was asked for because nobody can serve what comes next here. */
-interface Behind {
+interface Behind extends Baseline {
+  /** Only a base that holds this dot is of any use. */
+  readonly needs: DotKey | undefined
   readonly server: PeerId
   readonly id: number
   readonly until: number
-  readonly entries: SignedHeader[]
-  readonly frontier: FrontierDot[]
 }
 
 /** A difference between digests counts once this peer has been quiet for so long: under load they always differ. */
@@ -151,7 +150,7 @@ export class Group {
       reachable: () => this.#reachable(),
       send,
       schedule: (at) => this.#schedule('inquiries', at),
-      lost: (dot) => this.order.loseHeader(dot, this.#turn.now),
+      lost: (dot) => this.#lostHeader(dot),
     })
     this.#antiEntropy = new AntiEntropy(this.order, this.#repair, this.#inquiries, { now, send })
     this.#joining = new Joining(this.order, this.#repair, config, {
@@ -652,7 +651,7 @@ export class Group {
   }
 
   /** Nobody can serve what comes next here: stand on what `server` has below its log, and say what is lost. */
-  #fellBehind(server: PeerId): void {
+  #fellBehind(server: PeerId, needs?: DotKey): void {
     if (!this.ready) {
       this.#joining.again()
       return
@@ -660,24 +659,39 @@ export class Group {
     if (this.#behind !== undefined && this.#behind.until > this.#turn.now) return
     const until = this.#turn.now + this.#init.config.baselineTimeoutMs
     const id = Math.floor(this.#init.random() * 2 ** 32) + 1
-    this.#behind = { server, id, entries: [], frontier: [], until }
+    this.#behind = { server, id, until, needs, entries: [], frontier: [], delivered: [] }
     this.#turn.send(server, { group: this.id, body: { type: 'baseline-request', id, done: false } })
+  }
+
+  /**
+   * What waits for this header cannot be checked any more. Whoever has delivered
+   * it has it below its log by now, or could serve the header: stand on that.
+   */
+  #lostHeader(dot: DotKey): void {
+    const [needs] = this.order.waitingForHeader(dot)
+    const peers = this.#reachable()
+    const server = peers[Math.floor(this.#init.random() * peers.length)]
+    if (needs !== undefined && server !== undefined) this.#fellBehind(server, needs)
   }
 
   #catchUp(from: PeerId, body: Extract<PacketBody, { type: 'baseline' }>): void {
     const behind = this.#behind
     if (behind === undefined || behind.id !== body.id) return
-    if (body.none || !body.entries.every((header) => this.#isOurs(header) && this.#examiner.verify(header))) {
+    const signed = body.entries.every((header) => this.#isOurs(header) && this.#examiner.verify(header))
+    if (body.none || !addFrame(behind, body) || !signed) {
       this.#behind = undefined
       if (!body.none) this.#misbehaved(from, 'bad-signature')
       return
     }
-    behind.entries.push(...body.entries)
-    behind.frontier.push(...body.frontier)
     if (!body.last) return
     this.#behind = undefined
     this.#turn.send(from, { group: this.id, body: { type: 'baseline-request', id: body.id, done: true } })
     const { delivered } = this.order
+    const { needs } = behind
+    const useful = (header: SignedHeader): boolean =>
+      needs === undefined ||
+      (header.entry === entryKey(needs.author, needs.epoch) && header.last >= needs.seq)
+    if (!behind.entries.some(useful)) return
     const lost = behind.entries.filter((header) => header.last > delivered.seq(header.entry))
     if (lost.length === 0) return
     const ranges = lost.map((header) => ({

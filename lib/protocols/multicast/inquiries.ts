@@ -17,7 +17,7 @@ export interface InquiriesPort {
   readonly reachable: () => readonly PeerId[]
   readonly send: (to: PeerId, body: PacketBody) => void
   readonly schedule: (at: number) => void
-  /** Nobody has the header of this dot any more. */
+  /** Of those who can be reached nobody has the header of this dot; told again each round. */
   readonly lost: (dot: DotKey) => void
 }
 
@@ -91,12 +91,12 @@ export class Inquiries {
     for (const [key, inquiry] of this.#inquiries) {
       if (inquiry.nextAt > now) continue
       if (now - inquiry.since > this.#config.holdBackMs) this.#inquiries.delete(key)
-      else this.#next(key, inquiry, reachable, now)
+      else this.#next(inquiry, reachable, now)
     }
     this.#arm()
   }
 
-  #next(key: string, inquiry: Inquiry, reachable: readonly PeerId[], now: number): void {
+  #next(inquiry: Inquiry, reachable: readonly PeerId[], now: number): void {
     const { pullTimeoutMs, pullBackoffMaxMs, truncateAfterMs } = this.#config
     const fresh = reachable.filter((peer) => !inquiry.asked.has(peer))
     const { hint } = inquiry
@@ -106,11 +106,7 @@ export class Inquiries {
         : fresh[Math.floor(this.#port.random() * fresh.length)]
     if (server === undefined) {
       const all = reachable.length > 0 && reachable.every((peer) => inquiry.without.has(peer))
-      if (all && now - inquiry.since >= truncateAfterMs) {
-        this.#inquiries.delete(key)
-        this.#port.lost(inquiry.dot)
-        return
-      }
+      if (all && now - inquiry.since >= truncateAfterMs) this.#port.lost(inquiry.dot)
       inquiry.asked.clear()
       inquiry.without.clear()
       inquiry.nextAt = now + Math.min(pullBackoffMaxMs, pullTimeoutMs * 2 ** inquiry.attempts)

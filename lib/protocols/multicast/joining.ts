@@ -32,16 +32,20 @@ export interface JoiningPort {
   readonly ready: () => void
 }
 
-interface Offer {
-  readonly id: number
-  readonly giver: PeerId
-  readonly expiresAt: number
+type BaselineBody = Extract<PacketBody, { type: 'baseline' }>
+
+/** A baseline as far as its frames have come. */
+export interface Baseline {
   readonly entries: SignedHeader[]
   readonly frontier: FrontierDot[]
   readonly delivered: VectorEntry[]
 }
 
-type BaselineBody = Extract<PacketBody, { type: 'baseline' }>
+interface Offer extends Baseline {
+  readonly id: number
+  readonly giver: PeerId
+  readonly expiresAt: number
+}
 
 /** Authors and epochs that a baseline may name. */
 const maxEntries = 65_536
@@ -81,8 +85,12 @@ export class Joining {
   /** The members, their connections or the time have changed. */
   look(): void {
     if (this.#order.isOpen || this.#settledAt === undefined) return
-    if (this.#ceiling !== undefined && !this.#stuck) return
     const now = this.#port.now()
+    if (this.#ceiling !== undefined && !this.#stuck) {
+      this.#wantAll(this.#ceiling, undefined)
+      this.#port.schedule(now + this.#config.pullBackoffMaxMs)
+      return
+    }
     if (this.#offer !== undefined) {
       if (this.#offer.expiresAt > now) return
       this.#tried.add(this.#offer.giver)
@@ -127,11 +135,7 @@ export class Joining {
       this.look()
       return true
     }
-    offer.entries.push(...body.entries)
-    offer.frontier.push(...body.frontier)
-    offer.delivered.push(...body.delivered)
-    const fits = [offer.entries, offer.delivered, offer.frontier].every(({ length }) => length <= maxEntries)
-    if (!fits || !body.entries.every(this.#port.verify) || (body.last && !isWhole(offer))) {
+    if (!addFrame(offer, body) || !body.entries.every(this.#port.verify)) {
       this.#offer = undefined
       this.#tried.add(from)
       this.look()
@@ -178,8 +182,16 @@ export class Joining {
     // On the disk before what is copied on top of it.
     this.#port.standing(offer.entries)
     this.#order.adopt(offer.entries, offer.frontier, this.#port.now())
-    for (const dot of offer.delivered) this.#repair.want(dot, offer.giver, { soon: true })
+    this.#wantAll(ceiling, offer.giver)
+    this.#port.schedule(this.#port.now() + this.#config.pullBackoffMaxMs)
     this.progress()
+  }
+
+  /** Repair forgets what nobody tells of again, and nobody tells a joiner. */
+  #wantAll(ceiling: ReadonlyMap<EntryKey, number>, giver: PeerId | undefined): void {
+    for (const [entry, seq] of ceiling) {
+      this.#repair.want({ ...parseEntryKey(entry), seq }, giver, { soon: giver !== undefined })
+    }
   }
 
   #open(): void {
@@ -192,11 +204,21 @@ export class Joining {
   }
 }
 
-/** Each frontier dot has its header, and nothing delivered lies below the base. */
-function isWhole({ entries, frontier, delivered }: Offer): boolean {
+/** False when there is too much of it, or with the last frame it does not fit together. */
+export function addFrame(baseline: Baseline, { entries, frontier, delivered, last }: BaselineBody): boolean {
+  baseline.entries.push(...entries)
+  baseline.frontier.push(...frontier)
+  baseline.delivered.push(...delivered)
+  const lists = [baseline.entries, baseline.delivered, baseline.frontier]
+  return lists.every(({ length }) => length <= maxEntries) && (!last || isWhole(baseline))
+}
+
+/** One header a log, each frontier dot has its header, and nothing delivered lies below the base. */
+function isWhole({ entries, frontier, delivered }: Baseline): boolean {
   const last = new Map(entries.map((header) => [header.entry, header.last]))
   const has = new Map(delivered.map(({ author, epoch, seq }) => [entryKey(author, epoch), seq]))
   return (
+    last.size === entries.length &&
     frontier.every(({ author, epoch, seq }) => last.get(entryKey(author, epoch)) === seq) &&
     entries.every((header) => (has.get(header.entry) ?? 0) >= header.last)
   )

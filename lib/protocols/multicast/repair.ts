@@ -235,7 +235,7 @@ export class Repair {
   }
 
   answerInquiry(to: PeerId, id: number, dots: readonly DotKey[]): void {
-    const known = dots.flatMap((dot) => this.#order.log.header(dot) ?? [])
+    const known = dots.flatMap((dot) => this.#order.header(dot) ?? [])
     // One page; whoever needs more asks again.
     const [headers = []] = pagesOf(known, supplyHeaders, headerBytes)
     this.#port.send(to, { type: 'supply', id, envelopes: [], headers, floors: [], delivered: [] })
@@ -249,7 +249,7 @@ export class Repair {
         ? header.dependencies
         : [header.old, ...header.dependencies]) {
         if (this.#order.log.find(entryKey(dot.author, dot.epoch), dot.seq) !== undefined) continue
-        const named = this.#order.log.header(dot)
+        const named = this.#order.header(dot)
         if (named !== undefined) headers.set(named.hash, named)
         if (headers.size >= supplyHeaders.count) break
       }

@@ -84,10 +84,12 @@ export class Directory {
     const { epoch, groups } = subject.present
     // A life says nothing of itself before its generation is on the disk.
     if (isUp(subject) && epoch === 0) return
-    // What only the subject could say does not come through a cut.
-    if (cut && !told.has(subject.peer)) return this.#tellLater(observer, subject, retryMs)
-    const standing = this.#standing(subject, cut)
     const before = told.get(subject.peer)
+    // What only the subject could say does not come through a cut; who it is, others may tell.
+    if (cut && before === undefined && this.#random.chance(0.7)) {
+      return this.#tellLater(observer, subject, retryMs)
+    }
+    const standing = this.#standing(subject, cut)
     const known = cut ? (before?.split(' ')[1] ?? '') : groups.join(',')
     const row = `${standing} ${known}`
     if (row === before) return
