@@ -14,6 +14,8 @@ export class Directory {
   /** Members and former members, and authors of what was delivered. */
   readonly #known = new Set<PeerId>()
   readonly #connected = new Set<PeerId>()
+  /** Members that are neither dead nor departed. */
+  readonly #others = new Set<PeerId>()
   readonly #groupsOf = new Map<PeerId, readonly string[]>()
   /** By group: those that are neither dead nor departed. */
   readonly #present = new Map<string, Set<PeerId>>()
@@ -22,6 +24,11 @@ export class Directory {
     this.#self = self
     this.#crypto = crypto
     this.author(self)
+  }
+
+  /** No other member is there, in whatever group. */
+  get alone(): boolean {
+    return this.#others.size === 0
   }
 
   keyOf(peer: PeerId): AuthorKey {
@@ -51,6 +58,8 @@ export class Directory {
   member(peer: PeerId, standing: MemberStanding, groups: readonly string[]): readonly string[] {
     this.author(peer)
     const present = standing === 'alive' || standing === 'suspect'
+    if (present) this.#others.add(peer)
+    else this.#others.delete(peer)
     const before = this.#groupsOf.get(peer) ?? []
     const after = present ? groups : []
     for (const name of before) if (!after.includes(name)) this.#absent(name, peer)

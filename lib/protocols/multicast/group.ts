@@ -160,6 +160,7 @@ export class Group {
       schedule: (at) => this.#schedule('joining', at),
       members: () => this.#directory.membersOf(this.name),
       reachable: () => this.#reachable(),
+      alone: () => this.#directory.alone,
       verify: (header) => this.#isOurs(header) && this.#examiner.verify(header),
       standing: (entries) => this.#persistAll(entries),
       ready: () => this.#becameReady(),

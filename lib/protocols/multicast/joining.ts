@@ -26,6 +26,8 @@ export interface JoiningPort {
   /** Other members of the group that are not dead and have not left; and those of them with a connection. */
   readonly members: () => readonly PeerId[]
   readonly reachable: () => readonly PeerId[]
+  /** No other member of the cluster is there at all. */
+  readonly alone: () => boolean
   readonly verify: (header: SignedHeader) => boolean
   /** Counts as delivered from now on. */
   readonly standing: (entries: readonly SignedHeader[]) => void
@@ -105,7 +107,12 @@ export class Joining {
     // Who is known and cannot be reached yet gets a little longer than who is not known.
     const unreached = this.#port.members().some((peer) => !this.#tried.has(peer))
     const { foundAfterMs, baselineTimeoutMs } = this.#config
-    const at = this.#settledAt + (unreached ? baselineTimeoutMs : this.#tried.size > 0 ? 0 : foundAfterMs)
+    const waitMs = unreached
+      ? baselineTimeoutMs
+      : this.#tried.size > 0 || this.#port.alone()
+        ? 0
+        : foundAfterMs
+    const at = this.#settledAt + waitMs
     if (at > now) this.#port.schedule(at)
     else this.#open()
   }

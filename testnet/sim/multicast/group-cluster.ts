@@ -76,7 +76,8 @@ export class GroupCluster {
   readonly #port: GroupClusterPort
   readonly #liars = new Set<string>()
   readonly #observers = new WeakMap<Life, Observer>()
-  readonly #stays = new Map<string, number>()
+  /** By group and peer: its last stay there. */
+  readonly #stays = new Map<string, { readonly number: number; readonly entered: () => boolean }>()
   readonly #heartbeats: World['random']
 
   constructor(
@@ -369,13 +370,16 @@ export class GroupCluster {
 
   #stay(life: Life, group: string): number {
     const key = `${group} ${life.host.peer}`
-    const stay = (this.#stays.get(key) ?? 0) + 1
-    this.#stays.set(key, stay)
+    const { number, entered } = this.#stays.get(key) ?? { number: 0, entered: () => true }
+    const stay = number + 1
+    const inGroup = (): boolean => this.observer(life).witnesses.get(group)?.entered === true
     if (isHonest(life.host)) {
       const { peer } = life.host
-      const { forgetful } = life
+      // Who was killed while it joined has nothing on its disk that it could return with.
+      const forgetful = life.forgetful || !entered()
       this.#history(group).push({ at: this.world.now, type: 'started', peer, life: stay, forgetful })
     }
+    this.#stays.set(key, { number: stay, entered: inGroup })
     return stay
   }
 

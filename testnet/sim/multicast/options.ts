@@ -115,8 +115,8 @@ export function drawOptions(seed: number, random: Random): MulticastSimOptions {
   const draw = random.stream('options')
   const peers = drawPeers(draw)
   const crowd = peers > 12
-  const config = drawConfig(draw)
-  const lies = peers < 4 || draw.chance(0.6) ? [] : drawLies(draw, peers)
+  const config = drawConfig(draw, crowd)
+  const lies = peers < 4 || crowd || draw.chance(0.6) ? [] : drawLies(draw, peers)
   return {
     seed,
     peers,
@@ -146,8 +146,8 @@ function drawPeers(draw: Random): number {
 }
 
 /** Mostly brisk, so that a run has many rounds; in some the log is so short that late ones are told so. */
-function drawConfig(draw: Random): MulticastConfig {
-  const brisk = draw.chance(0.8)
+function drawConfig(draw: Random, crowd: boolean): MulticastConfig {
+  const brisk = draw.chance(0.8) && !crowd
   const short = draw.chance(0.25)
   return {
     ...multicastDefaults,
