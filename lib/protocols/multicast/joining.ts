@@ -94,7 +94,11 @@ export class Joining {
       return
     }
     if (this.#offer !== undefined) {
-      if (this.#offer.expiresAt > now) return
+      if (this.#offer.expiresAt > now) {
+        // An earlier timer took the place of this one.
+        this.#port.schedule(this.#offer.expiresAt)
+        return
+      }
       this.#tried.add(this.#offer.giver)
       this.#offer = undefined
     }
