@@ -95,6 +95,7 @@ export class GossipStreams {
     const newStream: Connection['newStream'] = async (protocols, options) => {
       const signal = AbortSignal.timeout(openTimeoutMs)
       const stream = await connection.newStream(protocols, { ...options, signal })
+      coalesce(stream)
       this.#opened(connection.remotePeer.toString() as PeerId, stream)
       return stream
     }
@@ -133,5 +134,35 @@ export class GossipStreams {
       },
       { once: true },
     )
+  }
+}
+
+/** A frame of several messages is no larger than one read of a socket. */
+const frameBytes = 64 * 1024
+
+/**
+ * What is sent in one turn of the event loop goes in one frame: yamux, noise, pnet
+ * and the socket cost as much for one message as for a hundred (about 50 µs at each
+ * end). No message waits for another: `nextTick` runs before the loop turns.
+ */
+function coalesce(stream: Stream): void {
+  const send = stream.send.bind(stream)
+  let waiting: Uint8Array[] = []
+  let bytes = 0
+  const flush = (): boolean => {
+    const chunks = waiting
+    const [first] = chunks
+    waiting = []
+    bytes = 0
+    if (first === undefined || stream.writeStatus !== 'writable') return true
+    return send(chunks.length === 1 ? first : Buffer.concat(chunks))
+  }
+  stream.send = (data) => {
+    if (stream.writeStatus !== 'writable') return send(data)
+    waiting.push(data instanceof Uint8Array ? data : data.subarray())
+    bytes += data.byteLength
+    if (bytes >= frameBytes) return flush()
+    if (waiting.length === 1) process.nextTick(flush)
+    return !stream.writableNeedsDrain
   }
 }

@@ -1,5 +1,5 @@
 import './with-resolvers.ts'
-import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
+import { createPrivateKey, createPublicKey, hash, type KeyObject, sign, verify } from 'node:crypto'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
@@ -88,7 +88,8 @@ export function cryptoOf(identity: Identity): Crypto {
       if (signerKey === undefined || signature.byteLength !== 64) return false
       return verify(null, bytes, signerKey, signature)
     },
-    sha256: (bytes) => new Uint8Array(createHash('sha256').update(bytes).digest()),
+    // In one call: half the price of an object that hashes.
+    sha256: (bytes) => new Uint8Array(hash('sha256', bytes, 'buffer')),
   }
 }
 

@@ -92,8 +92,7 @@ export class CausalOrder {
     const judgement = this.#judge(envelope, from)
     switch (judgement.type) {
       case 'deliver':
-        this.#deliver(envelope)
-        this.#wake([envelope.entry])
+        this.#wake(dotsOf(this.#deliver(envelope)))
         return 'delivered'
       case 'old':
         return this.#refuteOld(envelope) ? 'forked' : 'old'
@@ -110,7 +109,7 @@ export class CausalOrder {
   takeOwn(envelope: Envelope, now: number): LogItem {
     this.#now = now
     const item = this.#deliver(envelope)
-    this.#wake([envelope.entry])
+    this.#wake(dotsOf(item))
     return item
   }
 
@@ -245,11 +244,13 @@ export class CausalOrder {
   }
 
   #judgePredecessor(envelope: Envelope, have: number, outcast: boolean): Judgement | undefined {
-    const { header, entry } = envelope
+    const { header, entry, authorKey } = envelope
     if (header.seq === 1 && have === 0) return this.#judgeOld(envelope, outcast)
     const last = this.delivered.last(entry)
     if (this.#units.comesNext(have, last?.hash ?? '', header.seq, header.previous)) return undefined
-    if (header.seq > have + 1) return { type: 'wait', for: entry }
+    if (header.seq > have + 1) {
+      return { type: 'wait', for: dotText({ author: authorKey, epoch: header.epoch, seq: header.seq - 1 }) }
+    }
     if (outcast || last === undefined) return undefined
     return { type: 'fork', against: last }
   }
@@ -258,7 +259,7 @@ export class CausalOrder {
   #judgeOld({ header }: Envelope, outcast: boolean): Judgement | undefined {
     const { old } = header
     if (old === undefined) return undefined
-    if (!this.delivered.includes(old)) return { type: 'wait', for: entryKey(old.author, old.epoch) }
+    if (!this.delivered.includes(old)) return { type: 'wait', for: dotText(old) }
     const known = this.log.header(old)
     if (outcast || known === undefined || known.last !== old.seq || known.hash === header.previous) {
       return undefined
@@ -268,7 +269,7 @@ export class CausalOrder {
 
   #judgeDependencies(envelope: Envelope, from: PeerId): Judgement {
     for (const dot of this.#units.mustFollow(envelope.header)) {
-      if (!this.delivered.includes(dot)) return { type: 'wait', for: entryKey(dot.author, dot.epoch) }
+      if (!this.delivered.includes(dot)) return { type: 'wait', for: dotText(dot) }
     }
     return this.#judgeLamport(envelope, from)
   }
@@ -382,8 +383,7 @@ export class CausalOrder {
     switch (judgement.type) {
       case 'deliver':
         this.heldBack.remove(held)
-        this.#deliver(envelope)
-        return [envelope.entry]
+        return dotsOf(this.#deliver(envelope))
       case 'old':
         this.heldBack.remove(held)
         this.#refuteOld(envelope)
@@ -488,6 +488,14 @@ export function dotOf(header: SignedHeader): DotKey {
 /** What it says that it follows. */
 export function predecessorOf({ header, authorKey }: SignedHeader): DotKey | undefined {
   return header.seq > 1 ? { author: authorKey, epoch: header.epoch, seq: header.seq - 1 } : header.old
+}
+
+/** What waits for a delivery waits for one of these. */
+function dotsOf({ envelope, first }: LogItem): string[] {
+  const { authorKey: author, header, last } = envelope
+  const dots: string[] = []
+  for (let seq = first; seq <= last; seq++) dots.push(dotText({ author, epoch: header.epoch, seq }))
+  return dots
 }
 
 function namedBy(header: Header): readonly DotKey[] {

@@ -16,7 +16,24 @@ export const authorKeyBytes = 12
 export const dotBytes = 24
 
 export function authorKeyOf(author: PeerId, sha256: Sha256): AuthorKey {
-  return toHex(sha256(ascii(author)).subarray(0, authorKeyBytes)) as AuthorKey
+  const known = remembered(sha256)
+  let key = known.get(author)
+  if (key === undefined) {
+    key = toHex(sha256(ascii(author)).subarray(0, authorKeyBytes)) as AuthorKey
+    if (known.size >= maxRemembered) known.clear()
+    known.set(author, key)
+  }
+  return key
+}
+
+/** Each header names its author, and few authors write most of them: a hash less a message. */
+const keysOf = new WeakMap<Sha256, Map<PeerId, AuthorKey>>()
+const maxRemembered = 4096
+
+function remembered(sha256: Sha256): Map<PeerId, AuthorKey> {
+  const known = keysOf.get(sha256) ?? new Map<PeerId, AuthorKey>()
+  keysOf.set(sha256, known)
+  return known
 }
 
 export function entryKey(author: AuthorKey, epoch: number): EntryKey {

@@ -94,9 +94,9 @@ export class HoldBack {
   remove(held: Held): void {
     const { envelope } = held
     if (!this.#byHash.delete(envelope.hash)) return
-    const list = (this.#byEntry.get(envelope.entry) ?? []).filter((other) => other !== held)
-    if (list.length > 0) this.#byEntry.set(envelope.entry, list)
-    else this.#byEntry.delete(envelope.entry)
+    const list = this.#byEntry.get(envelope.entry) ?? []
+    list.splice(list.indexOf(held), 1)
+    if (list.length === 0) this.#byEntry.delete(envelope.entry)
     const author = this.#authors.get(envelope.authorKey)
     if (author !== undefined) {
       author.count -= 1
