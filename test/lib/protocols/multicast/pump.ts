@@ -159,6 +159,8 @@ export class Pump {
   losesGossip: (from: Node, to: Node, envelope: Envelope) => boolean = () => false
   /** What links lose. */
   loses: (sent: Sent) => boolean = () => false
+  /** What links make of it; undefined for nothing. */
+  spoils: (sent: Sent) => PacketBody | undefined = ({ body }) => body
   /** Whether gossip shows subscriptions. */
   subscriptions = true
   readonly #nodes = new Map<PeerId, Node>()
@@ -266,7 +268,9 @@ export class Pump {
     const sent: Sent = { at: this.now, from: from.name, to: node?.name ?? to, body: message.body }
     this.sent.push(sent)
     if (node === undefined || !from.connected.has(node) || this.loses(sent)) return
-    const bytes = this.#codec.encode(message)
+    const arrives = this.spoils(sent)
+    if (arrives === undefined) return
+    const bytes = this.#codec.encode({ group: message.group, body: arrives })
     this.#after(1, () => {
       const { group, body } = this.#codec.decode(bytes)
       if (from.connected.has(node)) this.#alive(node)?.receive(from.peer, body, group)
