@@ -47,13 +47,18 @@ async function entriesOf({ vector }: ClockAnswer, names: PeerNames): Promise<Ent
   return entries.sort(([a], [b]) => (a < b ? -1 : Number(a > b)))
 }
 
-export function renderClock({ lamport, hlc, network }: ClockAnswer, entries: readonly Entry[]): string[] {
+export function renderClock(
+  { lamport, group, hlc, network }: ClockAnswer,
+  entries: readonly Entry[],
+): string[] {
   const shown = entries.length === 0 ? ['empty'] : entries.map(([peer, count]) => `${peer}  ${count}`)
   return renderTable([
     ['lamport', String(lamport)],
-    ...shown.map((text, at): Cell[] => [at === 0 ? 'vector' : '', text]),
     ['hybrid', `${hlc}  ${wallTime(hlc)}`],
     ['network', network.state],
+    // Below the others: it alone is of one group, and as long as that has authors.
+    ['group', group],
+    ...shown.map((text, at): Cell[] => [at === 0 ? 'vector' : '', text]),
   ])
 }
 

@@ -149,7 +149,7 @@ function toGroupRow(view: GroupView): GroupRow {
 
 function readClock(peer: PeerPort, group: string): ClockAnswer {
   const { lamport, vector, hlc, network } = peer.clock(group)
-  return { lamport, vector: { ...vector }, hlc, network: { ...network } }
+  return { lamport, group, vector: { ...vector }, hlc, network: { ...network } }
 }
 
 function orderUnavailable(order: string): ControlFailure {

@@ -260,6 +260,7 @@ export const groupQuery = z.strictObject({ group: z.string().default('all') })
 export const clockAnswer = z
   .strictObject({
     lamport,
+    group: z.string().meta({ description: 'Whose vector this is; the other clocks are of all groups' }),
     vector: vector.meta({ description: 'Of all that was delivered here in the group' }),
     hlc: hybrid,
     network: z

@@ -278,14 +278,15 @@ describe('a command about groups', () => {
 
   it('reads the clocks', async () => {
     const { stdout } = await ask(['clock', '--json'])
-    assert.deepEqual(Object.keys(JSON.parse(stdout)), ['lamport', 'vector', 'hlc', 'network'])
+    assert.deepEqual(Object.keys(JSON.parse(stdout)), ['lamport', 'group', 'vector', 'hlc', 'network'])
     assert.equal(
       (await ask(['clock'])).stdout,
       [
         'lamport  12',
-        'vector   m1#7  3',
         'hybrid   1700000000000.00001  2023-11-14T22:13:20.000Z',
         'network  unsynchronised',
+        'group    all',
+        'vector   m1#7  3',
         '',
       ].join('\n'),
     )
@@ -508,15 +509,17 @@ describe('what is shown of groups', () => {
     } as const
     const clock = {
       lamport: 0,
+      group: 'g',
       vector: {},
       hlc: '281474976710655.00000',
       network: { ...network, ...figures },
     }
     assert.deepEqual(renderClock(clock, []), [
       'lamport  0',
-      'vector   empty',
       'hybrid   281474976710655.00000  +010889-08-02T05:31:50.655Z',
       'network  unsynchronised',
+      'group    g',
+      'vector   empty',
     ])
   })
 })

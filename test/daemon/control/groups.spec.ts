@@ -182,7 +182,8 @@ describe('the control API of groups', () => {
   it('reads the clocks of a group, of all where none is named', async () => {
     const { body } = await call(control.place, '/v1/clock')
     const clock = contract.clock.answer.parse(JSON.parse(body))
-    assert.deepEqual(Object.keys(clock), ['lamport', 'vector', 'hlc', 'network'])
+    assert.deepEqual(Object.keys(clock), ['lamport', 'group', 'vector', 'hlc', 'network'])
+    assert.equal(clock.group, 'all')
     assert.deepEqual(clock.network, {
       state: 'unsynchronised',
       scope: 'internal',
@@ -196,7 +197,8 @@ describe('the control API of groups', () => {
     })
     refused(await call(control.place, '/v1/clock?group=g'), 400, 'ERR_BAD_GROUP')
     await publish('g', { data: 'x' })
-    assert.equal((await call(control.place, '/v1/clock?group=g')).status, 200)
+    const ofGroup = await call(control.place, '/v1/clock?group=g')
+    assert.equal(contract.clock.answer.parse(JSON.parse(ofGroup.body)).group, 'g')
   })
 
   it('shows clock, groups and forks in its status', async () => {
