@@ -235,6 +235,11 @@ function isWhole({ entries, frontier, delivered }: Baseline): boolean {
   )
 }
 
+/** What a member answers that is joining itself. */
+export function noBaseline(id: number): BaselineBody {
+  return { type: 'baseline', id, none: true, entries: [], frontier: [], delivered: [], last: true }
+}
+
 /** What a giver answers: its base, in frames. */
 export function baselineFrames(order: CausalOrder, id: number): BaselineBody[] {
   const { baselineHeaders, vectorEntries } = multicastLimits

@@ -9,6 +9,7 @@
  * This file wires the groups; each part of one is one idea in its own file:
  *
  *   group           one group at one member
+ *   publisher       own messages: what each depends on
  *   causal-order    hold back, check, deliver
  *   hold-back       what waits, within limits
  *   log             what was delivered, and what lies below it
@@ -16,8 +17,12 @@
  *   vectors         exact vector clocks, rebuilt
  *   forks           equivocators, and whose word still counts
  *   repair          pulling what is missing, serving what others miss
- *   anti-entropy    finding out what nobody knows to be missing
+ *   inquiries       asking for single headers
+ *   anti-entropy    finding out what nobody knows to be missing, and comparison when
  *   joining         standing on what was delivered before
+ *   catching-up     going on where nobody can serve what comes next
+ *   undeliverable   giving up what waits for what does not come
+ *   retention       how long the log keeps what was delivered
  *   examiner        the topic validator
  */
 import { Agenda } from '../agenda.ts'
@@ -28,7 +33,8 @@ import { Directory } from './directory.ts'
 import { groupIdOf, parseEntryKey } from './dots.ts'
 import { loadGroups } from './durable-state.ts'
 import { Examiner } from './examiner.ts'
-import { Group, type MulticastTurn } from './group.ts'
+import { Group } from './group.ts'
+import { GroupContext, type MulticastTurn } from './group-context.ts'
 import type { MulticastInit } from './init.ts'
 import { multicastLimits } from './limits.ts'
 import type { LogItem } from './log.ts'
@@ -308,12 +314,13 @@ export class Multicast implements Core<MulticastPacket, MulticastCommand, Multic
 
   #add(name: string): Group {
     const id = groupIdOf(name, this.#init.crypto.sha256)
-    const group = new Group(name, id, this.#init, this.#units, {
+    const context = new GroupContext(name, id, this.#init, {
       turn: this.#turn,
       agenda: this.#agenda,
       directory: this.#directory,
       examiner: this.#examiner,
     })
+    const group = new Group(context, this.#units)
     this.#byName.set(name, group)
     this.#byId.set(id, group)
     for (const peer of this.#denied) group.deny(peer, true)
