@@ -3,6 +3,7 @@ import type { MessageLine, MessagesQuery, NoticeLine } from '../../daemon/contro
 import { P2pdError } from '../../lib/wire/errors.ts'
 import { type Context, printJson, printLine } from '../context.ts'
 import { PeerNames } from '../peer-names.ts'
+import { shellWord } from '../shell-word.ts'
 import { printable, type Style, styleFor, visible } from '../style.ts'
 
 interface Options {
@@ -13,6 +14,9 @@ interface Options {
   readonly count?: number
 }
 
+/** For a daemon to say that it lives, ms. */
+const lookMs = 1000
+
 export async function run(context: Context, args: readonly string[], options: Options): Promise<undefined> {
   const [group = ''] = args
   const client = ControlClient.open(context.dataDir)
@@ -20,6 +24,12 @@ export async function run(context: Context, args: readonly string[], options: Op
   const most = options.count ?? Number.POSITIVE_INFINITY
   let delivered = 0
   let cursor: string | undefined
+  const again = (from: string | undefined): string =>
+    commandLine(context, group, {
+      ...options,
+      ...(from === undefined ? {} : { from }),
+      ...(options.count === undefined ? {} : { count: options.count - delivered }),
+    })
   try {
     for await (const event of client.messages(group, queryOf(context, options), { signal: context.signal })) {
       if (event.type === 'notice') {
@@ -32,9 +42,13 @@ export async function run(context: Context, args: readonly string[], options: Op
       if (delivered >= most) return
     }
   } catch (error) {
-    throw isGone(error) ? gone(group, cursor, error) : error
+    if (!isGone(error)) throw error
+    // The socket is of this machine: it hardly ever breaks while the daemon lives on.
+    const livesOn = await client.isReady({ timeoutMs: lookMs, signal: context.signal })
+    throw livesOn ? broken(again(cursor), error) : ended(again('earliest'), error)
   }
-  throw gone(group, cursor)
+  // Also when it ended in good order: whoever reads wants to know where to go on.
+  throw ended(again('earliest'))
 }
 
 /** People are shown no vectors, so none are asked for. */
@@ -115,16 +129,35 @@ function isGone(error: unknown): boolean {
   return error instanceof P2pdError && error.code === 'ERR_CONNECTION_LOST'
 }
 
-function shellWord(text: string): string {
-  return /^[\w.:@/+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
-}
-
-/** Also when it ended in good order: whoever reads wants to know where to go on. */
-function gone(group: string, cursor: string | undefined, cause?: unknown): P2pdError {
-  const position = cursor === undefined ? 'nothing had been delivered' : `the last cursor was ${cursor}`
-  const resume = cursor === undefined ? '' : ` --from ${shellWord(cursor)}`
-  return new P2pdError('ERR_CONNECTION_LOST', `the daemon ended; ${position}`, {
-    hint: `go on with: p2pd sub ${shellWord(group)}${resume}`,
+/** Cursors end with the daemon; the log of its next life begins with what this one missed. */
+function ended(again: string, cause?: unknown): P2pdError {
+  return new P2pdError('ERR_CONNECTION_LOST', 'the daemon ended', {
+    hint: `when it runs again, this prints what came since: ${again}`,
     cause,
   })
+}
+
+function broken(again: string, cause: unknown): P2pdError {
+  return new P2pdError('ERR_CONNECTION_LOST', 'the connection to the daemon broke', {
+    hint: `go on with: ${again}`,
+    cause,
+  })
+}
+
+/** The command that reads the same of the same daemon. */
+function commandLine(
+  { dataFlag, env, json }: Context,
+  group: string,
+  { from, vector = true, count }: Options,
+): string {
+  const data = dataFlag ?? env.P2PD_DATA
+  const flags = [
+    ...(data ? ['--data', data] : []),
+    ...(from === undefined ? [] : ['--from', from]),
+    ...(count === undefined ? [] : ['--count', String(count)]),
+    ...(vector ? [] : ['--no-vector']),
+    ...(json ? ['--json'] : []),
+  ]
+  const words = group.startsWith('-') ? [...flags, '--', group] : [group, ...flags]
+  return ['p2pd', 'sub', ...words].map(shellWord).join(' ')
 }
