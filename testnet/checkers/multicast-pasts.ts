@@ -49,6 +49,8 @@ interface Walk {
   lamport: number
   exact: boolean
   lamportExact: boolean
+  /** It has delivered what a proven liar wrote. */
+  sawFork: boolean
 }
 
 export function readPasts(group: GroupLog, liars: ReadonlySet<string>): Pasts {
@@ -62,6 +64,8 @@ class PastReader implements Pasts {
   readonly #group: GroupLog
   readonly #width: number
   readonly #liars: ReadonlySet<string>
+  /** Liars whom somebody has a proof against. */
+  readonly #forked: ReadonlySet<string>
   readonly #pasts: (Past | undefined)[]
   readonly #walks = new Map<Life, Walk>()
   readonly #ready: Walk[] = []
@@ -74,6 +78,8 @@ class PastReader implements Pasts {
     this.#group = group
     this.#width = group.entries.length
     this.#liars = liars
+    const proven = group.events.flatMap((event) => (event.type === 'equivocation' ? [event.sender] : []))
+    this.#forked = new Set(proven.filter((sender) => liars.has(sender)))
     this.#pasts = new Array(group.messages.length)
     for (const entry of group.entries) {
       this.#bySender.set(entry.sender, [...(this.#bySender.get(entry.sender) ?? []), entry])
@@ -95,6 +101,7 @@ class PastReader implements Pasts {
         lamport: 0,
         exact: true,
         lamportExact: true,
+        sawFork: false,
       }
       this.#walks.set(life, walk)
       if (!liars.has(life.peer)) this.#ready.push(walk)
@@ -155,7 +162,7 @@ class PastReader implements Pasts {
         if (own && this.#pasts[message.id] === undefined) return this.#publish(walk, message, true)
         const past = this.#pasts[message.id]
         if (past === undefined) return message
-        this.#learn(walk, message, past, event.lamport)
+        this.#learn(walk, message, past, this.#told(walk, message, event.lamport))
         return undefined
       }
       case 'published':
@@ -172,6 +179,18 @@ class PastReader implements Pasts {
       default:
         return event satisfies never
     }
+  }
+
+  /**
+   * Of a dot with two contents each member has one, and who names it may mean the
+   * other. So it and all that it names may be superseded by messages whose authors
+   * never saw any of them, and their times bound nobody's.
+   */
+  #told(walk: Walk, { entry }: Message, lamport: number): number {
+    if (!this.#forked.has(entry.sender)) return lamport
+    walk.sawFork = true
+    walk.lamportExact = false
+    return 0
   }
 
   #enter(walk: Walk, baseline: Readonly<Record<string, number>>): Message | undefined {
@@ -195,7 +214,7 @@ class PastReader implements Pasts {
     this.#addImplied(walk.base)
     raise(walk.knows, walk.base)
     for (const message of last) {
-      this.#learn(walk, message, this.of(message), message.lamport)
+      this.#learn(walk, message, this.of(message), this.#told(walk, message, message.lamport))
       // Which of two contents it took over is not known.
       if (this.#liars.has(message.entry.sender)) walk.lamportExact = false
     }
@@ -217,7 +236,7 @@ class PastReader implements Pasts {
       last.push(message)
     }
     for (const message of last) {
-      this.#learn(walk, message, this.of(message), message.lamport)
+      this.#learn(walk, message, this.of(message), this.#told(walk, message, message.lamport))
       if (this.#liars.has(message.entry.sender)) walk.lamportExact = false
     }
     return undefined
@@ -247,7 +266,8 @@ class PastReader implements Pasts {
    * so that it adds nothing to what its author knew.
    */
   #publish(walk: Walk, message: Message, seenToDeliver: boolean): undefined {
-    const { knows, lamport } = walk
+    const { knows } = walk
+    const lamport = walk.sawFork ? 0 : walk.lamport
     const exact = walk.exact && seenToDeliver
     const lamportExact = walk.lamportExact && seenToDeliver
     this.#settle(message, { counts: knows.slice(), lamport, exact, lamportExact })
