@@ -28,7 +28,7 @@ import { type GroupHost, isHonest, isUp, type Life, type SimRequest } from './gr
 import { Observer } from './observer.ts'
 import type { GroupLie, MulticastSimOptions } from './options.ts'
 import { Wiring } from './wiring.ts'
-import { TrafficWatch, type Truth } from './witness.ts'
+import { promiseKey, TrafficWatch, type Truth } from './witness.ts'
 
 /** A plausible mistake: rules replaced, or the host's option. */
 export interface MulticastMutant {
@@ -114,6 +114,7 @@ export class GroupCluster {
       hosts,
       liars: this.#liars,
       pasts: new Map(),
+      promised: new Map(),
       forbidden: new Map(),
       now: () => world.now,
       record: (group, event) => this.#history(group).push(event),
@@ -167,11 +168,12 @@ export class GroupCluster {
 
   /** @param forgetful its disk is older than its last life */
   start(host: GroupHost, forgetful = false): Life {
-    const { world } = this
+    const { world, options } = this
     host.lives++
     host.departed = false
     host.machine.powerOn()
     world.note(`start ${host.name} life ${host.lives}`)
+    if (forgetful) for (const name of options.groups) this.truth.promised.delete(promiseKey(host, name))
     const life = this.#live(host, forgetful)
     host.present = life
     host.machine.run(life.process)
@@ -191,6 +193,7 @@ export class GroupCluster {
 
   leave(host: GroupHost, name: string): void {
     host.wanted.delete(name)
+    this.truth.promised.delete(promiseKey(host, name))
     const { present } = host
     if (present === undefined || !isUp(host)) return
     this.world.note(`${host.name} leaves ${name}`)

@@ -120,8 +120,12 @@ export class Observer implements Inner {
         })
         return
       }
-      case 'published':
-        return this.#publication(this.witness(event.name), event.envelope, i, effects, publications)
+      case 'published': {
+        const witness = this.witness(event.name)
+        this.#publication(witness, event.envelope, i, effects, publications)
+        this.#told.set(event, () => witness.promised(event.envelope))
+        return
+      }
       case 'history-truncated': {
         const witness = this.witness(event.name)
         const entry = witness.truncated(event)

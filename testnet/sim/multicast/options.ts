@@ -36,6 +36,7 @@ export type GroupFault =
   | 'set-wall-clock'
   | 'replay'
   | 'pause'
+  | 'deny'
 
 export interface MembershipByFiat {
   /** A change is known to another member after this, ms. */
@@ -58,7 +59,7 @@ export interface Workload {
   readonly reply: number
   /** Chance that a peer only listens. */
   readonly silent: number
-  readonly bytes: 'tiny' | 'small' | 'mixed'
+  readonly bytes: 'tiny' | 'small' | 'mixed' | 'huge'
   /** Of the whole run. */
   readonly most: number
 }
@@ -97,7 +98,7 @@ const weights: Readonly<Record<GroupFault, number>> = {
   'restore-backup': 1,
   wipe: 1,
   'lose-tail': 2,
-  'leave-group': 1,
+  'leave-group': 2,
   'join-group': 2,
   newcomer: 2,
   partition: 2,
@@ -108,6 +109,7 @@ const weights: Readonly<Record<GroupFault, number>> = {
   'set-wall-clock': 1,
   replay: 3,
   pause: 1,
+  deny: 1,
 }
 
 /** Everything about a run, drawn from its seed. */
@@ -213,7 +215,7 @@ function drawWorkload(draw: Random, peers: number): Workload {
     burst: draw.pick([1, 1, 3, 8]),
     reply: draw.pick([0, 0.5, 1]) / peers,
     silent: draw.pick([0, 0.3]),
-    bytes: draw.pick(['tiny', 'small', 'small', 'mixed']),
+    bytes: peers <= 7 && draw.chance(0.02) ? 'huge' : draw.pick(['tiny', 'small', 'small', 'mixed']),
     most: peers > 12 ? 40 : peers > 7 ? 90 : 140,
   }
 }

@@ -46,6 +46,7 @@ export function runMulticast(seed: number, init: MulticastRunInit = {}): Multica
   try {
     const agreed = story.tell()
     if (!agreed) judgeLiveness(cluster, workload)
+    judgePromises(cluster)
     const liars = [...cluster.truth.liars]
     for (const history of cluster.histories.values()) {
       const verdict = checkMulticast(history, { liars, quietAtEnd: cluster.violations.length === 0 })
@@ -68,6 +69,13 @@ export function runMulticast(seed: number, init: MulticastRunInit = {}): Multica
     traceHash: world.trace.digest,
     steps: world.trace.steps,
     figures,
+  }
+}
+
+/** What an author was told to be published outlives it, unless its disk does not. */
+function judgePromises(cluster: GroupCluster): void {
+  for (const name of cluster.options.groups) {
+    for (const life of cluster.membersOf(name)) cluster.observer(life).witnesses.get(name)?.keepsPromises()
   }
 }
 

@@ -1,3 +1,4 @@
+import { multicastDefaults } from '../../../lib/protocols/multicast/config.ts'
 import type { Random } from '../random.ts'
 import type { World } from '../world.ts'
 import type { GroupCluster } from './group-cluster.ts'
@@ -11,6 +12,8 @@ const lookEveryMs = 500
 const staysMs = 1500
 /** The last publications leave before the faults end, mostly; some come after. */
 const talkAfterMs = 400
+/** What is due leaves the log within this, ms. */
+const truncationMs = 2500
 const mostPeers = 66
 const lookAt = 8
 
@@ -137,6 +140,8 @@ export class Story {
         return this.#withRunning((life) => this.#cluster.gossip.replay(life))
       case 'pause':
         return this.#withRunning((life) => this.#pause(life))
+      case 'deny':
+        return this.#withRunning((life) => this.#deny(life))
       default:
         fault satisfies never
     }
@@ -162,10 +167,26 @@ export class Story {
       if (!this.#agreed()) agreedSince = undefined
       else {
         agreedSince ??= this.#world.now
-        if (this.#world.now - agreedSince >= staysMs) return true
+        if (this.#world.now - agreedSince >= staysMs) {
+          this.#watchRetention()
+          return true
+        }
       }
     }
     return false
+  }
+
+  /** Where a log is short and nothing is published any more, it is empty in the end. */
+  #watchRetention(): void {
+    const { retentionMs, pinMs } = this.#options.config
+    if (retentionMs >= multicastDefaults.retentionMs) return
+    this.#world.runUntil(this.#world.now + retentionMs + pinMs + truncationMs)
+    for (const host of this.#cluster.hosts.filter(isUp)) {
+      for (const { name, logMessages } of host.present.core.groups()) {
+        if (logMessages === 0) continue
+        this.#cluster.breach('retention', `${host.name} keeps ${logMessages} messages in the log of ${name}`)
+      }
+    }
   }
 
   /** At the frontiers of some, of all in turn. */
@@ -260,7 +281,11 @@ export class Story {
     const host = this.#random.pick(running)
     if (host.present.process.frozen) return
     const name = this.#random.pick([...host.wanted])
-    if (this.#cluster.membersOf(name).length > 2) this.#cluster.leave(host, name)
+    if (this.#cluster.membersOf(name).length <= 2) return
+    this.#cluster.leave(host, name)
+    if (this.#random.chance(0.6)) {
+      this.#world.after(this.#random.between(50, 3000), () => this.#join(host, name))
+    }
   }
 
   #joinGroup(): void {
@@ -268,7 +293,11 @@ export class Story {
     if (running.length === 0) return
     const host = this.#random.pick(running)
     const name = this.#options.groups.find((group) => !host.wanted.has(group))
-    if (name === undefined || host.present.process.frozen) return
+    if (name !== undefined) this.#join(host, name)
+  }
+
+  #join(host: GroupHost, name: string): void {
+    if (host.wanted.has(name) || !isUp(host) || host.present.process.frozen) return
     host.wanted.add(name)
     this.#world.note(`${host.name} joins ${name}`)
     this.#cluster.join(host.present, name)
@@ -351,6 +380,16 @@ export class Story {
     const byMs = this.#random.between(-600_000, 600_000)
     this.#world.note(`set ${host.name}'s wall clock by ${Math.round(byMs)} ms`)
     host.machine.clock.stepWall(byMs)
+  }
+
+  /** An operator keeps somebody out, and thinks better of it. */
+  #deny({ host, process }: Life): void {
+    const { peer, name } = this.#random.pick(this.#cluster.hosts.filter((other) => other !== host))
+    this.#world.note(`${host.name} denies ${name}`)
+    process.command({ type: 'deny', peer, denied: true })
+    this.#world.after(this.#random.between(100, 3000), () => {
+      process.command({ type: 'deny', peer, denied: false })
+    })
   }
 
   #pause({ host, process }: Life): void {

@@ -23,6 +23,8 @@ export interface Truth {
   readonly liars: ReadonlySet<string>
   /** By group and dot. */
   readonly pasts: Map<string, { readonly past: Past; readonly hash: string }>
+  /** By peer and group: its last message of each epoch that it was told is published. Who lost its disk owes nothing. */
+  readonly promised: Map<string, Map<string, number>>
   /** Hashes of headers that no honest member may ever deliver, and why. */
   readonly forbidden: Map<string, string>
   readonly now: () => number
@@ -135,6 +137,20 @@ export class Witness {
     }
     this.#pending.push(events)
     return events
+  }
+
+  /** Its app was told so. */
+  promised(envelope: Envelope): void {
+    const key = promiseKey(this.#life.host, this.#group)
+    const promises = this.#truth.promised.get(key) ?? new Map<string, number>()
+    this.#truth.promised.set(key, promises.set(entryOf(envelope), envelope.last))
+  }
+
+  /** In the end: has it kept what it promised in all its lives? */
+  keepsPromises(): void {
+    for (const [name, seq] of this.#truth.promised.get(promiseKey(this.#life.host, this.#group)) ?? []) {
+      if ((this.#decided.get(name) ?? 0) < seq) this.#breach('durable', `own ${name}:${seq} is gone`)
+    }
   }
 
   /** It was let out: others may have it. */
@@ -290,6 +306,10 @@ export function withMarks(
     marked.push(effect)
   }
   return marked
+}
+
+export function promiseKey({ peer }: GroupHost, group: string): string {
+  return `${peer} ${group}`
 }
 
 export function entryOf({ header }: Pick<Envelope, 'header'>): string {

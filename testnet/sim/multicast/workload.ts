@@ -91,8 +91,9 @@ export class Workload {
   #payload(token: number): Uint8Array {
     const { bytes } = this.#options
     const size = bytes === 'tiny' ? this.#random.whole(1, 8) : this.#random.whole(1, 300)
-    const large = bytes === 'mixed' && this.#random.chance(0.1)
-    const payload = new Uint8Array(large ? this.#random.whole(2000, 8000) : size)
+    const large = bytes !== 'tiny' && bytes !== 'small' && this.#random.chance(0.1)
+    const [least, most] = bytes === 'huge' ? [200_000, 400_000] : [2000, 8000]
+    const payload = new Uint8Array(large ? this.#random.whole(least, most) : size)
     for (let i = 0; i < payload.length; i++) payload[i] = token >> (8 * (i & 3))
     return payload
   }
