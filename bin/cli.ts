@@ -4,9 +4,8 @@ import { exitCodes } from '../daemon/exit-code.ts'
 import { resolveDataDir } from '../daemon/paths.ts'
 import { P2pdError } from '../lib/wire/errors.ts'
 import { commandModules } from './command-modules.ts'
-import { commandTable } from './command-table.ts'
 import { printJson, printLine } from './context.ts'
-import { buildProgram, type Invocation, unknownCommand } from './program.ts'
+import { buildProgram, type Invocation } from './program.ts'
 import { reportError } from './report.ts'
 
 /** `argv` without node and the script. Never throws; the answer is the exit code. */
@@ -20,8 +19,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return exitCode
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.ok
-    const usage = error instanceof CommanderError ? usageError(error, program.args) : error
-    return reportError(usage, asksForJson(argv), process.stderr)
+    return reportError(error, asksForJson(argv), process.stderr)
   }
 }
 
@@ -105,28 +103,6 @@ async function printVersion(json: boolean): Promise<number> {
   if (json) printJson(process.stdout, { version })
   else printLine(process.stdout, version)
   return exitCodes.ok
-}
-
-/** Commander's message is `error: what\n(Did you mean --x?)`. */
-function usageError(error: CommanderError, args: readonly string[]): P2pdError {
-  const [first] = args
-  const command = commandTable.find(({ name }) => name === first)
-  if (error.code === 'commander.unknownOption' && !command && first !== undefined && !first.startsWith('-')) {
-    return unknownCommand(first)
-  }
-  const path = command ? `p2pd ${command.name}` : 'p2pd'
-  if (error.code === 'commander.help') {
-    // `p2pd help nonsense` ends here as well.
-    if (!command) return unknownCommand(args[1] ?? '')
-    return new P2pdError('ERR_USAGE', `'${path}' needs a command after it`, {
-      hint: `one of ${command.subcommands?.map(({ name }) => name).join(', ')}`,
-    })
-  }
-  const [what = '', suggestion] = error.message.replace(/^error: /, '').split('\n')
-  const meant = suggestion?.replace(/^\(Did you mean (.*)\?\)$/, 'did you mean $1?')
-  return new P2pdError('ERR_USAGE', what.replace(/\.$/, ''), {
-    hint: meant ?? `'${path} --help' says what is taken`,
-  })
 }
 
 /** Also where the command line did not parse. */

@@ -27,6 +27,8 @@ export interface ArgumentSpec {
   readonly summary: string
   readonly choices?: readonly string[]
   readonly completes?: 'files'
+  /** Any number of words, which a shell takes apart unless they stand in quotes. */
+  readonly isText?: boolean
 }
 
 export interface OptionSpec {
@@ -213,7 +215,7 @@ export const commandTable: readonly CommandSpec[] = [
     ],
     arguments: [
       { name: '<group>', summary: 'name of the group; all is everybody' },
-      { name: '[text]', summary: "the message, at most 1 MiB; '-' or nothing reads stdin" },
+      { name: '[text]', summary: "the message, at most 1 MiB; '-' or nothing reads stdin", isText: true },
     ],
     options: [{ flags: '-l, --lines', summary: 'every line of stdin is a message' }],
   },

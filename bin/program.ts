@@ -11,7 +11,7 @@ import {
   versionOption,
 } from './command-table.ts'
 import type { Output } from './context.ts'
-import { suggest } from './suggest.ts'
+import { pathOf, unknownCommand, usageError } from './usage-error.ts'
 
 /** What the command line asks for. */
 export interface Invocation {
@@ -25,7 +25,7 @@ export interface Invocation {
 
 const commonNames: ReadonlySet<string> = new Set(['data', 'json', 'version'])
 
-/** Help goes to `help` and throws commander's own error; wrong usage throws. */
+/** Help goes to `help` and throws commander's own error; wrong usage throws ERR_USAGE. */
 export function buildProgram(help: Output, onInvocation: (invocation: Invocation) => Promise<void>): Command {
   const program = buildCommand(runSpec, help, onInvocation)
     .enablePositionalOptions()
@@ -46,7 +46,9 @@ function buildCommand(
 ): Command {
   const command = new Command(spec.name)
     .description(spec.summary)
-    .exitOverride()
+    .exitOverride((error) => {
+      throw error.exitCode === 0 ? error : usageError(error, spec, command)
+    })
     .configureOutput({ writeOut: (text) => help.write(text), writeErr: () => {} })
     .helpOption('-h, --help', 'show this help')
     .addHelpText('before', exampleHelp(spec))
@@ -67,7 +69,8 @@ function toInvocation(spec: CommandSpec, command: Command): Invocation {
       else if (at !== command) refuseRunOption(at, name, command)
     }
   }
-  if (spec === runSpec) refuseUnknownCommand(command.args[0])
+  const [word] = command.args
+  if (spec === runSpec && word !== undefined) throw unknownCommand(spec, word)
   const options = Object.fromEntries(Object.entries(own).filter(([name]) => !commonNames.has(name)))
   return { spec, path: pathOf(command), args: command.args, options, common }
 }
@@ -77,20 +80,6 @@ function refuseRunOption(owner: Command, name: string, command: Command): never 
   const option = owner.options.find((candidate) => candidate.attributeName() === name)
   throw new P2pdError('ERR_USAGE', `option '${option?.long ?? name}' is not one of '${pathOf(command)}'`, {
     hint: `'${pathOf(owner)} --help' and '${pathOf(command)} --help' list what each takes`,
-  })
-}
-
-function refuseUnknownCommand(word: string | undefined): void {
-  if (word !== undefined) throw unknownCommand(word)
-}
-
-export function unknownCommand(word: string): P2pdError {
-  const meant = suggest(
-    word,
-    commandTable.map(({ name }) => name),
-  )
-  return new P2pdError('ERR_USAGE', `unknown command '${word}'`, {
-    hint: meant === undefined ? "'p2pd --help' lists the commands" : `did you mean ${meant}?`,
   })
 }
 
@@ -118,10 +107,6 @@ function naming<T>(flags: string, parse: () => T): T {
       ...(error.hint === undefined ? {} : { hint: error.hint }),
     })
   }
-}
-
-function pathOf(command: Command): string {
-  return command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name()
 }
 
 function exampleHelp({ examples }: CommandSpec): string {

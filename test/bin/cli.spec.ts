@@ -18,6 +18,11 @@ describe('the command line', () => {
     { args: ['--name', 'x', 'status'], says: /option '--name' is not one of 'p2pd status'/ },
     { args: ['peers'], says: /'p2pd peers' needs a command after it; hint: one of allow, deny, list/ },
     { args: ['peers', 'alow', 'm2'], says: /unknown command 'alow'; hint: did you mean allow\?/ },
+    { args: ['peers', 'xyz'], says: /unknown command 'xyz'; hint: 'p2pd peers --help' lists the commands/ },
+    { args: ['groups', 'leve', 'g'], says: /unknown command 'leve'; hint: did you mean leave\?/ },
+    { args: ['groups', 'leve', '--yes'], says: /unknown command 'leve'; hint: did you mean leave\?/ },
+    { args: ['groups', 'leave', 'a', 'b'], says: /too many arguments.*; hint: 'p2pd groups leave --help'/ },
+    { args: ['pub', 'g', 'two', 'of', 'them'], says: /too many arguments.*; hint: put the text in quotes$/m },
     { args: ['help', 'nonsense'], says: /unknown command 'nonsense'/ },
     { args: ['completion', 'tcsh'], says: /Allowed choices are bash, zsh, fish/ },
   ]
