@@ -10,6 +10,7 @@ import type {
   Published,
   TraceEvent,
 } from './group.ts'
+import { assertGroupName, everybodyIsIn, groupLeft, throwNotIn, tooManyGroups } from './group-errors.ts'
 import { GroupFeed, stopped } from './group-feed.ts'
 import { GroupHandle } from './group-handle.ts'
 import { GroupTrace } from './group-trace.ts'
@@ -38,7 +39,6 @@ import type {
 } from './protocols/multicast/messages.ts'
 import { Multicast, type MulticastCounts, parentsOf } from './protocols/multicast/multicast.ts'
 import { P2pdError } from './wire/errors.ts'
-import { isGroupName } from './wire/group-name.ts'
 
 type MulticastDriver = Driver<MulticastPacket, MulticastCommand, MulticastEvent, MulticastRequest>
 
@@ -213,15 +213,11 @@ export class PeerGroups implements Groups {
   // What apps ask
 
   async group(name: string, options: { readonly signal?: AbortSignal } = {}): Promise<Group> {
-    if (!isGroupName(name)) throw badGroup('a group name has 1 to 64 printable ASCII characters and no space')
+    assertGroupName(name)
     if (this.#stopped) throw stopped()
     options.signal?.throwIfAborted()
     if (!this.#joined.has(name)) {
-      if (this.#joined.size >= multicastLimits.groups) {
-        throw new P2pdError('ERR_TOO_MANY_GROUPS', `a peer is in at most ${multicastLimits.groups} groups`, {
-          hint: 'leave one first',
-        })
-      }
+      if (this.#joined.size >= multicastLimits.groups) throw tooManyGroups()
       this.#membership(name)
       this.#driver.command({ type: 'join', name })
     }
@@ -352,7 +348,7 @@ export class PeerGroups implements Groups {
         this.#answer(event.token, ({ resolve }) => resolve(this.#published(event)))
         return
       case 'refused':
-        this.#answer(event.token, ({ reject }) => reject(refusal(event.code)))
+        this.#answer(event.token, ({ name, reject }) => reject(refusal(name, event.code)))
         return
       case 'gap':
       case 'history-truncated':
@@ -488,14 +484,12 @@ export class PeerGroups implements Groups {
   }
 
   #leave(name: string): void {
-    if (name === broadcastGroup) {
-      throw badGroup(`everybody is in '${broadcastGroup}'`, 'to leave the cluster, use p2pd leave')
-    }
+    if (name === broadcastGroup) throw everybodyIsIn(name)
     this.#assertIn(name)
     const membership = this.#membership(name)
     this.#driver.command({ type: 'leave', name })
     membership.feed.end()
-    membership.ready.reject(new P2pdError('ERR_GROUP_LEFT', `this peer has left ${name}`))
+    membership.ready.reject(groupLeft(name))
     this.#joined.delete(name)
     this.#forgetOldTraces()
   }
@@ -508,10 +502,7 @@ export class PeerGroups implements Groups {
   }
 
   #assertIn(name: string): void {
-    if (!isGroupName(name)) throw badGroup('a group name has 1 to 64 printable ASCII characters and no space')
-    if (!this.#joined.has(name)) {
-      throw badGroup(`this peer is not in ${name}`, 'the first pub or sub joins a group')
-    }
+    if (!this.#joined.has(name)) throwNotIn(name)
   }
 }
 
@@ -529,10 +520,6 @@ function dotRange({ author, epoch, from, to }: PeerRange) {
   return { sender: author, epoch, from, to }
 }
 
-function badGroup(message: string, hint?: string): P2pdError {
-  return new P2pdError('ERR_BAD_GROUP', message, hint === undefined ? {} : { hint })
-}
-
 function tooLarge(bytes: number): P2pdError {
   return new P2pdError(
     'ERR_TOO_LARGE',
@@ -543,14 +530,14 @@ function tooLarge(bytes: number): P2pdError {
   )
 }
 
-function refusal(code: `ERR_${string}`): P2pdError {
+function refusal(name: string, code: `ERR_${string}`): P2pdError {
   switch (code) {
     case 'ERR_WOULD_BLOCK':
       return new P2pdError(code, 'too much waits to be published', {
         hint: 'wait until this peer has joined the group, and for each publish',
       })
     case 'ERR_GROUP_LEFT':
-      return new P2pdError(code, 'this peer has left the group', { hint: 'join it again with group()' })
+      return groupLeft(name)
     default:
       return new P2pdError(code, 'the group cannot take a message now')
   }

@@ -1,9 +1,9 @@
 import { ControlClient } from '../../daemon/client/client.ts'
 import type { MessageLine, MessagesQuery, NoticeLine } from '../../daemon/control/schemas.ts'
+import { shellWord } from '../../daemon/shell-word.ts'
 import { P2pdError } from '../../lib/wire/errors.ts'
 import { type Context, printJson, printLine } from '../context.ts'
 import { PeerNames } from '../peer-names.ts'
-import { shellWord } from '../shell-word.ts'
 import { printable, type Style, styleFor, visible } from '../style.ts'
 
 interface Options {

@@ -1,7 +1,9 @@
 /** Groups, clocks and the trace: from a checked request to the peer and back. */
 import type { Group, GroupItem, GroupView } from '../../lib/group.ts'
+import { groupLeft as leftError, throwNotIn } from '../../lib/group-errors.ts'
 import { P2pdError } from '../../lib/wire/errors.ts'
 import type { PeerPort } from '../peer-port.ts'
+import { shellWord } from '../shell-word.ts'
 import type { Handlers, Request } from './contract.ts'
 import { ControlFailure } from './failure.ts'
 import { toForkRow } from './message-lines.ts'
@@ -76,9 +78,7 @@ export async function openMessages(
 /** Why a group's stream has come to its end, if that is it. */
 export function groupLeft(peer: PeerPort, group: string): P2pdError | undefined {
   if (isJoined(peer, group)) return undefined
-  return new ControlFailure('ERR_GROUP_LEFT', `this daemon has left ${group}`, {
-    hint: 'read it again to join again',
-  })
+  return leftError(group, `to join it again: p2pd sub ${shellWord(group)}`)
 }
 
 async function publish(
@@ -113,22 +113,15 @@ async function joinGroup(
     return await peer.group(name, { signal: AbortSignal.any([signal, time]) })
   } catch (error) {
     if (error instanceof P2pdError || !time.aborted) throw error
-    throw new ControlFailure('ERR_TIMEOUT', `what came before in ${name} is still being fetched`, {
+    throw new ControlFailure('ERR_TIMEOUT', `what came before in group '${name}' is still being fetched`, {
       hint: "try again later; 'p2pd groups' shows whether it is ready",
     })
   }
 }
 
 async function leaveGroup(peer: PeerPort, name: string): Promise<void> {
-  if (!isJoined(peer, name)) {
-    throw new ControlFailure(
-      'ERR_BAD_GROUP',
-      `this daemon is not in group ${JSON.stringify(name.slice(0, 64))}`,
-      {
-        hint: "'p2pd groups' lists those that it is in",
-      },
-    )
-  }
+  // Asking for the group would join it.
+  if (!isJoined(peer, name)) throwNotIn(name)
   const group = await peer.group(name)
   await group.leave()
 }

@@ -141,7 +141,9 @@ describe('a group', () => {
       await assert.rejects(a.group(name), hasCode('ERR_BAD_GROUP'))
     }
     await assert.rejects(async () => (await a.group('all')).leave(), hasCode('ERR_BAD_GROUP'))
-    assert.throws(() => a.clock('never-joined'), hasCode('ERR_BAD_GROUP'))
+    for (const ask of [() => a.clock('none'), () => a.trace('none')]) {
+      assert.throws(ask, { code: 'ERR_BAD_GROUP', message: "this peer is not in group 'none'" })
+    }
   })
 
   it('shows who is in it, here and elsewhere', async () => {

@@ -10,6 +10,7 @@ import type {
   ReadOptions,
   TraceEvent,
 } from '../../../lib/group.ts'
+import { assertGroupName, everybodyIsIn, throwNotIn } from '../../../lib/group-errors.ts'
 import type { PeerId } from '../../../lib/index.ts'
 import { P2pdError } from '../../../lib/wire/errors.ts'
 
@@ -28,8 +29,7 @@ export class FakeGroups implements Groups {
   }
 
   async group(name: string, { signal }: { signal?: AbortSignal } = {}): Promise<FakeGroup> {
-    if (!/^[!-~]{1,64}$/.test(name))
-      throw new P2pdError('ERR_BAD_GROUP', 'no group name', { hint: 'shorter' })
+    assertGroupName(name)
     if (this.stuck) await aborted(signal)
     const group = this.logs.get(name) ?? new FakeGroup(name, this.logs)
     this.logs.set(name, group)
@@ -54,7 +54,7 @@ export class FakeGroups implements Groups {
   }
 
   clock(group = 'all'): ClockReading {
-    if (!this.logs.has(group)) throw new P2pdError('ERR_BAD_GROUP', 'this peer is not in it')
+    if (!this.logs.has(group)) throwNotIn(group)
     return {
       lamport: 12,
       vector: { [`${author}#7`]: 3 },
@@ -136,7 +136,7 @@ export class FakeGroup implements Group {
   }
 
   async leave(): Promise<void> {
-    if (this.name === 'all') throw new P2pdError('ERR_BAD_GROUP', "'all' cannot be left")
+    if (this.name === 'all') throw everybodyIsIn(this.name)
     this.#all.delete(this.name)
     this.#left = true
     for (const wake of this.#wakers) wake()
