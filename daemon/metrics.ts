@@ -149,6 +149,12 @@ function addTraffic(registry: Registry, { peer }: MetricsSource): void {
   add('p2pd_gossip_resets_total', 'Connections closed to mend gossip', undefined, (c) => c.gossipResets)
   add('p2pd_messages_published_total', 'Messages published here', undefined, (c) => c.multicast.published)
   add('p2pd_messages_delivered_total', 'Messages delivered here', undefined, (c) => c.multicast.delivered)
+  add(
+    'p2pd_messages_truncated_total',
+    'Messages lost to this peer: nobody has them any more',
+    undefined,
+    (c) => c.multicast.truncated,
+  )
   add('p2pd_envelopes_refused_total', 'Envelopes not taken, by reason', 'reason', (c) => c.multicast.refused)
   add(
     'p2pd_pulls_total',

@@ -86,6 +86,12 @@ export class RunningDaemon {
     peer.addEventListener('equivocation', ({ detail }) => {
       log.error(detail, 'a member signed two contents for one message')
     })
+    peer.addEventListener('history-truncated', ({ detail: { group, ranges } }) => {
+      log.warn(
+        { group, ranges: ranges.slice(0, 16) },
+        'messages are lost to this peer: nobody has them any more',
+      )
+    })
     peer.addEventListener('rolled-back', ({ detail }) => {
       log.warn(detail, 'the data directory was restored from a backup: others knew a later life of this peer')
     })

@@ -63,8 +63,9 @@ export class GroupFeed {
 
   /** Errors, at once: ERR_BAD_CURSOR, ERR_CURSOR_UNKNOWN. The latter also later, to who falls behind the log. */
   items(options: ReadOptions = {}): AsyncIterableIterator<GroupItem> {
-    const from = this.#position(options.from ?? 'latest')
-    return this.#read(from, this.#noticed, options)
+    const from = options.from ?? 'latest'
+    const position = this.#position(from)
+    return this.#read(position, from === 'latest' ? this.#noticed : this.#noticedBefore(position), options)
   }
 
   messages(options: ReadOptions = {}): AsyncIterableIterator<GroupMessage> {
@@ -101,6 +102,12 @@ export class GroupFeed {
     const index = decodeCursor(this.#source.log, from)
     if (index < first - 1 || index > this.#shown) throw cursorUnknown('its message has left the log')
     return index
+  }
+
+  /** The last notice that stands before the message after `position`: who reads on from there has been told of it. */
+  #noticedBefore(position: number): number {
+    const next = this.#notices.find(({ after }) => after >= position)
+    return next === undefined ? this.#noticed : next.number - 1
   }
 
   async *#read(from: number, noticed: number, options: ReadOptions): AsyncIterableIterator<GroupItem> {

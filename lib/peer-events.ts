@@ -30,6 +30,8 @@ export interface PeerEvents {
   misbehaved: CustomEvent<{ readonly peer: PeerId; readonly reason: Misbehaviour }>
   /** Proof that a member signed two contents for one message. */
   equivocation: CustomEvent<Extract<GroupNotice, { readonly type: 'equivocation' }>>
+  /** Messages of a group are lost to this peer: nobody that can be reached has them any more. */
+  'history-truncated': CustomEvent<Extract<GroupNotice, { readonly type: 'history-truncated' }>>
   /** Something failed that is tried again, such as a write to a full disk (ERR_DISK_FULL). */
   trouble: CustomEvent<P2pdError>
 }

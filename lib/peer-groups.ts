@@ -72,9 +72,16 @@ export interface PeerGroupsInit {
   readonly syncMembers: (peer: PeerId) => void
   /** Take a new generation. */
   readonly renew: () => void
-  readonly equivocation: (notice: Extract<GroupNotice, { type: 'equivocation' }>) => void
+  /** What an operator should know of, whether somebody reads the group or not. */
+  readonly alarm: (notice: Extract<GroupNotice, { type: 'equivocation' | 'history-truncated' }>) => void
   readonly trouble: (error: unknown) => void
   readonly failed: (error: unknown) => void
+}
+
+/** What was counted over all groups since the start. */
+export interface GroupCounts extends MulticastCounts {
+  /** Messages lost to this peer, and reported. */
+  readonly truncated: number
 }
 
 /** One group that this peer is in. */
@@ -104,6 +111,7 @@ export class PeerGroups implements Groups {
   #queuedBytes = 0
   #tokens = 0
   #epoch = 0
+  #truncated = 0
   #stopped = false
 
   constructor(init: PeerGroupsInit) {
@@ -152,8 +160,8 @@ export class PeerGroups implements Groups {
     }
   }
 
-  get counts(): MulticastCounts {
-    return this.#core.counts
+  get counts(): GroupCounts {
+    return { ...this.#core.counts, truncated: this.#truncated }
   }
 
   // What the peer tells
@@ -351,9 +359,16 @@ export class PeerGroups implements Groups {
         this.#answer(event.token, ({ name, reject }) => reject(refusal(name, event.code)))
         return
       case 'gap':
-      case 'history-truncated':
         this.#notice(event.name, { type: event.type, group: event.name, ranges: event.ranges.map(dotRange) })
         return
+      case 'history-truncated': {
+        const ranges = event.ranges.map(dotRange)
+        const notice = { type: event.type, group: event.name, ranges }
+        for (const { from, to } of ranges) this.#truncated += to - from + 1
+        this.#notice(event.name, notice)
+        this.#init.alarm(notice)
+        return
+      }
       case 'undeliverable': {
         const { name, author, epoch, seq } = event
         this.#notice(name, { type: 'undeliverable', group: name, sender: author, epoch, seq })
@@ -363,7 +378,7 @@ export class PeerGroups implements Groups {
         const { name, author, epoch, seq, hashes } = event
         const notice = { type: 'equivocation', group: name, sender: author, epoch, seq, hashes } as const
         this.#notice(name, notice)
-        this.#init.equivocation(notice)
+        this.#init.alarm(notice)
         return
       }
       case 'misbehaved':

@@ -25,7 +25,7 @@ import { type Journal, memoryStore, openStore, type Store } from './host/store.t
 import { TypedEvents } from './host/typed-events.ts'
 import { withResolvers } from './host/with-resolvers.ts'
 import type { MembersUpdate, PeerEvents } from './peer-events.ts'
-import { multicastLink, PeerGroups } from './peer-groups.ts'
+import { type GroupCounts, multicastLink, PeerGroups } from './peer-groups.ts'
 import { type PeerOptions, type PeerSettings, settingsOf } from './peer-options.ts'
 import { PeerClock } from './protocols/clocks/peer-clock.ts'
 import type { PeerId } from './protocols/core.ts'
@@ -40,7 +40,6 @@ import {
   riderKinds,
 } from './protocols/membership/messages.ts'
 import { durableKeys } from './protocols/multicast/durable-state.ts'
-import type { MulticastCounts } from './protocols/multicast/multicast.ts'
 import { P2pdError, WireError } from './wire/errors.ts'
 import { maxBulkFrameBytes, maxControlFrameBytes } from './wire/limits.ts'
 
@@ -58,7 +57,7 @@ const maxWaitingUpdates = 4096
 /** Pings that may wait for their answer. */
 const maxPings = 1024
 
-export type PeerCounters = Counters & { readonly connections: number; readonly multicast: MulticastCounts }
+export type PeerCounters = Counters & { readonly connections: number; readonly multicast: GroupCounts }
 
 /** A member of a cluster. Made by `createPeer`; ends with `stop()` or `leave()`. */
 export interface Peer extends TypedEvents<PeerEvents>, Groups {
@@ -312,7 +311,10 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
       regrouped: (names) => this.#regrouped(names),
       syncMembers: (peer) => this.#driver?.command({ type: 'sync', peer }),
       renew: () => this.#driver?.command({ type: 'renew' }),
-      equivocation: (detail) => this.safeDispatchEvent('equivocation', { detail }),
+      alarm: (notice) => {
+        if (notice.type === 'equivocation') this.safeDispatchEvent(notice.type, { detail: notice })
+        else this.safeDispatchEvent(notice.type, { detail: notice })
+      },
       trouble: (error) => this.#trouble(error),
       failed: (error) => this.#fail(internal(error)),
     })

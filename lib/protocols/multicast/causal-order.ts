@@ -12,7 +12,7 @@ import { DeliveredSet } from './delivered-set.ts'
 import { dotText, entryKey } from './dots.ts'
 import { contradict, Forks } from './forks.ts'
 import { Frontier } from './frontier.ts'
-import { type Held, HoldBack } from './hold-back.ts'
+import { type Held, type HeldBudget, HoldBack } from './hold-back.ts'
 import { Log, type LogItem } from './log.ts'
 import type {
   AuthorKey,
@@ -59,7 +59,7 @@ const baseline = 'a baseline'
 export class CausalOrder {
   readonly delivered = new DeliveredSet()
   readonly frontier = new Frontier()
-  readonly heldBack = new HoldBack()
+  readonly heldBack: HoldBack
   readonly forks = new Forks()
   readonly log: Log
   readonly #units: MulticastUnits
@@ -70,7 +70,8 @@ export class CausalOrder {
   #ceiling: ReadonlyMap<EntryKey, number> | undefined = new Map()
   #now = 0
 
-  constructor(units: MulticastUnits, port: CausalOrderPort) {
+  constructor(units: MulticastUnits, port: CausalOrderPort, budget?: HeldBudget) {
+    this.heldBack = new HoldBack(budget)
     this.#units = units
     this.#port = port
     this.log = new Log(units)

@@ -3,6 +3,7 @@ import type { PeerId } from '../core.ts'
 import type { Turn } from '../turn.ts'
 import type { Directory } from './directory.ts'
 import type { Examiner } from './examiner.ts'
+import type { HeldBudget } from './hold-back.ts'
 import type { MulticastInit } from './init.ts'
 import type {
   MulticastEvent,
@@ -25,6 +26,7 @@ export class GroupContext {
   readonly turn: MulticastTurn
   readonly directory: Directory
   readonly examiner: Examiner
+  readonly budget: HeldBudget
   readonly #agenda: Agenda<Timer>
 
   constructor(
@@ -36,6 +38,7 @@ export class GroupContext {
       readonly agenda: Agenda<Timer>
       readonly directory: Directory
       readonly examiner: Examiner
+      readonly budget: HeldBudget
     },
   ) {
     this.name = name
@@ -44,6 +47,7 @@ export class GroupContext {
     this.turn = shared.turn
     this.directory = shared.directory
     this.examiner = shared.examiner
+    this.budget = shared.budget
     this.#agenda = shared.agenda
   }
 

@@ -56,13 +56,17 @@ export class Group {
       reachable: () => group.reachable(),
       send: (to: PeerId, body: PacketBody) => group.send(to, body),
     }
-    this.order = new CausalOrder(units, {
-      delivered: (item) => this.#onDelivered(item),
-      lacks: (dot, from, cause) => this.#repair.want(dot, from, { cause }),
-      lacksHeader: (dot, from) => this.#inquiries.ask(dot, from),
-      forked: (proof) => this.#onForked(proof),
-      doubted: () => group.examiner.count('lamport'),
-    })
+    this.order = new CausalOrder(
+      units,
+      {
+        delivered: (item) => this.#onDelivered(item),
+        lacks: (dot, from, cause) => this.#repair.want(dot, from, { cause }),
+        lacksHeader: (dot, from) => this.#inquiries.ask(dot, from),
+        forked: (proof) => this.#onForked(proof),
+        doubted: () => group.examiner.count('lamport'),
+      },
+      group.budget,
+    )
     this.#disk = new GroupDisk(group)
     this.#publisher = new Publisher(group, this.order, this.#disk)
     this.#repair = new Repair(this.order, config, {
@@ -181,6 +185,7 @@ export class Group {
   leave(): void {
     this.#publisher.refuseAll('ERR_GROUP_LEFT')
     this.#disk.wipe(this.order)
+    this.#group.budget.delete(this.order.heldBack)
     this.#group.cancelAll()
   }
 

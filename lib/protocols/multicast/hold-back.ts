@@ -28,7 +28,13 @@ export class HoldBack {
   readonly #byEntry = new Map<EntryKey, Held[]>()
   readonly #waiting = new Map<string, Set<Held>>()
   readonly #authors = new Map<AuthorKey, { count: number; bytes: number }>()
+  readonly #budget: HeldBudget
   #bytes = 0
+
+  constructor(budget: HeldBudget = new HeldBudget()) {
+    this.#budget = budget
+    budget.add(this)
+  }
 
   get size(): number {
     return this.#byHash.size
@@ -65,12 +71,15 @@ export class HoldBack {
       this.remove(victim)
       evicted.push(victim)
     }
-    while (this.#bytes + size > heldBytes) {
-      const heaviest = this.#heaviest()
-      const victim = heaviest === undefined ? undefined : this.#highest(heaviest)
-      if (victim === undefined || heaviest === envelope.authorKey) return { room: 'quota', evicted }
-      this.remove(victim)
-      evicted.push(victim)
+    while (this.#budget.bytes + size > heldBytes) {
+      const heaviest = this.#budget.heaviest()
+      if (heaviest === undefined) return { room: 'quota', evicted }
+      const victim = heaviest.queue.#highest(heaviest.author)
+      const own = heaviest.queue === this
+      if (victim === undefined) return { room: 'quota', evicted }
+      if (own && heaviest.author === envelope.authorKey) return { room: 'quota', evicted }
+      heaviest.queue.remove(victim)
+      if (own) evicted.push(victim)
     }
     return { room: 'room', evicted }
   }
@@ -145,14 +154,11 @@ export class HoldBack {
     if (waiting?.size === 0) this.#waiting.delete(held.waitsFor)
   }
 
-  #heaviest(): AuthorKey | undefined {
-    let heaviest: AuthorKey | undefined
-    let most = 0
+  /** The author that holds most bytes here. */
+  heaviest(): { readonly author: AuthorKey; readonly bytes: number } | undefined {
+    let heaviest: { author: AuthorKey; bytes: number } | undefined
     for (const [author, { bytes }] of this.#authors) {
-      if (bytes > most) {
-        most = bytes
-        heaviest = author
-      }
+      if (bytes > (heaviest?.bytes ?? 0)) heaviest = { author, bytes }
     }
     return heaviest
   }
@@ -165,6 +171,36 @@ export class HoldBack {
         highest = held
     }
     return highest
+  }
+}
+
+/** What all groups of a peer hold back together. */
+export class HeldBudget {
+  readonly #queues = new Set<HoldBack>()
+
+  get bytes(): number {
+    let bytes = 0
+    for (const queue of this.#queues) bytes += queue.bytes
+    return bytes
+  }
+
+  add(queue: HoldBack): void {
+    this.#queues.add(queue)
+  }
+
+  /** The group was left. */
+  delete(queue: HoldBack): void {
+    this.#queues.delete(queue)
+  }
+
+  /** Who holds most bytes in one group. */
+  heaviest(): { readonly queue: HoldBack; readonly author: AuthorKey } | undefined {
+    let heaviest: { queue: HoldBack; author: AuthorKey; bytes: number } | undefined
+    for (const queue of this.#queues) {
+      const most = queue.heaviest()
+      if (most !== undefined && most.bytes > (heaviest?.bytes ?? 0)) heaviest = { queue, ...most }
+    }
+    return heaviest
   }
 }
 

@@ -35,6 +35,7 @@ import { loadGroups } from './durable-state.ts'
 import { Examiner } from './examiner.ts'
 import { Group } from './group.ts'
 import { GroupContext, type MulticastTurn } from './group-context.ts'
+import { HeldBudget } from './hold-back.ts'
 import type { MulticastInit } from './init.ts'
 import { multicastLimits } from './limits.ts'
 import type { LogItem } from './log.ts'
@@ -83,6 +84,7 @@ export class Multicast implements Core<MulticastPacket, MulticastCommand, Multic
   readonly #agenda = new Agenda<Timer>()
   readonly #directory: Directory
   readonly #examiner: Examiner
+  readonly #budget = new HeldBudget()
   readonly #byName = new Map<string, Group>()
   readonly #byId = new Map<string, Group>()
   readonly #denied = new Set<PeerId>()
@@ -319,6 +321,7 @@ export class Multicast implements Core<MulticastPacket, MulticastCommand, Multic
       agenda: this.#agenda,
       directory: this.#directory,
       examiner: this.#examiner,
+      budget: this.#budget,
     })
     const group = new Group(context, this.#units)
     this.#byName.set(name, group)

@@ -258,7 +258,7 @@ export const PacketSchema: GenMessage<Packet> = /*@__PURE__*/
  */
 export type Summary = Message<"p2pd.multicast.v1.Summary"> & {
   /**
-   * SHA-256, first 16 bytes, of the sorted (author, epoch, seq, hash of the last header).
+   * Sum over the hashes of the last headers of all logs, in lanes of 32 bits, the first 16 bytes of each.
    *
    * @generated from field: bytes digest = 1;
    */

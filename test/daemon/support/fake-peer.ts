@@ -97,7 +97,7 @@ export class FakePeer extends FakeGroups implements PeerPort {
   }
 
   counters() {
-    const multicast = { published: 4, delivered: 9, pulled: 2, served: 1, refused }
+    const multicast = { published: 4, delivered: 9, pulled: 2, served: 1, truncated: 5, refused }
     return { ...newCounters(), framesIn: 42, connections: 1, dials: { connected: 3 }, multicast }
   }
 }
