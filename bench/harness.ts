@@ -18,15 +18,19 @@ export interface Figure {
   readonly runs: number
 }
 
-export type Unit = 'ms' | 'MiB' | '% of a core'
+export type Unit = 'ms' | 'MiB' | '%' | '% of a core' | 'messages/s' | 'messages' | 'bytes' | 'dependencies'
 
 export interface Question {
   readonly question: string
   readonly unit: Unit
   readonly samples: readonly number[]
-  /** At most this, by the median or by the worst run; undefined when the figure is only reported. */
+  /** By the median or by the worst run; undefined when the figure is only reported. */
   readonly limit?: number
+  /** `limit` is so many times the rival's median. */
+  readonly timesRival?: number
   readonly judge?: 'median' | 'worst'
+  /** True when more is better: `limit` is the least, and the worst run the lowest. False by default. */
+  readonly more?: boolean
   readonly rival?: string
   readonly rivalSamples?: readonly number[]
 }
@@ -53,10 +57,12 @@ export function median(samples: readonly number[]): number {
 }
 
 export function figure(bench: string, asked: Question): Figure {
-  const { question, unit, samples, limit, judge = 'median', rival, rivalSamples = [] } = asked
+  const { question, unit, samples, judge = 'median', more = false, rival, rivalSamples = [] } = asked
   const ours = median(samples)
-  const worst = Math.max(...samples)
+  const worst = more ? Math.min(...samples) : Math.max(...samples)
   const judged = judge === 'worst' ? worst : ours
+  const theirs = rivalSamples.length === 0 ? null : median(rivalSamples)
+  const limit = limitOf(asked, theirs)
   return {
     bench,
     question,
@@ -64,12 +70,23 @@ export function figure(bench: string, asked: Question): Figure {
     ours: round(ours),
     worst: round(worst),
     rival: rival ?? null,
-    theirs: rivalSamples.length === 0 ? null : round(median(rivalSamples)),
-    limit: limit ?? null,
-    bar: limit === undefined ? null : `${judge} ≤ ${limit} ${unit}`,
-    met: limit === undefined ? null : judged <= limit,
+    theirs: theirs === null ? null : round(theirs),
+    limit: limit === null ? null : round(limit),
+    bar: barOf(asked),
+    met: limit === null ? null : more ? judged >= limit : judged <= limit,
     runs: samples.length,
   }
+}
+
+function limitOf({ limit, timesRival }: Question, theirs: number | null): number | null {
+  if (timesRival !== undefined) return theirs === null ? null : timesRival * theirs
+  return limit ?? null
+}
+
+function barOf({ limit, timesRival, judge = 'median', more = false, unit }: Question): string | null {
+  const relation = `${judge} ${more ? '≥' : '≤'}`
+  if (timesRival !== undefined) return `${relation} ${timesRival} × rival`
+  return limit === undefined ? null : `${relation} ${limit} ${unit}`
 }
 
 const columns = ['question', 'unit', 'ours', 'worst', 'rival', 'theirs', 'bar', 'met', 'runs'] as const

@@ -2,8 +2,9 @@
 import { parseArgs } from 'node:util'
 import { daemon } from './daemon.ts'
 import { type Bench, type Figure, figure, table } from './harness.ts'
+import { multicast } from './multicast.ts'
 
-const benches: readonly Bench[] = [daemon]
+const benches: readonly Bench[] = [daemon, multicast]
 
 const { values, positionals } = parseArgs({
   options: { json: { type: 'boolean', default: false } },

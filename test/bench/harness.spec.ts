@@ -16,6 +16,22 @@ describe('a figure', () => {
     assert.equal(figure('b', { ...asked, judge: 'worst' }).bar, 'worst ≤ 10 ms')
   })
 
+  it('is held to what the rival does, where that is asked', () => {
+    const asked = { question: 'q', unit: 'ms', samples: [11], timesRival: 1.2, rival: 'r' } as const
+    const met = figure('b', { ...asked, rivalSamples: [10] })
+    assert.deepEqual([met.limit, met.bar, met.met], [12, 'median ≤ 1.2 × rival', true])
+    assert.equal(figure('b', { ...asked, rivalSamples: [9] }).met, false)
+    const alone = figure('b', { ...asked, rivalSamples: [] })
+    assert.deepEqual([alone.limit, alone.met], [null, null])
+  })
+
+  it('turns bar and worst run round where more is better', () => {
+    const asked = { question: 'q', unit: '%', samples: [100, 100, 99], limit: 100, more: true } as const
+    const byMedian = figure('b', asked)
+    assert.deepEqual([byMedian.worst, byMedian.bar, byMedian.met], [99, 'median ≥ 100 %', true])
+    assert.equal(figure('b', { ...asked, judge: 'worst' }).met, false)
+  })
+
   it('has null for what is absent', () => {
     const { rival, theirs, limit, bar, met } = figure('b', { question: 'q', unit: 'ms', samples: [1] })
     assert.deepEqual([rival, theirs, limit, bar, met], [null, null, null, null, null])
