@@ -13,6 +13,15 @@ export function shortId(peerId: string, all: readonly string[]): string {
   return peerId.slice(0, chars)
 }
 
+/** The same for each of `all`, in the time of sorting them: a file may name any number. */
+export function shortIds(all: readonly string[]): ReadonlyMap<string, string> {
+  const sorted = [...new Set(all)].sort()
+  // Nobody shares more with one than its neighbours do.
+  return new Map(
+    sorted.map((peerId, at) => [peerId, shortId(peerId, [sorted[at - 1] ?? '', sorted[at + 1] ?? ''])]),
+  )
+}
+
 export interface NamedPeer {
   readonly peerId: string
   readonly name: string

@@ -1,6 +1,6 @@
 /** Peers by the names that people know them by, where these are unique. */
 import type { ControlClient } from '../daemon/client/client.ts'
-import { type NamedPeer, shortId } from './peer-id.ts'
+import { type NamedPeer, shortId, shortIds } from './peer-id.ts'
 
 /** Between two looks at the members for a peer that is not among them, ms. */
 const lookEveryMs = 5000
@@ -46,11 +46,11 @@ export class PeerNames {
 export function uniqueNames(peers: readonly NamedPeer[]): ReadonlyMap<string, string> {
   const bearers = new Map<string, number>()
   for (const { name } of peers) bearers.set(name, (bearers.get(name) ?? 0) + 1)
-  const all = peers.map(({ peerId }) => peerId)
+  const ids = shortIds(peers.map(({ peerId }) => peerId))
   return new Map(
     peers.map(({ peerId, name }) => [
       peerId,
-      name !== '' && bearers.get(name) === 1 ? name : shortId(peerId, all),
+      name !== '' && bearers.get(name) === 1 ? name : (ids.get(peerId) ?? peerId),
     ]),
   )
 }

@@ -3,6 +3,7 @@ import { ControlClient } from '../../daemon/client/client.ts'
 import { P2pdError } from '../../lib/wire/errors.ts'
 import type { TraceEvent } from '../../testnet/spacetime/trace-event.ts'
 import { type Context, printJson } from '../context.ts'
+import type { NamedPeer } from '../peer-id.ts'
 import { uniqueNames } from '../peer-names.ts'
 
 interface Options {
@@ -12,6 +13,8 @@ interface Options {
 
 /** Of one trace, bytes: 10,000 events with a hundred dependencies each take less. */
 const maxTraceBytes = 128 * 1024 * 1024
+/** For a daemon to name the hosts, ms. */
+const namesMs = 1000
 
 export async function run(
   context: Context,
@@ -23,11 +26,10 @@ export async function run(
   if (files.length === 0 && !shiviz) return await copy(context, ask())
   if (files.length === 0) {
     const events = await parse(await textOf(ask(), 'the trace'), 'the trace')
-    const { members } = await client.members({}, { signal: context.signal })
-    return await draw(context, events, uniqueNames(members))
+    return await draw(context, client, events)
   }
   const events = (await readTraces(files)).filter((event) => group === undefined || event.group === group)
-  if (shiviz) return await draw(context, events, undefined)
+  if (shiviz) return await draw(context, client, events)
   for (const event of events) printJson(context.stdout, event)
 }
 
@@ -39,13 +41,39 @@ async function copy(context: Context, chunks: AsyncIterable<Uint8Array>): Promis
 
 async function draw(
   context: Context,
+  client: ControlClient,
   events: readonly TraceEvent[],
-  names: ReadonlyMap<string, string> | undefined,
 ): Promise<undefined> {
   const { shiviz } = await import('../../testnet/spacetime/shiviz.ts')
+  const names = hostNames(events, await membersOf(context, client))
   const log = explaining('these traces', () => shiviz(events, names))
   if (context.json) printJson(context.stdout, { shiviz: log })
   else context.stdout.write(log)
+}
+
+/** Files may be read where no daemon runs: then nobody has a name. */
+async function membersOf(context: Context, client: ControlClient): Promise<readonly NamedPeer[]> {
+  try {
+    return (await client.members({}, { signal: context.signal, timeoutMs: namesMs })).members
+  } catch {
+    context.signal.throwIfAborted()
+    return []
+  }
+}
+
+/** Of every host and sender, those that are no members among them: these are shown by the beginning of their ids. */
+export function hostNames(
+  events: readonly TraceEvent[],
+  members: readonly NamedPeer[],
+): ReadonlyMap<string, string> {
+  const known = new Set(members.map(({ peerId }) => peerId))
+  const found = new Set<string>()
+  for (const { host, sender, after } of events) {
+    found.add(host).add(sender)
+    for (const dot of after) found.add(dot.slice(0, dot.lastIndexOf('#')))
+  }
+  const others = [...found].filter((peerId) => !known.has(peerId))
+  return uniqueNames([...members, ...others.map((peerId) => ({ peerId, name: '' }))])
 }
 
 async function readTraces(files: readonly string[]): Promise<readonly TraceEvent[]> {

@@ -10,7 +10,7 @@ import type { Context } from '../../bin/context.ts'
 import { uniqueNames } from '../../bin/peer-names.ts'
 import { plain } from '../../bin/style.ts'
 import type { GroupRow, MessageLine } from '../../daemon/control/schemas.ts'
-import { type FakeDaemon, startFakeDaemon } from '../daemon/client/fake-daemon.ts'
+import { answering, type FakeDaemon, startFakeDaemon } from '../daemon/client/fake-daemon.ts'
 import { openControl, type TestControl } from '../daemon/support/control.ts'
 import { author, type FakeGroup } from '../daemon/support/fake-groups.ts'
 import { ids } from '../daemon/support/fake-peer.ts'
@@ -370,11 +370,22 @@ describe('the trace of several daemons', () => {
     const [pattern, delimiter, ...lines] = stdout.split('\n')
     assert.equal(pattern, '(?<host>\\S*) (?<clock>{.*})\\n(?<event>.*)')
     assert.equal(delimiter, '')
-    assert.ok(lines.includes(`${m1} {"${m1}":2,"${m2}":2}`), stdout)
+    // As 'p2pd members' shows them.
+    const [h1, h2] = [m1.slice(0, 12), m2.slice(0, 12)]
+    assert.ok(lines.includes(`${h1} {"${h1}":2,"${h2}":2}`), stdout)
+    assert.ok(lines.includes(`deliver ${h2}#1:1`), stdout)
     const { shiviz } = JSON.parse(
       (await runCli(['trace', '--shiviz', '--json', ...files.slice(0, 2)])).stdout,
     )
     assert.equal(shiviz, stdout)
+  })
+
+  it('is drawn with the names that a daemon knows, where one runs', async () => {
+    const daemon = await startFakeDaemon(answering(200, { members: [{ peerId: m2, name: 'm2' }] }))
+    const { stdout } = await runCli(['trace', '--shiviz', '--data', daemon.dataDir, ...files.slice(0, 2)])
+    await daemon.stop()
+    const h1 = m1.slice(0, 12)
+    assert.ok(stdout.includes(`\n${h1} {"${h1}":2,"m2":2}\ndeliver m2#1:1\n`), stdout)
   })
 
   it('is joined to one, of the group that is asked for', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { describePeer, shortId } from '../../bin/peer-id.ts'
+import { describePeer, shortId, shortIds } from '../../bin/peer-id.ts'
 import { cut } from '../../bin/screen.ts'
 import { plain, printable, styleFor } from '../../bin/style.ts'
 import { suggest } from '../../bin/suggest.ts'
@@ -67,6 +67,14 @@ describe('a short id', () => {
   it('has twelve characters', () => assert.equal(shortId(id, [id]), '12D3KooWabcd'))
   it('has more where another shares them', () =>
     assert.equal(shortId(id, [id, '12D3KooWabcdeXXX']), '12D3KooWabcdef'))
+  it('is the same when all are asked for at once', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 16 })), (all) => {
+        const ids = all.map((end) => `12D3KooWab${end}`)
+        assert.deepEqual(shortIds(ids), new Map(ids.map((one) => [one, shortId(one, ids)])))
+      }),
+    )
+  })
   it('is a prefix that belongs to this peer alone', () => {
     const ids = fc.uniqueArray(fc.string({ unit: fc.constantFrom('a', 'b'), minLength: 20, maxLength: 20 }), {
       minLength: 2,
