@@ -51,6 +51,8 @@ export class Node {
   readonly requests: MulticastRequest[] = []
   /** Every write, in order: undefined deletes. */
   readonly writes: (readonly [string, Uint8Array | undefined])[] = []
+  /** How many writes there were at the end of each step: those of one step reach the disk together. */
+  readonly steps: number[] = []
   groups: readonly string[] = []
   readonly connected = new Set<Node>()
   #tokens = 0
@@ -123,10 +125,21 @@ export class Node {
     return this.of('published').map(({ envelope }) => envelope)
   }
 
+  /** What a crash after so many steps leaves behind. */
+  diskAfter(step: number): Map<string, Uint8Array> {
+    const disk = new Map<string, Uint8Array>()
+    for (const [key, value] of this.writes.slice(0, this.steps[step])) {
+      if (value === undefined) disk.delete(key)
+      else disk.set(key, value)
+    }
+    return disk
+  }
+
   #step(input: Parameters<Multicast['step']>[0]): this {
     const { now } = this.#pump
     const effects = this.core.step(input, { monotonic: now, wall: 1_785_000_000_000 + now })
     for (const effect of effects) this.#carryOut(effect)
+    this.steps.push(this.writes.length)
     return this
   }
 
