@@ -78,6 +78,8 @@ export class GroupCluster {
   readonly #observers = new WeakMap<Life, Observer>()
   /** By group and peer: its last stay there. */
   readonly #stays = new Map<string, { readonly number: number; readonly entered: () => boolean }>()
+  /** By group and peer: whose disk went back since it was last there. */
+  readonly #forgot = new Set<string>()
   readonly #heartbeats: World['random']
 
   constructor(
@@ -173,7 +175,10 @@ export class GroupCluster {
     host.departed = false
     host.machine.powerOn()
     world.note(`start ${host.name} life ${host.lives}`)
-    if (forgetful) for (const name of options.groups) this.truth.promised.delete(promiseKey(host, name))
+    for (const name of forgetful ? options.groups : []) {
+      this.truth.promised.delete(promiseKey(host, name))
+      this.#forgot.add(`${name} ${host.peer}`)
+    }
     const life = this.#live(host, forgetful)
     host.present = life
     host.machine.run(life.process)
@@ -193,7 +198,6 @@ export class GroupCluster {
 
   leave(host: GroupHost, name: string): void {
     host.wanted.delete(name)
-    this.truth.promised.delete(promiseKey(host, name))
     const { present } = host
     if (present === undefined || !isUp(host)) return
     this.world.note(`${host.name} leaves ${name}`)
@@ -379,7 +383,7 @@ export class GroupCluster {
     if (isHonest(life.host)) {
       const { peer } = life.host
       // Who was killed while it joined has nothing on its disk that it could return with.
-      const forgetful = life.forgetful || !entered()
+      const forgetful = this.#forgot.delete(key) || life.forgetful || !entered()
       this.#history(group).push({ at: this.world.now, type: 'started', peer, life: stay, forgetful })
     }
     this.#stays.set(key, { number: stay, entered: inGroup })

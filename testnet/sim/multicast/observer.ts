@@ -83,7 +83,7 @@ export class Observer implements Inner {
 
   /** Its app leaves the group. */
   left(group: string): void {
-    this.#witnesses.get(group)?.ended()
+    this.#witnesses.get(group)?.left()
     this.#witnesses.delete(group)
   }
 

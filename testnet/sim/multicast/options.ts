@@ -153,7 +153,9 @@ function drawConfig(draw: Random, crowd: boolean): MulticastConfig {
   const short = draw.chance(0.25)
   return {
     ...multicastDefaults,
-    ...(brisk ? { antiEntropyMinMs: 1000, antiEntropyMaxMs: 2000 } : {}),
+    ...(brisk
+      ? { antiEntropyMinMs: 1000, antiEntropyMaxMs: 2000, pullTimeoutMs: 500, pullBackoffMaxMs: 3000 }
+      : {}),
     ...(short
       ? {
           retentionMs: draw.pick([500, 2000, 5000]),
@@ -161,8 +163,8 @@ function drawConfig(draw: Random, crowd: boolean): MulticastConfig {
           pinMs: 10_000,
         }
       : {}),
-    // A held payload gives up within the run in some.
-    holdBackMs: draw.chance(0.2) ? 3000 : multicastDefaults.holdBackMs,
+    // A held payload gives up within the run in some, but not before repair does.
+    holdBackMs: draw.chance(0.2) ? 12_000 : multicastDefaults.holdBackMs,
     truncateAfterMs: 4000,
   }
 }

@@ -52,6 +52,7 @@ export class Witness {
   /** `peer#epoch` to seq: baseline and what was decided to be delivered. */
   readonly #decided = new Map<string, number>()
   #entered = false
+  #left = false
   #next = 0
   /** What is missing in between was reported as lost: maxima are no longer to be told from outside. */
   #truncated = false
@@ -141,6 +142,7 @@ export class Witness {
 
   /** Its app was told so. */
   promised(envelope: Envelope): void {
+    if (this.#left) return
     const key = promiseKey(this.#life.host, this.#group)
     const promises = this.#truth.promised.get(key) ?? new Map<string, number>()
     this.#truth.promised.set(key, promises.set(entryOf(envelope), envelope.last))
@@ -177,6 +179,13 @@ export class Witness {
       this.#breach('honest-author', `${author}#${epoch}:${seq} is called an equivocation`)
     }
     return { ...this.#stamp(), type: 'equivocation', sender: author, epoch, seq, hashes }
+  }
+
+  /** Its app left the group: what it published there is the others' now. */
+  left(): void {
+    this.#left = true
+    this.#truth.promised.delete(promiseKey(this.#life.host, this.#group))
+    this.ended()
   }
 
   /** Told to whoever listens, now. */
