@@ -53,7 +53,7 @@ class Side {
     else if (body.type === 'proofs') for (const proof of body.proofs) this.learn(proof)
   }
 
-  learn(proof: Proof): void {
+  learn: (proof: Proof) => void = (proof) => {
     const { order } = this.receiver
     if (order.forks.isProven(proof.first.authorKey)) return
     order.forks.prove(proof)
@@ -69,11 +69,12 @@ function pair(): [Side, Side] {
 }
 
 /** Until nobody has anything to say; how many frames that took. */
-function talk(a: Side, b: Side): number {
+function talk(a: Side, b: Side, hopMs = 0): number {
   let frames = 0
   for (;;) {
     const [fromA, fromB] = [a.sent.splice(0), b.sent.splice(0)]
     if (fromA.length + fromB.length === 0) return frames
+    Side.now += hopMs
     frames += fromA.length + fromB.length
     assert.ok(frames < 100, 'they go on for ever')
     for (const body of fromA) b.hear(a, body)
@@ -157,6 +158,16 @@ describe('anti-entropy', () => {
     b.antiEntropy.begin(a.name)
     assert.equal(talk(a, b), 1)
     assert.deepEqual([a.repair.wanted, b.repair.wanted], [[], []])
+  })
+
+  it('does not go on for ever about proofs that never arrive', () => {
+    const [a, b] = pair()
+    a.receiver.take(...forkOf('x'))
+    b.receiver.take(...forkOf('y'))
+    for (const side of [a, b]) side.learn = () => undefined
+    a.antiEntropy.begin(b.name)
+    // Slowly: no limiter ends it.
+    assert.ok(talk(a, b, 1000) < 10)
   })
 
   it('asks for the header where two have one dot and not one hash', () => {

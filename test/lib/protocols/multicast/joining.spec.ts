@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { dotText } from '../../../../lib/protocols/multicast/dots.ts'
-import type { PacketBody } from '../../../../lib/protocols/multicast/messages.ts'
+import type { Envelope, PacketBody } from '../../../../lib/protocols/multicast/messages.ts'
 import { type Node, Pump, room } from './pump.ts'
 import { sealed } from './sealing.ts'
 
@@ -162,19 +162,30 @@ describe('joining a group', () => {
       }),
       group: (body) => ({ ...body, entries: [sealed()] }),
       frontier: (body) => ({ ...body, frontier: body.frontier.map((dot) => ({ ...dot, seq: dot.seq + 1 })) }),
-      twice: (body) => ({ ...body, entries: [...body.entries, ...body.entries] }),
+      // The log's last header, and an older one on which the frontier stands.
+      twice: (body) => ({
+        ...body,
+        entries: [...body.entries, ...older],
+        frontier: body.frontier.map((dot) => ({ ...dot, seq: 1 })),
+      }),
       below: (body) => ({ ...body, delivered: body.delivered.map((dot) => ({ ...dot, seq: 1 })) }),
     }
+    let older: Envelope[] = []
     for (const [how, spoil] of Object.entries(spoils)) {
       const pump = new Pump()
       const [a, b] = pump.pair({ config: { retentionBytes: 2000 } })
       for (let i = 0; i < 20; i++) a.publish(`${i}`)
       pump.run(100)
+      older = a.gossips().slice(0, 1)
       pump.spoils = (sent) => {
         if (sent.from !== 'a' || sent.body.type !== 'baseline') return sent.body
         return spoil(sent.body)
       }
-      const c = pump.add('c').join()
+      const c = pump.add('c')
+      pump.disconnect(b, c)
+      c.join()
+      pump.run(100)
+      pump.connect(b, c)
       pump.run(10_000)
       assert.ok(c.ready, how)
       assertAgree(b, c)
@@ -182,9 +193,17 @@ describe('joining a group', () => {
       pump.run(100)
       assert.ok(b.texts.includes('c'), how)
       const asked = pump.sentBy(c, 'baseline-request').filter(({ body }) => !body.done)
-      if (asked.length > 1 && asked[0]?.to === 'a' && !['silent', 'none'].includes(how)) {
-        assert.equal(c.of('misbehaved')[0]?.peer, a.peer, how)
-      }
+      assert.deepEqual(
+        asked.map(({ to }) => to),
+        ['a', 'b'],
+        how,
+      )
+      const blamed = ['silent', 'none'].includes(how) ? [] : [a.peer]
+      assert.deepEqual(
+        c.of('misbehaved').map(({ peer: liar }) => liar),
+        blamed,
+        how,
+      )
     }
   })
 
