@@ -4,8 +4,9 @@ import { P2pdError } from '../lib/wire/errors.ts'
 
 export const maxPayloadBytes = multicastLimits.payloadBytes
 
-export function payloadTooLarge(): P2pdError {
-  return new P2pdError('ERR_TOO_LARGE', `a message holds at most ${maxPayloadBytes} bytes`, {
+/** `where` is what the message begins with. */
+export function payloadTooLarge(where = ''): P2pdError {
+  return new P2pdError('ERR_TOO_LARGE', `${where}a message holds at most ${maxPayloadBytes} bytes`, {
     hint: 'split it, or publish where it can be fetched',
   })
 }

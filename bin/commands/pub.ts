@@ -1,8 +1,10 @@
 import { ControlClient } from '../../daemon/client/client.ts'
+import { ControlError } from '../../daemon/client/errors.ts'
 import type { PublishAnswer } from '../../daemon/control/schemas.ts'
 import { maxPayloadBytes, payloadTooLarge } from '../../daemon/payload-limit.ts'
 import { P2pdError } from '../../lib/wire/errors.ts'
 import { type Context, printJson, printLine } from '../context.ts'
+import { patiently } from '../patience.ts'
 import { printable } from '../style.ts'
 
 interface Options {
@@ -17,14 +19,38 @@ export async function run(
   const [group = '', text] = args
   const client = ControlClient.open(context.dataDir)
   let count = 0
-  for await (const payload of payloads(context, text, lines)) {
-    const request = { data: payload.toString('base64'), encoding: 'base64' } as const
-    const published = await client.publish(group, request, { signal: context.signal })
-    count += 1
-    if (context.json) printJson(context.stdout, published)
-    else if (!lines) printLine(context.stderr, describe(published))
+  try {
+    for await (const payload of payloads(context, text, lines)) {
+      const request = { data: payload.toString('base64'), encoding: 'base64' } as const
+      const answer = client.publish(group, request, { signal: context.signal })
+      const published = await patiently(context, answer)
+      count += 1
+      if (context.json) printJson(context.stdout, published)
+      else if (!lines) printLine(context.stderr, describe(published))
+    }
+  } catch (error) {
+    if (context.signal.aborted || !(error instanceof P2pdError)) throw error
+    throw explain(error, count)
   }
-  if (lines && !context.json) printLine(context.stderr, `published ${count} messages to ${printable(group)}`)
+  if (lines && !context.json) printLine(context.stderr, `published ${messages(count)} to ${printable(group)}`)
+}
+
+/** Says also how far it came, and that an answer that is missing does not mean that the message is. */
+function explain(error: P2pdError, published: number): P2pdError {
+  const { code, message, hint } = error
+  const unanswered = !(error instanceof ControlError) && unansweredCodes.has(code)
+  const before = published === 0 ? '' : `; published before: ${messages(published)}`
+  const advice = unanswered ? `${hint}; the message may be published all the same` : hint
+  return new P2pdError(code, `${message}${before}`, {
+    ...(advice === undefined ? {} : { hint: advice }),
+    cause: error,
+  })
+}
+
+const unansweredCodes: ReadonlySet<string> = new Set(['ERR_TIMEOUT', 'ERR_CONNECTION_LOST'])
+
+function messages(count: number): string {
+  return count === 1 ? '1 message' : `${count} messages`
 }
 
 function describe({ group, epoch, seq, lamport }: PublishAnswer): string {
@@ -75,9 +101,10 @@ async function* whole(
 async function* eachLine(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
   let pieces: Buffer[] = []
   let bytes = 0
+  let line = 1
   const keep = (piece: Buffer): void => {
     bytes += piece.byteLength
-    assertSize(bytes)
+    assertSize(bytes, `line ${line}: `)
     if (piece.byteLength > 0) pieces.push(piece)
   }
   for await (const chunk of input) {
@@ -87,6 +114,7 @@ async function* eachLine(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer, v
       yield Buffer.concat(pieces)
       pieces = []
       bytes = 0
+      line += 1
       begin = end + 1
     }
     keep(chunk.subarray(begin))
@@ -94,8 +122,8 @@ async function* eachLine(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer, v
   if (bytes > 0) yield Buffer.concat(pieces)
 }
 
-function assertSize(bytes: number): void {
-  if (bytes > maxPayloadBytes) throw payloadTooLarge()
+function assertSize(bytes: number, where = ''): void {
+  if (bytes > maxPayloadBytes) throw payloadTooLarge(where)
 }
 
 function usage(message: string, hint: string): P2pdError {

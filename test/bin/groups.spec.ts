@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { renderClock } from '../../bin/commands/clock.ts'
 import { renderGroups } from '../../bin/commands/groups.ts'
 import { run as pub } from '../../bin/commands/pub.ts'
 import { renderMessage, renderNotice } from '../../bin/commands/sub.ts'
 import type { Context } from '../../bin/context.ts'
+import { patiently } from '../../bin/patience.ts'
 import { uniqueNames } from '../../bin/peer-names.ts'
 import { plain } from '../../bin/style.ts'
 import type { GroupRow, MessageLine } from '../../daemon/control/schemas.ts'
@@ -103,25 +105,38 @@ describe('a command about groups', () => {
     })
 
     it('does not wait for somebody to type unless it is asked to', async () => {
-      const stdin = { isTTY: true }
-      await assert.rejects(pub({ stdin, dataDir: control.dataDir } as unknown as Context, ['g'], {}), {
-        code: 'ERR_USAGE',
-      })
+      const { signal } = new AbortController()
+      const context = { stdin: { isTTY: true }, dataDir: control.dataDir, signal } as unknown as Context
+      await assert.rejects(pub(context, ['g'], {}), { code: 'ERR_USAGE' })
     })
 
     it('refuses lines where there is a text', async () => {
       assert.equal((await ask(['pub', 'g', 'x', '--lines'])).exitCode, 2)
     })
 
-    for (const [what, args] of [
-      ['in all', ['pub', 'g']],
-      ['in a line', ['pub', 'g', '--lines']],
+    it('says how far it came when a line is refused', async () => {
+      const long = 'a'.repeat(1024 * 1024 + 1)
+      const { exitCode, stdout, stderr } = await ask(['pub', 'g', '--lines', '--json'], {
+        stdin: `one\ntwo\n${long}\nafter\n`,
+      })
+      assert.deepEqual([exitCode, stdout.trimEnd().split('\n').length], [1, 2])
+      const { code, message, hint } = JSON.parse(stderr).error
+      assert.equal(code, 'ERR_TOO_LARGE')
+      assert.equal(message, 'line 3: a message holds at most 1048576 bytes; published before: 2 messages')
+      assert.match(hint, /split it/)
+      assert.deepEqual(published('g'), ['one', 'two'])
+    })
+
+    for (const [what, args, where] of [
+      ['in all', ['pub', 'g'], ''],
+      ['in a line', ['pub', 'g', '--lines'], 'line 1: '],
     ] as const) {
       it(`refuses more than 1 MiB ${what} before anything is sent`, async () => {
         const most = 'a'.repeat(1024 * 1024)
         const { exitCode, stderr } = await ask(args, { stdin: `${most}b`, stdinStaysOpen: true })
         assert.equal(exitCode, 1)
-        assert.match(stderr, /^p2pd: ERR_TOO_LARGE: a message holds at most 1048576 bytes; hint: [^\n]+\n$/)
+        const says = `p2pd: ERR_TOO_LARGE: ${where}a message holds at most 1048576 bytes; hint: split it`
+        assert.ok(stderr.startsWith(says), stderr)
         assert.equal(control.peer.logs.has('g'), false)
         assert.equal((await ask(args, { stdin: most })).exitCode, 0)
         assert.equal(published('g')[0], most)
@@ -407,6 +422,57 @@ describe('the trace of several daemons', () => {
     const missing = await runCli(['trace', '/nonexistent/m1.jsonl'])
     assert.equal(missing.exitCode, 2)
     assert.match(missing.stderr, /^p2pd: ERR_TRACE: [^\n]*ENOENT/)
+  })
+})
+
+describe('publishing to a daemon that misbehaves', () => {
+  let daemon: FakeDaemon | undefined
+  afterEach(async () => {
+    await daemon?.stop()
+    daemon = undefined
+  })
+
+  it('says how far it came, and that the last message is in doubt', async () => {
+    let requests = 0
+    daemon = await startFakeDaemon((request, response) => {
+      requests += 1
+      if (requests === 3) return void response.destroy()
+      request.resume().on('end', () => response.end('{}'))
+    })
+    const { exitCode, stderr } = await runCli(['pub', 'g', '--lines', '--data', daemon.dataDir], {
+      stdin: 'a\nb\nc\nd\n',
+    })
+    assert.equal(exitCode, 3)
+    const says = /^p2pd: ERR_CONNECTION_LOST: [^\n]* hung up; published before: 2 messages; hint: [^\n]*\n$/
+    assert.match(stderr, says)
+    assert.match(stderr, /; the message may be published all the same\n$/)
+    assert.equal(requests, 3)
+  })
+
+  describe('that keeps one waiting', () => {
+    const listen = (json: boolean) => {
+      const said: string[] = []
+      const stderr = { write: (text: string) => said.push(text) > 0 }
+      return { said, context: { json, stderr } }
+    }
+
+    it('says so once, and gives the answer all the same', async () => {
+      const { said, context } = listen(false)
+      const answer = eventually('it is said', () => said.length > 0).then(() => 'answer')
+      assert.equal(await patiently(context, answer, 1), 'answer')
+      assert.deepEqual(said, ['p2pd: the daemon does not answer yet\n'])
+    })
+
+    it('says nothing with --json, nor when the answer comes in time', async () => {
+      const silent = listen(true)
+      assert.equal(await patiently(silent.context, delay(5, 'late'), 1), 'late')
+      const quick = listen(false)
+      assert.equal(await patiently(quick.context, Promise.resolve('now'), 1), 'now')
+      await assert.rejects(patiently(quick.context, Promise.reject(new Error('no')), 1), { message: 'no' })
+      // Timers fire in order: one that still ran would have by then.
+      await delay(5)
+      assert.deepEqual([silent.said, quick.said], [[], []])
+    })
   })
 })
 
