@@ -121,31 +121,27 @@ export class GroupFeed {
       while (!isAborted(signal)) {
         if (position + 1 < this.#source.bounds().first) throw cursorUnknown('the reader fell behind the log')
         const news = this.#news.promise
-        for (const { number, after, notice } of this.#notices) {
-          if (number <= told || after > position) continue
-          told = number
-          yield notice
+        const next = this.#notices.find(({ number }) => number > told)
+        if (next !== undefined && next.after <= position) {
+          told = next.number
+          yield next.notice
+          // The log may have moved on meanwhile.
+          continue
         }
-        const upTo = Math.min(this.#shown, this.#nextNotice(told))
+        const upTo = Math.min(this.#shown, next?.after ?? Number.POSITIVE_INFINITY)
         const messages = upTo > position ? this.#source.read(position, Math.min(batch, upTo - position)) : []
         for (const message of messages) {
           position = message.index
           yield this.message(message, withVector)
           if (isAborted(signal)) return
         }
-        if (messages.length > 0 || this.#nextNotice(told) <= position) continue
+        if (messages.length > 0) continue
         if (this.#ended) return
         await news
       }
     } finally {
       signal?.removeEventListener('abort', onAbort)
     }
-  }
-
-  /** Where the next notice that was not told stands. */
-  #nextNotice(told: number): number {
-    const next = this.#notices.find(({ number }) => number > told)
-    return next?.after ?? Number.POSITIVE_INFINITY
   }
 
   #wake(): void {

@@ -26,6 +26,7 @@ import type { Crypto, PeerId } from './protocols/core.ts'
 import { type MembershipEvent, type MemberView, riderKinds } from './protocols/membership/messages.ts'
 import { decodeTails, encodeTails, multicastCodec } from './protocols/multicast/codec.ts'
 import { type MulticastConfig, multicastDefaults } from './protocols/multicast/config.ts'
+import { groupIdOf } from './protocols/multicast/dots.ts'
 import { durableKeys } from './protocols/multicast/durable-state.ts'
 import { multicastLimits } from './protocols/multicast/limits.ts'
 import type {
@@ -86,9 +87,7 @@ export interface GroupCounts extends MulticastCounts {
 
 /** One group that this peer is in. */
 interface Membership {
-  readonly name: string
   readonly feed: GroupFeed
-  readonly trace: GroupTrace
   readonly ready: ReturnType<typeof withResolvers<void>>
 }
 
@@ -106,6 +105,8 @@ export class PeerGroups implements Groups {
   readonly #joined = new Map<string, Membership>()
   /** Also of groups that were left: events of one life are numbered through. */
   readonly #traces = new Map<string, GroupTrace>()
+  /** Groups, by id, that were left while effects of theirs still wait for the disk: how often. */
+  readonly #leaving = new Map<string, number>()
   readonly #underWay = new Map<number, Publish>()
   #queue: Publish[] = []
   #queuedBytes = 0
@@ -288,7 +289,7 @@ export class PeerGroups implements Groups {
 
   trace(group = broadcastGroup): readonly TraceEvent[] {
     this.#assertIn(group)
-    return this.#membership(group).trace.events()
+    return this.#traceOf(group).events()
   }
 
   // Publishing
@@ -397,6 +398,7 @@ export class PeerGroups implements Groups {
         return
       case 'unsubscribe':
         this.#init.gossip.unsubscribe(topicOf(request.group))
+        this.#left(request.group)
         return
       case 'regroup':
         this.#init.regrouped(request.groups)
@@ -418,25 +420,26 @@ export class PeerGroups implements Groups {
   }
 
   #becameReady(name: string, index: number): void {
-    const membership = this.#membership(name)
-    membership.feed.show(index)
-    membership.ready.resolve()
+    const membership = this.#present(name)
+    membership?.feed.show(index)
+    membership?.ready.resolve()
   }
 
   #delivered(event: Extract<MulticastEvent, { type: 'delivered' }>): void {
     const { name, envelope, index, first } = event
-    const membership = this.#membership(name)
-    this.#record(membership, envelope, first)
-    membership.feed.show(index + envelope.last - first)
+    this.#record(name, envelope, first)
+    this.#present(name)?.feed.show(index + envelope.last - first)
   }
 
   #published({ name, envelope, index }: Extract<MulticastEvent, { type: 'published' }>): Published {
     const { author, epoch, seq, lamport } = envelope.header
-    const vector = Object.fromEntries(this.#core.vectorOf(name, index)?.vector ?? [])
+    const known = this.#present(name) === undefined ? undefined : this.#core.vectorOf(name, index)
+    const vector = Object.fromEntries(known?.vector ?? [])
     return { group: name, sender: author, epoch, seq, lamport, vector }
   }
 
-  #record({ name, trace }: Membership, envelope: Envelope, first: number): void {
+  #record(name: string, envelope: Envelope, first: number): void {
+    const trace = this.#traceOf(name)
     const { author, epoch } = envelope.header
     const own = author === this.#init.self && epoch === this.#epoch
     const after = parentsOf(envelope).map((dot) => this.#dotText(dot))
@@ -460,7 +463,7 @@ export class PeerGroups implements Groups {
   }
 
   #notice(name: string, notice: GroupNotice): void {
-    this.#membership(name).feed.notice(notice)
+    this.#present(name)?.feed.notice(notice)
   }
 
   // Members
@@ -484,28 +487,54 @@ export class PeerGroups implements Groups {
     const ready = withResolvers<void>()
     // Who does not wait for it is not to be ended by it.
     ready.promise.catch(() => {})
-    const feed = new GroupFeed({
+    // A reader that is slow to end must not read on in the log of whoever joins it again.
+    const isHere = (): boolean => this.#joined.get(name)?.feed === feed
+    const feed: GroupFeed = new GroupFeed({
       log: randomBytes(12).toString('hex'),
       name,
-      bounds: () => this.#core.bounds(name),
-      read: (index, max) => this.#core.read(name, index, max),
-      vectorOf: (index) => this.#core.vectorOf(name, index),
+      bounds: () => (isHere() ? this.#core.bounds(name) : { first: 1, last: 0 }),
+      read: (index, max) => (isHere() ? this.#core.read(name, index, max) : []),
+      vectorOf: (index) => (isHere() ? this.#core.vectorOf(name, index) : undefined),
     })
+    const membership: Membership = { feed, ready }
+    this.#joined.set(name, membership)
+    this.#traceOf(name)
+    return membership
+  }
+
+  /** Undefined for what a former membership still tells: its effects may have waited for the disk. */
+  #present(name: string): Membership | undefined {
+    if (this.#leaving.size > 0 && this.#leaving.has(this.#idOf(name))) return undefined
+    return this.#membership(name)
+  }
+
+  #idOf(name: string): string {
+    return groupIdOf(name, this.#init.crypto.sha256)
+  }
+
+  /** The last that is told of a membership. */
+  #left(id: string): void {
+    const count = this.#leaving.get(id) ?? 0
+    if (count > 1) this.#leaving.set(id, count - 1)
+    else this.#leaving.delete(id)
+  }
+
+  #traceOf(name: string): GroupTrace {
     const trace = this.#traces.get(name) ?? new GroupTrace()
     this.#traces.set(name, trace)
-    const membership: Membership = { name, feed, trace, ready }
-    this.#joined.set(name, membership)
-    return membership
+    return trace
   }
 
   #leave(name: string): void {
     if (name === broadcastGroup) throw everybodyIsIn(name)
     this.#assertIn(name)
-    const membership = this.#membership(name)
-    this.#driver.command({ type: 'leave', name })
-    membership.feed.end()
-    membership.ready.reject(groupLeft(name))
+    const { feed, ready } = this.#membership(name)
+    const id = this.#idOf(name)
+    this.#leaving.set(id, (this.#leaving.get(id) ?? 0) + 1)
     this.#joined.delete(name)
+    this.#driver.command({ type: 'leave', name })
+    feed.end()
+    ready.reject(groupLeft(name))
     this.#forgetOldTraces()
   }
 
