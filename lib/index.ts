@@ -1,12 +1,30 @@
 /**
- * Membership for a handful to a few hundred machines, without a server.
+ * Who is alive among a handful to a few hundred machines, what they tell each
+ * other in causal order, and what happened before what, without a server.
  *
- * ```ts
+ * ```js
+ * import { randomBytes } from 'node:crypto'
  * import { createPeer } from 'p2pd'
  *
- * await using peer = await createPeer({ cluster: 'shop', secret, join: ['/ip4/192.0.2.1/tcp/4001'] })
+ * // The same 32 bytes for every peer; join: ['/ip4/192.0.2.1/tcp/4001'] finds the others.
+ * const secret = randomBytes(32)
+ * const peer = await createPeer({ cluster: 'shop', secret, listen: ['/ip4/127.0.0.1/tcp/0'] })
+ *
+ * // Membership: the table, and each change of it.
  * peer.addEventListener('member', ({ detail }) => console.log(detail.change, detail.member.name))
  * for (const member of peer.members()) console.log(member.name, member.status)
+ *
+ * // Groups: everybody who joined one reads no answer before its question.
+ * const orders = await peer.group('orders')
+ * await orders.publish('two of the blue ones')
+ * for await (const { data, lamport, vector } of orders.messages({ from: 'earliest' })) {
+ *   console.log(new TextDecoder().decode(data), lamport, vector)
+ *   break
+ * }
+ *
+ * // Clocks: logical, vector and hybrid time at this instant.
+ * console.log(peer.clock('orders'))
+ * await peer.stop()
  * ```
  */
 
