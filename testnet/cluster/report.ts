@@ -57,7 +57,7 @@ export interface Reporter {
   start(scenario: Scenario, peers: number): void
   begin(text: string): void
   end(phase: Phase): void
-  keep(folder: string, running: readonly Member[]): void
+  keep(folder: string, running: readonly Pick<Member, 'name' | 'dataDir'>[]): void
   verdict(verdict: TestnetVerdict): void
   /** There will be no verdict. */
   abandon(): void
@@ -94,6 +94,11 @@ export function textReporter({ stdout, stderr, env }: TestnetIo): Reporter {
     keep(folder, running) {
       print(`The cluster goes on running until Ctrl-C; its logs are in ${folder}. Talk to its peers:`)
       for (const { dataDir } of running) print(`  ${commandName()} members --data ${dataDir}`)
+      const [reader, author] = running
+      if (reader === undefined || author === undefined) return
+      print('Let them talk, in two terminals:')
+      print(`  ${commandName()} sub all --data ${reader.dataDir}`)
+      print(`  ${commandName()} pub all hello --data ${author.dataDir}`)
     },
     verdict(verdict) {
       const { failure, figures, violations } = verdict
@@ -197,8 +202,9 @@ function ms(value: number | null): string {
 }
 
 function trafficLine({ daemons, framesSent, bytesSent }: Traffic): Line {
-  const each = `${Math.round(framesSent / daemons)} messages, ${Math.round(bytesSent / daemons / 1000)} kB`
-  return ['traffic', `${each} sent by a daemon, ${daemons} measured`]
+  const each = `${Math.round(framesSent / daemons)} frames, ${Math.round(bytesSent / daemons / 1000)} kB`
+  // Gossip has streams of its own, which are not counted.
+  return ['traffic', `${each} sent by a daemon beside gossip, ${daemons} measured`]
 }
 
 function count(number: number, what: string): string {
