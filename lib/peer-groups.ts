@@ -25,10 +25,11 @@ import type { PeerClock } from './protocols/clocks/peer-clock.ts'
 import type { Crypto, PeerId } from './protocols/core.ts'
 import { type MembershipEvent, type MemberView, riderKinds } from './protocols/membership/messages.ts'
 import { decodeTails, encodeTails, multicastCodec } from './protocols/multicast/codec.ts'
-import { type MulticastConfig, multicastDefaults } from './protocols/multicast/config.ts'
+import type { MulticastConfig } from './protocols/multicast/config.ts'
 import { groupIdOf } from './protocols/multicast/dots.ts'
 import { durableKeys } from './protocols/multicast/durable-state.ts'
 import { multicastLimits } from './protocols/multicast/limits.ts'
+import { sizeOf } from './protocols/multicast/log.ts'
 import type {
   DotKey,
   Envelope,
@@ -47,8 +48,9 @@ export const multicastLink = 'multicast'
 /** Everybody is in it: broadcast. */
 export const broadcastGroup = 'all'
 
-/** While so many effects wait for the disk, what gossip brings is left to repair. */
+/** While so much waits for the disk, what others send is left to repair. */
 const maxWaitingEffects = 8192
+const maxWaitingBytes = 64 * 1024 * 1024
 /** Publishes whose answer is outstanding; more wait their turn, bounded like those that wait for a baseline. */
 const maxUnderWay = 256
 /** Groups whose events are remembered, those that were left among them. */
@@ -59,7 +61,7 @@ export interface PeerGroupsInit {
   readonly cluster: string
   readonly crypto: Crypto
   readonly clock: PeerClock
-  readonly config: Partial<MulticastConfig>
+  readonly config: MulticastConfig
   readonly durable: ReadonlyMap<string, Uint8Array>
   readonly journal: Journal
   readonly links: Links
@@ -110,6 +112,7 @@ export class PeerGroups implements Groups {
   readonly #underWay = new Map<number, Publish>()
   #queue: Publish[] = []
   #queuedBytes = 0
+  #underWayBytes = 0
   #tokens = 0
   #epoch = 0
   #truncated = 0
@@ -120,7 +123,7 @@ export class PeerGroups implements Groups {
     this.#core = new Multicast({
       self: init.self,
       cluster: init.cluster,
-      config: { ...multicastDefaults, ...init.config },
+      config: init.config,
       crypto: init.crypto,
       random: Math.random,
       durable: init.durable,
@@ -138,6 +141,7 @@ export class PeerGroups implements Groups {
       },
       emit: (event) => this.#emitted(event),
       request: (request) => this.#requested(request),
+      weigh: weightOf,
       writeFailed: init.trouble,
       failed: init.failed,
     })
@@ -201,18 +205,22 @@ export class PeerGroups implements Groups {
   }
 
   receive(from: PeerId, frame: Uint8Array): void {
-    this.#driver.receive(from, frame)
+    if (this.#isBehind()) this.#init.counters.dropped['store-behind'] += 1
+    else this.#driver.receive(from, frame)
   }
 
   /** The topic validator. */
   judge(topic: string, from: PeerId, data: Uint8Array): 'accept' | 'reject' | 'ignore' {
     const verdict = this.#core.examine(groupOf(topic), data)
     if (verdict.type === 'accept') {
-      if (this.#driver.waiting < maxWaitingEffects) {
-        this.#driver.command({ type: 'gossiped', from, envelope: verdict.envelope })
-      }
+      if (this.#isBehind()) this.#init.counters.dropped['store-behind'] += 1
+      else this.#driver.command({ type: 'gossiped', from, envelope: verdict.envelope })
     } else if (verdict.reason === 'unknown-author') this.#init.syncMembers(from)
     return verdict.type
+  }
+
+  #isBehind(): boolean {
+    return this.#driver.waiting >= maxWaitingEffects || this.#driver.waitingBytes >= maxWaitingBytes
   }
 
   subscription(peer: PeerId, topic: string, subscribed: boolean): void {
@@ -315,9 +323,13 @@ export class PeerGroups implements Groups {
 
   #next(): void {
     while (this.#underWay.size < maxUnderWay && !this.#stopped) {
-      const publish = this.#queue.shift()
+      const [publish] = this.#queue
       if (publish === undefined) return
-      this.#queuedBytes -= publish.payload.length
+      const { length } = publish.payload
+      if (this.#underWayBytes > 0 && this.#underWayBytes + length > multicastLimits.waitingBytes) return
+      this.#queue.shift()
+      this.#queuedBytes -= length
+      this.#underWayBytes += length
       this.#tokens += 1
       this.#underWay.set(this.#tokens, publish)
       this.#driver.command({
@@ -339,7 +351,10 @@ export class PeerGroups implements Groups {
   #answer(token: number, settle: (publish: Publish) => void): void {
     const publish = this.#underWay.get(token)
     this.#underWay.delete(token)
-    if (publish !== undefined) settle(publish)
+    if (publish !== undefined) {
+      this.#underWayBytes -= publish.payload.length
+      settle(publish)
+    }
     this.#next()
   }
 
@@ -562,6 +577,12 @@ function groupOf(topic: string): string {
 
 function dotRange({ author, epoch, from, to }: PeerRange) {
   return { sender: author, epoch, from, to }
+}
+
+/** What else waits is small, or holds an envelope that is counted here. */
+function weightOf(effect: MulticastEvent | MulticastRequest): number {
+  if (effect.type === 'delivered') return sizeOf(effect.envelope)
+  return effect.type === 'gossip' ? effect.bytes.length : 0
 }
 
 function tooLarge(bytes: number): P2pdError {

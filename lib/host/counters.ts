@@ -37,7 +37,7 @@ export type DropReason =
   | 'not-connected'
   /** Sent, but the peer does not read fast enough. */
   | 'queue-full'
-  /** Sent, but the store is behind and the effects wait. */
+  /** Sent or received, but the store is behind and the effects wait. */
   | 'store-behind'
   /** Own gossip, not taken: the peers do not read fast enough. */
   | 'gossip-full'

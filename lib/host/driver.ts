@@ -14,6 +14,8 @@ export interface DriverInit<Message, Command extends { readonly type: string }, 
   readonly writeFailed: (error: unknown) => void
   /** A broken assertion: the core has thrown, and is never stepped again. */
   readonly failed: (error: unknown) => void
+  /** Bytes that an event or a request keeps in memory while it waits for the disk; none by default. */
+  readonly weigh?: (effect: Event | Request) => number
   readonly clock?: () => Instant
 }
 
@@ -51,6 +53,7 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
   readonly #init: DriverInit<Message, Command, Event, Request>
   readonly #clock: () => Instant
   #effects: Waiting<Message, Event, Request>[] = []
+  #waitingBytes = 0
   #flushing = false
   #writing = false
   #notes = new Map<string, Uint8Array>()
@@ -81,11 +84,17 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
     return this.#effects.length
   }
 
+  /** What they keep in memory, and what is being written. */
+  get waitingBytes(): number {
+    return this.#waitingBytes
+  }
+
   /** No more steps and no more effects; a write under way still ends. */
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#timer)
     this.#effects = []
+    this.#waitingBytes = 0
   }
 
   #step(input: Parameters<Core<Message, Command, Event, Request>['step']>[0]): void {
@@ -104,6 +113,8 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
   }
 
   #queue(effects: readonly Effect<Message, Event, Request>[]): void {
+    // Looked at before: one step may do much, if all that was held back waited for one message.
+    if (this.#effects.length > maxWaitingAtAll) throw new Error('the store fell too far behind')
     let records: Records | undefined
     for (const effect of effects) {
       if (isPersist(effect)) {
@@ -112,7 +123,9 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
           this.#effects.push(records)
         }
         records.entries.set(effect.key, effect.value)
-        records.bytes += effect.value?.byteLength ?? 0
+        const bytes = effect.value?.byteLength ?? 0
+        records.bytes += bytes
+        this.#waitingBytes += bytes
         continue
       }
       if (isSend(effect) && this.#effects.length >= maxWaitingEffects) {
@@ -120,8 +133,14 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
         continue
       }
       this.#effects.push(effect)
+      this.#waitingBytes += this.#weightOf(effect)
     }
-    if (this.#effects.length > maxWaitingAtAll) throw new Error('the store fell too far behind')
+  }
+
+  #weightOf(effect: Effect<Message, Event, Request>): number {
+    const { weigh } = this.#init
+    if (weigh === undefined || isSend(effect) || isPersist(effect) || isNote(effect)) return 0
+    return weigh(isEmit(effect) ? effect.event : (effect as Request))
   }
 
   /** In order; an effect that leads to another step only queues what that returns. */
@@ -137,6 +156,7 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
           this.#commit()
           break
         }
+        this.#waitingBytes -= this.#weightOf(effect)
         this.#perform(effect)
       }
     } catch (error) {
@@ -195,7 +215,9 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
     this.#writing = true
     void this.#writeUntilDurable(entries).then(() => {
       this.#writing = false
-      if (!this.#stopped) this.#flush()
+      if (this.#stopped) return
+      this.#waitingBytes -= bytes
+      this.#flush()
     })
   }
 

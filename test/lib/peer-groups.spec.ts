@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { Group, GroupMessage } from '../../lib/group.ts'
 import { newCounters } from '../../lib/host/counters.ts'
 import type { Gossip } from '../../lib/host/gossip.ts'
 import { cryptoOf, generateIdentity } from '../../lib/host/identity.ts'
@@ -6,8 +7,13 @@ import type { Links } from '../../lib/host/links.ts'
 import type { Entries, Journal } from '../../lib/host/store.ts'
 import { PeerGroups } from '../../lib/peer-groups.ts'
 import { PeerClock } from '../../lib/protocols/clocks/peer-clock.ts'
-import type { MemberView } from '../../lib/protocols/membership/messages.ts'
+import type { PeerId } from '../../lib/protocols/core.ts'
+import type { MembershipEvent, MemberView } from '../../lib/protocols/membership/messages.ts'
+import { multicastCodec } from '../../lib/protocols/multicast/codec.ts'
+import { groupIdOf } from '../../lib/protocols/multicast/dots.ts'
+import { encodeEnvelope, sealEnvelope } from '../../lib/protocols/multicast/envelope.ts'
 import { eventually } from '../support/eventually.ts'
+import { sha256 } from './protocols/multicast/sealing.ts'
 
 /** A disk that takes its time: each write waits until it is let through. */
 class SlowJournal implements Journal {
@@ -30,6 +36,32 @@ class SlowJournal implements Journal {
     this.open = true
     for (const { done } of this.writes.splice(0)) done()
   }
+}
+
+const id = groupIdOf('g', sha256)
+const topic = `p2pd/${id}`
+const codec = multicastCodec({ sha256 })
+const header = {
+  cluster: '00'.repeat(16),
+  group: id,
+  epoch: 1,
+  hybrid: undefined,
+  dependencies: [],
+  old: undefined,
+}
+
+function memberOf(peer: PeerId): MembershipEvent {
+  const member = { peer, self: false, status: 'alive', generation: 1, groups: ['g'] } as unknown as MemberView
+  return { type: 'member', change: 'joined', member }
+}
+
+/** All that a group brings, as it comes. */
+function follow(group: Group): GroupMessage[] {
+  const messages: GroupMessage[] = []
+  void (async () => {
+    for await (const message of group.messages()) messages.push(message)
+  })()
+  return messages
 }
 
 describe('the groups of a peer', () => {
@@ -127,5 +159,58 @@ describe('the groups of a peer', () => {
     for (let i = 0; i < 3; i += 1) await again.publish(`new${i}`)
     await eventually('three', () => heard.length === 3, 1000).catch(() => {})
     assert.deepEqual(heard, ['new0', 'new1', 'new2'])
+  })
+
+  it('takes no more than it can hold while the disk is full, and goes on when there is room again', async () => {
+    const { groups, journal } = await start()
+    const group = await groups.group('g')
+    journal.fail = true
+    const payload = new Uint8Array(2 ** 20)
+    const answers: string[] = []
+    for (let i = 0; i < 64; i += 1) {
+      group.publish(payload).then(
+        () => answers.push('published'),
+        (error) => answers.push(error.code),
+      )
+    }
+    await eventually('some refused', () => answers.length > 0)
+    assert.deepEqual(new Set(answers), new Set(['ERR_WOULD_BLOCK']))
+    // 16 MiB on their way, 16 MiB that wait.
+    assert.equal(answers.length, 32)
+    journal.fail = false
+    await eventually('all answered', () => answers.length === 64)
+    assert.equal(answers.filter((answer) => answer === 'published').length, 32)
+  })
+
+  it('leaves to repair what comes while the disk is full', async () => {
+    const { groups, journal, counters } = await start()
+    const author = await generateIdentity()
+    groups.membership(memberOf(author.peerId))
+    const group = await groups.group('g')
+    const heard = follow(group)
+    journal.fail = true
+    const crypto = cryptoOf(author)
+    let previous: string | undefined
+    const sent = Array.from({ length: 100 }, (_, i) => {
+      const envelope = sealEnvelope(
+        { ...header, author: author.peerId, seq: i + 1, lamport: i + 1, previous },
+        [new Uint8Array(2 ** 20)],
+        crypto,
+      )
+      previous = envelope.hash
+      return envelope
+    })
+    const gossiped = sent.slice(0, 80)
+    for (const envelope of gossiped)
+      assert.equal(groups.judge(topic, author.peerId, encodeEnvelope(envelope)), 'accept')
+    assert.ok(groups.counts.delivered < 70, `${groups.counts.delivered} MiB wait for the disk`)
+    const { delivered } = groups.counts
+    for (const envelope of sent)
+      groups.receive(author.peerId, codec.encode({ group: id, body: { type: 'push', envelope } }))
+    assert.equal(groups.counts.delivered, delivered)
+    assert.equal(counters.dropped['store-behind'], gossiped.length - delivered + sent.length)
+    assert.equal(heard.length, 0)
+    journal.fail = false
+    await eventually('what was taken', () => heard.length === delivered)
   })
 })
