@@ -102,12 +102,14 @@ export async function renderNotice(
   switch (notice.event) {
     case 'gap':
     case 'history-truncated': {
-      const fate = notice.event === 'gap' ? 'missing, and being fetched' : 'lost: nobody has them any more'
       return await Promise.all(
-        notice.ranges.map(
-          async ({ sender, epoch, from, to }) =>
-            `${notice.event}: ${await message(sender, epoch, `messages ${from} to ${to}`)} are ${fate}`,
-        ),
+        notice.ranges.map(async ({ sender, epoch, from, to }) => {
+          const one = from === to
+          const what = await message(sender, epoch, one ? `message ${from}` : `messages ${from} to ${to}`)
+          const lost = `lost: nobody has ${one ? 'it' : 'them'} any more`
+          const fate = notice.event === 'gap' ? 'missing, and being fetched' : lost
+          return `${notice.event}: ${what} ${one ? 'is' : 'are'} ${fate}`
+        }),
       )
     }
     case 'undeliverable': {

@@ -120,7 +120,7 @@ function explaining<Result>(what: string, act: () => Result): Result {
 function badTrace(what: string, problem: unknown): P2pdError {
   const message = problem instanceof Error ? problem.message : String(problem)
   return new P2pdError('ERR_TRACE', `${what}: ${message}`, {
-    hint: "each line is an event that 'p2pd trace' has written",
+    hint: "'p2pd trace' writes such a file, an event a line",
     cause: problem,
   })
 }

@@ -578,8 +578,8 @@ describe('what is shown of groups', () => {
     const range = { sender: author, epoch: 1, from: 2, to: 3 }
     const name = async () => 'm\x1b1'
     const notices = [
-      { event: 'gap', group: 'g', ranges: [range, range] },
-      { event: 'history-truncated', group: 'g', ranges: [range] },
+      { event: 'gap', group: 'g', ranges: [range, { ...range, to: 2 }] },
+      { event: 'history-truncated', group: 'g', ranges: [range, { ...range, from: 3 }] },
       { event: 'undeliverable', ...dot },
       { event: 'equivocation', ...dot, hashes: ['aa', 'bb'] },
     ] as const
@@ -587,8 +587,9 @@ describe('what is shown of groups', () => {
     for (const notice of notices) lines.push(...(await renderNotice({ ...notice } as never, name)))
     assert.deepEqual(lines, [
       "gap: m?1's messages 2 to 3 of epoch 1 in g are missing, and being fetched",
-      "gap: m?1's messages 2 to 3 of epoch 1 in g are missing, and being fetched",
+      "gap: m?1's message 2 of epoch 1 in g is missing, and being fetched",
       "history-truncated: m?1's messages 2 to 3 of epoch 1 in g are lost: nobody has them any more",
+      "history-truncated: m?1's message 3 of epoch 1 in g is lost: nobody has it any more",
       "undeliverable: m?1's message 2 of epoch 1 in g waits for one that did not come",
       "equivocation: m?1's message 2 of epoch 1 in g was signed with two contents",
     ])
