@@ -10,6 +10,7 @@ import { PeerClock } from '../../lib/protocols/clocks/peer-clock.ts'
 import type { PeerId } from '../../lib/protocols/core.ts'
 import type { MembershipEvent, MemberView } from '../../lib/protocols/membership/messages.ts'
 import { multicastCodec } from '../../lib/protocols/multicast/codec.ts'
+import { multicastDefaults } from '../../lib/protocols/multicast/config.ts'
 import { groupIdOf } from '../../lib/protocols/multicast/dots.ts'
 import { encodeEnvelope, sealEnvelope } from '../../lib/protocols/multicast/envelope.ts'
 import { eventually } from '../support/eventually.ts'
@@ -83,7 +84,7 @@ describe('the groups of a peer', () => {
       cluster: '00'.repeat(16),
       crypto: cryptoOf(identity),
       clock: new PeerClock(undefined),
-      config: {},
+      config: multicastDefaults,
       durable: new Map(),
       journal,
       links: { send: () => true, strike: () => {} } as unknown as Links,
