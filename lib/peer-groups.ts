@@ -50,7 +50,8 @@ export const broadcastGroup = 'all'
 
 /** While so much waits for the disk, what others send is left to repair. */
 const maxWaitingEffects = 8192
-const maxWaitingBytes = 64 * 1024 * 1024
+/** Less than the log keeps: what no reader was shown yet must not be truncated. */
+const maxWaitingBytes = 32 * 1024 * 1024
 /** Publishes whose answer is outstanding; more wait their turn, bounded like those that wait for a baseline. */
 const maxUnderWay = 256
 /** Groups whose events are remembered, those that were left among them. */
@@ -579,10 +580,9 @@ function dotRange({ author, epoch, from, to }: PeerRange) {
   return { sender: author, epoch, from, to }
 }
 
-/** What else waits is small, or holds an envelope that is counted here. */
+/** What else waits is small, or bounded with the publishes under way. */
 function weightOf(effect: MulticastEvent | MulticastRequest): number {
-  if (effect.type === 'delivered') return sizeOf(effect.envelope)
-  return effect.type === 'gossip' ? effect.bytes.length : 0
+  return effect.type === 'delivered' ? sizeOf(effect.envelope) : 0
 }
 
 function tooLarge(bytes: number): P2pdError {

@@ -84,7 +84,7 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
     return this.#effects.length
   }
 
-  /** What they keep in memory, and what is being written. */
+  /** What they keep in memory, as far as it is weighed. */
   get waitingBytes(): number {
     return this.#waitingBytes
   }
@@ -123,9 +123,7 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
           this.#effects.push(records)
         }
         records.entries.set(effect.key, effect.value)
-        const bytes = effect.value?.byteLength ?? 0
-        records.bytes += bytes
-        this.#waitingBytes += bytes
+        records.bytes += effect.value?.byteLength ?? 0
         continue
       }
       if (isSend(effect) && this.#effects.length >= maxWaitingEffects) {
@@ -215,9 +213,7 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
     this.#writing = true
     void this.#writeUntilDurable(entries).then(() => {
       this.#writing = false
-      if (this.#stopped) return
-      this.#waitingBytes -= bytes
-      this.#flush()
+      if (!this.#stopped) this.#flush()
     })
   }
 

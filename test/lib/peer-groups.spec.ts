@@ -192,7 +192,7 @@ describe('the groups of a peer', () => {
     journal.fail = true
     const crypto = cryptoOf(author)
     let previous: string | undefined
-    const sent = Array.from({ length: 100 }, (_, i) => {
+    const sent = Array.from({ length: 44 }, (_, i) => {
       const envelope = sealEnvelope(
         { ...header, author: author.peerId, seq: i + 1, lamport: i + 1, previous },
         [new Uint8Array(2 ** 20)],
@@ -201,10 +201,10 @@ describe('the groups of a peer', () => {
       previous = envelope.hash
       return envelope
     })
-    const gossiped = sent.slice(0, 80)
+    const gossiped = sent.slice(0, 40)
     for (const envelope of gossiped)
       assert.equal(groups.judge(topic, author.peerId, encodeEnvelope(envelope)), 'accept')
-    assert.ok(groups.counts.delivered < 70, `${groups.counts.delivered} MiB wait for the disk`)
+    assert.ok(groups.counts.delivered < 36, `${groups.counts.delivered} MiB wait for the disk`)
     const { delivered } = groups.counts
     for (const envelope of sent)
       groups.receive(author.peerId, codec.encode({ group: id, body: { type: 'push', envelope } }))
