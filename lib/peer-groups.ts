@@ -50,6 +50,9 @@ export const broadcastGroup = 'all'
 
 /** While so much waits for the disk, what others send is left to repair. */
 const maxWaitingEffects = 8192
+/** From here on gossip is not read, until the disk has caught up: what is dropped would have to be fetched again. */
+const pauseAt = 1024
+const resumeAt = 256
 /** Less than the log keeps: what no reader was shown yet must not be truncated. */
 const maxWaitingBytes = 32 * 1024 * 1024
 /** Publishes whose answer is outstanding; more wait their turn, bounded like those that wait for a baseline. */
@@ -137,6 +140,7 @@ export class PeerGroups implements Groups {
       send: (to, bytes) => init.links.send(to, multicastLink, bytes),
       write: async (entries) => {
         await init.journal.write(entries)
+        setImmediate(() => this.#resumeGossip())
         const ceiling = entries.get(durableKeys.clock)
         if (ceiling !== undefined) init.clock.hybrid.persisted(ceiling)
       },
@@ -216,6 +220,7 @@ export class PeerGroups implements Groups {
     if (verdict.type === 'accept') {
       if (this.#isBehind()) this.#init.counters.dropped['store-behind'] += 1
       else this.#driver.command({ type: 'gossiped', from, envelope: verdict.envelope })
+      if (this.#driver.waiting >= pauseAt) this.#init.gossip.pause()
     } else if (verdict.reason === 'unknown-author') this.#init.syncMembers(from)
     return verdict.type
   }
@@ -480,6 +485,10 @@ export class PeerGroups implements Groups {
 
   #notice(name: string, notice: GroupNotice): void {
     this.#present(name)?.feed.notice(notice)
+  }
+
+  #resumeGossip(): void {
+    if (this.#driver.waiting <= resumeAt) this.#init.gossip.resume()
   }
 
   // Members

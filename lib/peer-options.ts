@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { parseAddress } from './host/addresses.ts'
 import { defaultListen } from './host/listen.ts'
 import { type MembershipConfig, type Profile, profiles } from './protocols/membership/config.ts'
-import type { MulticastConfig } from './protocols/multicast/config.ts'
+import { configProblem, type MulticastConfig, multicastDefaults } from './protocols/multicast/config.ts'
 import { P2pdError } from './wire/errors.ts'
 import { maxAddresses } from './wire/limits.ts'
 
@@ -45,7 +45,7 @@ export interface PeerSettings {
   readonly announce: readonly string[]
   readonly join: readonly string[]
   readonly config: MembershipConfig
-  readonly multicast: Partial<MulticastConfig>
+  readonly multicast: MulticastConfig
   readonly version: string
 }
 
@@ -69,7 +69,7 @@ export function settingsOf(options: PeerOptions): PeerSettings {
     announce,
     join,
     config: { ...profiles[options.profile ?? 'lan'], ...options.membership },
-    multicast: options.multicast ?? {},
+    multicast: multicastConfig(options.multicast),
     version: text('version', options.version ?? '0.1.0', 64),
   }
 }
@@ -78,6 +78,13 @@ export function settingsOf(options: PeerOptions): PeerSettings {
 export function clusterId(cluster: string, secret: Uint8Array): string {
   const hash = createHash('sha256').update(`p2pd cluster id\0${cluster}\0`).update(secret)
   return hash.digest('hex').slice(0, 32)
+}
+
+function multicastConfig(changes: Partial<MulticastConfig> = {}): MulticastConfig {
+  const config = { ...multicastDefaults, ...changes }
+  const problem = configProblem(config)
+  if (problem === undefined) return config
+  throw new P2pdError('ERR_BAD_OPTION', `multicast: ${problem}`)
 }
 
 function secretBytes(secret: Uint8Array | string): Uint8Array {

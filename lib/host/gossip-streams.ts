@@ -32,6 +32,7 @@ export class GossipStreams {
   readonly #outbound = new Map<PeerId, Stream>()
   readonly #inbound = new Map<PeerId, Set<Stream>>()
   #topology: Topology | undefined
+  #paused = false
   #events: GossipStreamEvents | undefined
 
   watch(events: GossipStreamEvents | undefined): void {
@@ -46,6 +47,19 @@ export class GossipStreams {
 
   outbound(): IterableIterator<Stream> {
     return this.#outbound.values()
+  }
+
+  /** Reads no more, so that the peers' windows fill and they wait; those that open meanwhile, too. */
+  pause(): void {
+    if (this.#paused) return
+    this.#paused = true
+    for (const streams of this.#inbound.values()) for (const stream of streams) pause(stream)
+  }
+
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    for (const streams of this.#inbound.values()) for (const stream of streams) resume(stream)
   }
 
   /** Lets gossipsub open a stream over `connection`, as it does when a peer is identified. */
@@ -124,6 +138,7 @@ export class GossipStreams {
   #accepted(peer: PeerId, stream: Stream): void {
     const streams = this.#inbound.get(peer) ?? new Set()
     this.#inbound.set(peer, streams.add(stream))
+    if (this.#paused) pause(stream)
     // Nothing is ever sent on it: half-closed at once, it is gone as soon as the peer closes its half.
     stream.close().catch((error: Error) => stream.abort(error))
     stream.addEventListener(
@@ -165,4 +180,12 @@ function coalesce(stream: Stream): void {
     if (waiting.length === 1) process.nextTick(flush)
     return !stream.writableNeedsDrain
   }
+}
+
+function pause(stream: Stream): void {
+  if (stream.readStatus === 'readable') stream.pause()
+}
+
+function resume(stream: Stream): void {
+  if (stream.readStatus === 'paused') stream.resume()
 }

@@ -114,6 +114,15 @@ export class Gossip {
     return taken
   }
 
+  /** Takes nothing in until `resume`: the peers' windows fill, and they wait. */
+  pause(): void {
+    this.#service.streams.pause()
+  }
+
+  resume(): void {
+    this.#service.streams.resume()
+  }
+
   /** Bytes of own messages that wait because the peers do not read fast enough. */
   get queuedBytes(): number {
     return this.#queue.queuedBytes

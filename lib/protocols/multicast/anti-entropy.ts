@@ -80,7 +80,7 @@ export class AntiEntropy {
       if (entry.seq > have) this.#repair.want(entry, from, { soon: true })
       else if (entry.seq === have && last !== undefined && !last.hash.startsWith(entry.hash)) {
         // Two chains under one name: the header that the other one has proves it.
-        this.#inquiries.ask(entry, from)
+        this.#inquiries.ask(entry, from, [last.hash])
       }
     }
     if (body.reply && this.#mayAnswer(this.#told, from)) this.#sendVector(from, false)

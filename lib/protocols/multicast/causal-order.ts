@@ -9,7 +9,7 @@
  */
 import type { PeerId } from '../core.ts'
 import { DeliveredSet } from './delivered-set.ts'
-import { dotText, entryKey } from './dots.ts'
+import { dotOf, dotText, entryKey } from './dots.ts'
 import { contradict, Forks } from './forks.ts'
 import { Frontier } from './frontier.ts'
 import { type Held, type HeldBudget, HoldBack } from './hold-back.ts'
@@ -31,8 +31,11 @@ export interface CausalOrderPort {
   delivered(item: LogItem): void
   /** A held envelope of `author`, which came from `from`, names it. */
   lacks(dot: DotKey, from: PeerId, author: AuthorKey): void
-  /** Only the header is needed: to check a Lamport time, or to find out why one does not fit. */
-  lacksHeader(dot: DotKey, from: PeerId): void
+  /**
+   * Only a header is needed: to check a Lamport time, or another one than those of
+   * the hashes `known`, to find out why one does not fit.
+   */
+  lacksHeader(dot: DotKey, from: PeerId, known: readonly string[]): void
   forked(proof: Proof): void
   /** It is held with a Lamport time that does not fit what is known. */
   doubted(envelope: Envelope): void
@@ -129,9 +132,12 @@ export class CausalOrder {
     this.#wake([headerOf(dot), lamportDoubt])
   }
 
-  /** A header of this dot, for whoever asks. */
-  header(dot: DotKey): SignedHeader | undefined {
-    return this.log.header(dot) ?? this.#alternatives.get(dotText(dot))?.[0]
+  /** The headers of this dot that are known: of the delivered content first, and of others if it is forked. */
+  headers(dot: DotKey): readonly SignedHeader[] {
+    const known = this.log.header(dot)
+    const others = this.#alternatives.get(dotText(dot)) ?? []
+    if (known === undefined) return others
+    return [known, ...others.filter(({ hash }) => hash !== known.hash)]
   }
 
   /** Envelopes that wait for this header, to be checked. */
@@ -292,7 +298,7 @@ export class CausalOrder {
       if (!this.delivered.includes(dot)) return { type: 'deliver' }
       const times = this.#lamportsOf(dot)
       if (times.length === 0) {
-        this.#port.lacksHeader(dot, from)
+        this.#port.lacksHeader(dot, from, [])
         return { type: 'wait', for: headerOf(dot) }
       }
       highest = Math.max(highest, times[0] as number)
@@ -306,10 +312,7 @@ export class CausalOrder {
 
   /** Of the delivered content first. */
   #lamportsOf(dot: DotKey): number[] {
-    const known = this.log.header(dot)
-    const others = this.#alternatives.get(dotText(dot)) ?? []
-    const headers = known === undefined ? others : [known, ...others]
-    return headers.map(({ header }) => header.lamport + (dot.seq - header.seq))
+    return this.headers(dot).map(({ header }) => header.lamport + (dot.seq - header.seq))
   }
 
   #addAlternative(header: SignedHeader): void {
@@ -346,7 +349,7 @@ export class CausalOrder {
       for (const known of this.#alternatives.get(dotText(dot)) ?? []) this.log.keepHeader(known)
     }
     this.delivered.advance(envelope)
-    this.frontier.deliver(entry, have, this.#units.supersedes(header, predecessor), {
+    this.frontier.deliver(entry, have, this.#supersededBy(envelope, predecessor), {
       dot: dotOf(envelope),
       below,
       exact,
@@ -354,6 +357,19 @@ export class CausalOrder {
     this.forks.satisfied(entry, envelope.last)
     this.#port.delivered(item)
     return item
+  }
+
+  /**
+   * A forked dot may be named for another of its contents than was delivered here,
+   * which shows in its Lamport time. That does not cover what was delivered: it stays maximal.
+   */
+  #supersededBy(envelope: Envelope, predecessor: DotKey | undefined): readonly DotKey[] {
+    const superseded = this.#units.supersedes(envelope.header, predecessor)
+    return superseded.filter((dot) => {
+      const named = this.log.header(dot)
+      if (named === undefined || dot === predecessor) return true
+      return named.header.lamport + (dot.seq - named.header.seq) < envelope.header.lamport
+    })
   }
 
   #vectorOf(envelope: Envelope, predecessor: DotKey | undefined) {
@@ -421,10 +437,11 @@ export class CausalOrder {
       const predecessor = predecessorOf(envelope)
       const parents = [...(predecessor === undefined ? [] : [predecessor]), ...header.dependencies]
       for (const dot of parents.slice(0, maxLacking)) {
-        this.#port.lacksHeader(dot, from)
         // What it is doubted for stays, also when the log has gone on.
         const known = this.log.header(dot)
         if (known !== undefined) this.#addAlternative(known)
+        const hashes = this.headers(dot).map(({ hash }) => hash)
+        this.#port.lacksHeader(dot, from, hashes)
       }
     }
     if (header.seq > 1) {
@@ -480,10 +497,6 @@ export class CausalOrder {
     const last = this.log.base.last(header.entry)
     return last !== undefined && last.header.seq <= header.last && header.last <= last.last ? last : undefined
   }
-}
-
-export function dotOf(header: SignedHeader): DotKey {
-  return { author: header.authorKey, epoch: header.header.epoch, seq: header.last }
 }
 
 /** What it says that it follows. */

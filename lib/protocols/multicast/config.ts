@@ -46,3 +46,18 @@ export const multicastDefaults = {
   truncateAfterMs: 10_000,
   directPushes: 6,
 } as const satisfies MulticastConfig
+
+/** What is wrong with these knobs together; undefined when nothing is. */
+export function configProblem(config: MulticastConfig): string | undefined {
+  const { holdBackMs, truncateAfterMs, pullBackoffMaxMs, pullDelayMinMs, pullDelayMaxMs } = config
+  const { antiEntropyMinMs, antiEntropyMaxMs } = config
+  const values = Object.entries(config).find(([, value]) => !Number.isFinite(value) || value < 0)
+  if (values !== undefined) return `${values[0]} is no number from 0 on`
+  if (pullDelayMinMs < 1 || pullDelayMaxMs < pullDelayMinMs) return 'pullDelayMaxMs is below pullDelayMinMs'
+  if (antiEntropyMaxMs < antiEntropyMinMs) return 'antiEntropyMaxMs is below antiEntropyMinMs'
+  // Or what is lost would be forgotten before it can be reported.
+  if (holdBackMs <= truncateAfterMs + pullBackoffMaxMs) {
+    return 'holdBackMs has to exceed truncateAfterMs and pullBackoffMaxMs together'
+  }
+  return undefined
+}

@@ -8,7 +8,7 @@
 import type { PeerId } from '../core.ts'
 import { malformed } from './decoding.ts'
 import { multicastLimits } from './limits.ts'
-import type { AuthorKey, DotKey, EntryKey } from './messages.ts'
+import type { AuthorKey, DotKey, EntryKey, SignedHeader } from './messages.ts'
 
 export type Sha256 = (bytes: Uint8Array) => Uint8Array
 
@@ -50,6 +50,11 @@ export function parseEntryKey(key: EntryKey): { readonly author: AuthorKey; read
 /** A key of maps. */
 export function dotText(dot: DotKey): string {
   return `${dot.author}#${dot.epoch}:${dot.seq}`
+}
+
+/** The last message of an envelope. */
+export function dotOf(header: SignedHeader): DotKey {
+  return { author: header.authorKey, epoch: header.header.epoch, seq: header.last }
 }
 
 /** By author, then epoch, then seq: negative when `a` is first. */

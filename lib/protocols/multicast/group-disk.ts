@@ -1,7 +1,6 @@
 /** One group on the disk. What one step writes is there together or not at all. */
 import type { CausalOrder } from './causal-order.ts'
 import { durableKeys, encodeEntry, encodeGroupState, encodeProof } from './durable-state.ts'
-import { encodeEnvelope } from './envelope.ts'
 import type { GroupContext } from './group-context.ts'
 import { toFrontierDot } from './joining.ts'
 import type { EntryKey, Envelope, Proof, SignedHeader } from './messages.ts'
@@ -37,8 +36,9 @@ export class GroupDisk {
     this.#group.turn.persist(durableKeys.proof(this.#group.id, proof.first.authorKey), encodeProof(proof))
   }
 
-  writeOwn(envelope: Envelope): void {
-    this.#group.turn.persist(this.#ownKey(envelope), encodeEnvelope(envelope))
+  /** `bytes`: the encoded envelope. */
+  writeOwn(envelope: Envelope, bytes: Uint8Array): void {
+    this.#group.turn.persist(this.#ownKey(envelope), bytes)
   }
 
   /** An envelope is no longer served: an own one need not be kept for it. */

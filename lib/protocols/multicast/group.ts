@@ -2,11 +2,13 @@
  * One group at one member: wires delivery, repair, joining and the disk, and
  * turns what comes from outside into their calls.
  */
+
 import type { PeerId } from '../core.ts'
 import { AntiEntropy } from './anti-entropy.ts'
 import { CatchingUp } from './catching-up.ts'
-import { CausalOrder, dotOf } from './causal-order.ts'
+import { CausalOrder } from './causal-order.ts'
 import { Comparison } from './comparison.ts'
+import { dotOf } from './dots.ts'
 import type { DurableGroup } from './durable-state.ts'
 import { contradict } from './forks.ts'
 import type { GroupContext } from './group-context.ts'
@@ -61,7 +63,7 @@ export class Group {
       {
         delivered: (item) => this.#onDelivered(item),
         lacks: (dot, from, cause) => this.#repair.want(dot, from, { cause }),
-        lacksHeader: (dot, from) => this.#inquiries.ask(dot, from),
+        lacksHeader: (dot, from, known) => this.#inquiries.ask(dot, from, known),
         forked: (proof) => this.#onForked(proof),
         doubted: () => group.examiner.count('lamport'),
       },
@@ -74,6 +76,7 @@ export class Group {
       peerOf: (author) => group.directory.peerOf(author),
       schedule: (at) => group.schedule('repair', at),
       gap: (ranges) => this.#tellGap(ranges),
+      unknown: () => this.#joining.unknown(),
       truncated: (server) => (this.ready ? this.#catchingUp.begin(server) : this.#joining.again()),
     })
     this.#inquiries = new Inquiries(config, {
@@ -236,6 +239,8 @@ export class Group {
 
   /** What a heartbeat of `from` told. */
   tailOf(from: PeerId, { epoch, seq, digest }: GroupTail): void {
+    // Who tells a tail is ready, and copies no more.
+    this.#retention.unpin(from)
     if (!this.ready) return
     const author = this.#group.directory.keyOf(from)
     if (seq > 0 && !this.order.forks.isOutcast(author)) this.#repair.want({ author, epoch, seq }, from)
@@ -355,9 +360,9 @@ export class Group {
   /** True when they were asked for, and are what their authors signed. */
   #takeHeaders(from: PeerId, headers: readonly SignedHeader[], pulled: boolean, id: number): boolean {
     const sound = headers.filter((header) => this.#group.isSound(header))
-    if (!pulled && !this.#inquiries.answered(from, id, sound.map(dotOf))) return false
+    if (!pulled && !this.#inquiries.answered(from, id, sound)) return false
     for (const header of sound) {
-      this.#inquiries.found(dotOf(header))
+      this.#inquiries.found(header)
       this.order.takeHeader(header, this.#group.now)
     }
     return sound.length === headers.length || this.#group.misbehaved(from, 'bad-signature')

@@ -8,8 +8,8 @@
  */
 import type { PeerId } from '../core.ts'
 import type { MulticastConfig } from './config.ts'
-import { dotText } from './dots.ts'
-import type { DotKey, PacketBody } from './messages.ts'
+import { dotOf, dotText } from './dots.ts'
+import type { DotKey, PacketBody, SignedHeader } from './messages.ts'
 
 export interface InquiriesPort {
   readonly now: () => number
@@ -30,6 +30,7 @@ interface Inquiry {
   /** In this round: who was asked, and who has answered without it. */
   readonly asked: Set<PeerId>
   readonly without: Set<PeerId>
+  readonly known: Set<string>
 }
 
 /** Headers asked for at once. */
@@ -49,9 +50,12 @@ export class Inquiries {
     this.#port = port
   }
 
-  ask(dot: DotKey, hint: PeerId): void {
+  /** `known`: hashes of headers of that dot that are here; only another one is an answer. */
+  ask(dot: DotKey, hint: PeerId, known: readonly string[] = []): void {
     const key = dotText(dot)
-    if (this.#inquiries.has(key) || this.#inquiries.size >= maxInquiries) return
+    const asking = this.#inquiries.get(key)
+    for (const hash of known) asking?.known.add(hash)
+    if (asking !== undefined || this.#inquiries.size >= maxInquiries) return
     const now = this.#port.now()
     this.#inquiries.set(key, {
       dot,
@@ -61,16 +65,17 @@ export class Inquiries {
       attempts: 0,
       asked: new Set(),
       without: new Set(),
+      known: new Set(known),
     })
     this.run()
   }
 
   /** Whether `id` was sent to `from`; then `found` are the headers that came. */
-  answered(from: PeerId, id: number, found: readonly DotKey[]): boolean {
+  answered(from: PeerId, id: number, found: readonly SignedHeader[]): boolean {
     const sent = this.#sent.get(id)
     if (sent?.server !== from) return false
     this.#sent.delete(id)
-    for (const dot of found) this.#inquiries.delete(dotText(dot))
+    for (const header of found) this.found(header)
     const { inquiry } = sent
     if (this.#inquiries.has(dotText(inquiry.dot))) {
       inquiry.without.add(from)
@@ -80,9 +85,10 @@ export class Inquiries {
     return true
   }
 
-  /** It came by another way. */
-  found(dot: DotKey): void {
-    this.#inquiries.delete(dotText(dot))
+  /** It is here, whichever way it came. */
+  found(header: SignedHeader): void {
+    const key = dotText(dotOf(header))
+    if (this.#inquiries.get(key)?.known.has(header.hash) === false) this.#inquiries.delete(key)
   }
 
   run(): void {

@@ -89,6 +89,11 @@ export class Joining {
     if (this.#order.isOpen || this.#settledAt === undefined) return
     const now = this.#port.now()
     if (this.#ceiling !== undefined && !this.#stuck) {
+      if (this.#port.members().length === 0) {
+        // What is still to be copied died with the others; what was copied stands without it.
+        this.#open()
+        return
+      }
       this.#wantAll(this.#ceiling, undefined)
       this.#port.schedule(now + this.#config.pullBackoffMaxMs)
       return
@@ -121,11 +126,20 @@ export class Joining {
     else this.#open()
   }
 
-  /** What is still to be copied is lost to everybody: stand on what somebody has now. */
+  /** What is still to be copied is below everybody's log: stand on what somebody has now. */
   again(): void {
     if (this.#ceiling === undefined || this.#offer !== undefined) return
     this.#stuck = true
     this.#tried.clear()
+    this.look()
+  }
+
+  /** Nobody has what is still to be copied, not even its giver: stand on what another has. */
+  unknown(): void {
+    if (this.#ceiling === undefined || this.#offer !== undefined) return
+    this.#stuck = true
+    this.#tried.clear()
+    if (this.#giver !== undefined) this.#tried.add(this.#giver.peer)
     this.look()
   }
 
@@ -182,11 +196,9 @@ export class Joining {
   #stand(offer: Offer): void {
     this.#offer = undefined
     this.#giver = { peer: offer.giver, id: offer.id }
-    const ceiling = new Map(this.#ceiling)
-    for (const { author, epoch, seq } of offer.delivered) {
-      const entry = entryKey(author, epoch)
-      ceiling.set(entry, Math.max(seq, ceiling.get(entry) ?? 0))
-    }
+    // In place of an earlier one: what was copied beyond it is in the own log.
+    const ceiling = new Map<EntryKey, number>()
+    for (const { author, epoch, seq } of offer.delivered) ceiling.set(entryKey(author, epoch), seq)
     this.#ceiling = ceiling
     this.#stuck = false
     this.#order.close(ceiling)

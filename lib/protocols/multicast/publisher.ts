@@ -5,8 +5,7 @@
 
 import type { PeerId } from '../core.ts'
 import type { CausalOrder } from './causal-order.ts'
-import { dotOf } from './causal-order.ts'
-import { compareDots, dotText, entryKey } from './dots.ts'
+import { compareDots, dotOf, dotText, entryKey } from './dots.ts'
 import { durableKeys } from './durable-state.ts'
 import { encodeEnvelope, sealEnvelope } from './envelope.ts'
 import type { GroupContext } from './group-context.ts'
@@ -93,10 +92,11 @@ export class Publisher {
       this.#refuse(token, 'ERR_LAMPORT_EXHAUSTED')
       return
     }
-    this.#disk.writeOwn(envelope)
+    const bytes = encodeEnvelope(envelope)
+    this.#disk.writeOwn(envelope, bytes)
     const { index } = this.#order.takeOwn(envelope, this.#group.now)
     turn.emit({ type: 'published', token, name, envelope, index })
-    turn.request({ type: 'gossip', group: id, bytes: encodeEnvelope(envelope) })
+    turn.request({ type: 'gossip', group: id, bytes })
     this.#pushDirectly(envelope)
   }
 

@@ -25,6 +25,8 @@ export interface RepairPort {
   readonly gap: (ranges: readonly Range[]) => void
   /** Everybody who can be reached was asked: `server` has it below its log, nobody can serve it. */
   readonly truncated: (server: PeerId) => void
+  /** Everybody who can be reached was asked, and nobody has ever had it. */
+  readonly unknown: () => void
 }
 
 interface Want {
@@ -249,7 +251,7 @@ export class Repair {
   }
 
   answerInquiry(to: PeerId, id: number, dots: readonly DotKey[]): void {
-    const known = dots.flatMap((dot) => this.#order.header(dot) ?? [])
+    const known = dots.flatMap((dot) => this.#order.headers(dot))
     // One page; whoever needs more asks again.
     const [headers = []] = pagesOf(known, supplyHeaders, headerBytes)
     this.#port.send(to, { type: 'supply', id, envelopes: [], headers, floors: [], delivered: [] })
@@ -263,8 +265,7 @@ export class Repair {
         ? header.dependencies
         : [header.old, ...header.dependencies]) {
         if (this.#order.log.find(entryKey(dot.author, dot.epoch), dot.seq) !== undefined) continue
-        const named = this.#order.header(dot)
-        if (named !== undefined) headers.set(named.hash, named)
+        for (const named of this.#order.headers(dot)) headers.set(named.hash, named)
         if (headers.size >= supplyHeaders.count) break
       }
     }
@@ -329,8 +330,9 @@ export class Repair {
   #roundOver(want: Want, reachable: readonly PeerId[], now: number): void {
     const answered = reachable.length > 0 && reachable.every((peer) => want.answers.has(peer))
     const server = reachable.find((peer) => want.answers.get(peer) === 'floor')
-    if (answered && server !== undefined && now - want.since >= this.#config.truncateAfterMs) {
-      this.#port.truncated(server)
+    if (answered && now - want.since >= this.#config.truncateAfterMs) {
+      if (server !== undefined) this.#port.truncated(server)
+      else this.#port.unknown()
     }
     want.asked.clear()
     want.answers.clear()

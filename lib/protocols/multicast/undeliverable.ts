@@ -2,8 +2,8 @@
  * What waits too long gives up its payload and is reported; never is it delivered
  * anyway. When what it waited for comes after all, it is fetched again.
  */
-import { type CausalOrder, dotOf, predecessorOf } from './causal-order.ts'
-import { dotText, entryKey } from './dots.ts'
+import { type CausalOrder, predecessorOf } from './causal-order.ts'
+import { dotOf, dotText, entryKey } from './dots.ts'
 import type { GroupContext } from './group-context.ts'
 import type { DotKey, EntryKey, SignedHeader } from './messages.ts'
 import type { Repair } from './repair.ts'
