@@ -35,6 +35,7 @@ class Side {
       schedule: () => undefined,
       gap: () => undefined,
       truncated: () => undefined,
+      unknown: () => undefined,
       lost: () => undefined,
       send: (_: unknown, body: PacketBody) => void this.asked.push(body),
     }

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { dotOf } from '../../../../lib/protocols/multicast/causal-order.ts'
-import { ascii, compareDots, dotText } from '../../../../lib/protocols/multicast/dots.ts'
+import { ascii, compareDots, dotOf, dotText } from '../../../../lib/protocols/multicast/dots.ts'
 import type { DotKey, Envelope } from '../../../../lib/protocols/multicast/messages.ts'
 import {
   dotsOf,

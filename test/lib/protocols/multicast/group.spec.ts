@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { dotOf } from '../../../../lib/protocols/multicast/causal-order.ts'
-import { ascii } from '../../../../lib/protocols/multicast/dots.ts'
+import { ascii, dotOf } from '../../../../lib/protocols/multicast/dots.ts'
 import { sealEnvelope } from '../../../../lib/protocols/multicast/envelope.ts'
 import type { DotKey, Envelope, Header, PacketBody } from '../../../../lib/protocols/multicast/messages.ts'
 import { type Node, type NodeOptions, Pump, raw, room, roomId } from './pump.ts'

@@ -5,8 +5,8 @@
  */
 import fc from 'fast-check'
 import type { PeerId } from '../../../../lib/protocols/core.ts'
-import { CausalOrder, type CausalOrderPort, dotOf } from '../../../../lib/protocols/multicast/causal-order.ts'
-import { ascii, compareDots, dotText } from '../../../../lib/protocols/multicast/dots.ts'
+import { CausalOrder, type CausalOrderPort } from '../../../../lib/protocols/multicast/causal-order.ts'
+import { ascii, compareDots, dotOf, dotText } from '../../../../lib/protocols/multicast/dots.ts'
 import { sealEnvelope } from '../../../../lib/protocols/multicast/envelope.ts'
 import { toFrontierDot } from '../../../../lib/protocols/multicast/joining.ts'
 import type { LogItem } from '../../../../lib/protocols/multicast/log.ts'

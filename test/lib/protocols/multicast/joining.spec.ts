@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { dotText } from '../../../../lib/protocols/multicast/dots.ts'
 import type { Envelope, PacketBody } from '../../../../lib/protocols/multicast/messages.ts'
 import { type Node, Pump, room } from './pump.ts'
-import { sealed } from './sealing.ts'
+import { keyOf, peer, sealed } from './sealing.ts'
 
 type Baseline = Extract<PacketBody, { type: 'baseline' }>
 
@@ -246,6 +246,72 @@ describe('joining a group', () => {
     assert.ok(c.ready)
     assertAgree(giver === a ? b : a, c)
     assert.deepEqual(c.of('history-truncated'), [])
+  })
+
+  it('does not wait for what died with the giver', () => {
+    const pump = new Pump()
+    const [a, b] = pump.pair()
+    b.publish('1')
+    pump.run(10)
+    pump.losesGossip = () => true
+    a.publish('only a has this')
+    const c = pump.add('c')
+    pump.disconnect(b, c)
+    pump.loses = ({ body }) => body.type === 'supply'
+    c.join()
+    c.publish('3')
+    pump.run(10)
+    assert.equal(pump.sentBy(c, 'baseline-request')[0]?.to, 'a')
+    pump.kill(a)
+    pump.loses = () => false
+    pump.losesGossip = () => false
+    pump.connect(b, c)
+    pump.run(60_000)
+    assert.ok(c.ready)
+    assert.deepEqual(b.texts, ['1', '3'])
+    assertAgree(b, c)
+  })
+
+  it('goes on alone with what it has copied when everybody else is gone', () => {
+    const pump = new Pump()
+    const a = pump.add('a').join()
+    for (let i = 0; i < 300; i++) a.publish(`${i}`)
+    const c = pump.add('c')
+    pump.run(10)
+    c.join()
+    c.publish('c')
+    pump.until(() => c.core.vector(room).size > 0)
+    assert.equal(c.ready, false)
+    pump.kill(a)
+    pump.run(20_000)
+    assert.ok(c.ready)
+    assert.deepEqual(c.texts, ['c'])
+    const index = c.of('ready')[0]?.index ?? 0
+    assert.ok(index > 0 && index < 300)
+    // What it could not copy is delivered after all when the other one returns.
+    const again = pump.restart(a)
+    pump.run(20_000)
+    assert.equal(c.texts.length, 1 + 300 - index)
+    assertAgree(again, c)
+  })
+
+  it('does not wait for what a giver made up', () => {
+    const pump = new Pump()
+    const [a, b] = pump.pair()
+    b.publish('1')
+    pump.run(10)
+    const dot = { author: keyOf(peer('nobody')), epoch: 1, seq: 7, hash: '' }
+    pump.spoils = ({ from, body }) =>
+      from === 'a' && body.type === 'baseline' ? { ...body, delivered: [...body.delivered, dot] } : body
+    const c = pump.add('c')
+    pump.disconnect(b, c)
+    c.join()
+    pump.run(100)
+    pump.connect(b, c)
+    c.publish('2')
+    pump.run(120_000)
+    assert.ok(c.ready)
+    assert.deepEqual(a.texts, ['1', '2'])
   })
 
   it('begins again when what it still had to copy is gone everywhere', () => {

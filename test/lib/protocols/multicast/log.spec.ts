@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { dotOf } from '../../../../lib/protocols/multicast/causal-order.ts'
+import { dotOf } from '../../../../lib/protocols/multicast/dots.ts'
 import { Log, payloadBytes, sizeOf } from '../../../../lib/protocols/multicast/log.ts'
 import type { EntryKey, Range } from '../../../../lib/protocols/multicast/messages.ts'
 import { standardUnits } from '../../../../lib/protocols/multicast/units.ts'

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { dotOf } from '../../../../lib/protocols/multicast/causal-order.ts'
-import { ascii, dotText, groupIdOf } from '../../../../lib/protocols/multicast/dots.ts'
+import { ascii, dotOf, dotText, groupIdOf } from '../../../../lib/protocols/multicast/dots.ts'
 import { sealEnvelope } from '../../../../lib/protocols/multicast/envelope.ts'
 import type { StampingClock } from '../../../../lib/protocols/multicast/init.ts'
 import type { Envelope } from '../../../../lib/protocols/multicast/messages.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { PeerId } from '../../../../lib/protocols/core.ts'
-import { dotOf } from '../../../../lib/protocols/multicast/causal-order.ts'
 import { multicastDefaults } from '../../../../lib/protocols/multicast/config.ts'
+import { dotOf } from '../../../../lib/protocols/multicast/dots.ts'
 import type {
   AuthorKey,
   PacketBody,
@@ -27,6 +27,7 @@ class Bench {
   readonly sent: { readonly to: PeerId; readonly body: PacketBody; readonly at: number }[] = []
   readonly gaps: Range[] = []
   readonly truncated: PeerId[] = []
+  unknown = 0
   reachable: readonly PeerId[] = [alice, bob, carol, dave]
   now = 10_000
   wakeAt = Number.POSITIVE_INFINITY
@@ -49,6 +50,9 @@ class Bench {
       },
       gap: (ranges) => void this.gaps.push(...ranges),
       truncated: (server) => void this.truncated.push(server),
+      unknown: () => {
+        this.unknown += 1
+      },
     })
   }
 
@@ -249,6 +253,15 @@ describe('repair', () => {
       const silent = (server: PeerId) => (server === carol ? 'nothing' : 'floor')
       assert.deepEqual(asked(silent, 5 * config.truncateAfterMs).truncated, [])
       assert.deepEqual(asked(() => 'lacks', 5 * config.truncateAfterMs).truncated, [])
+    })
+
+    it('says so, too, when nobody ever had it', () => {
+      assert.equal(asked(() => 'lacks', config.truncateAfterMs - 1000).unknown, 0)
+      assert.ok(asked(() => 'lacks', 3 * config.truncateAfterMs).unknown > 0)
+      const silent = (server: PeerId) => (server === carol ? 'nothing' : 'lacks')
+      assert.equal(asked(silent, 5 * config.truncateAfterMs).unknown, 0)
+      const some = (server: PeerId) => (server === carol ? 'floor' : 'lacks')
+      assert.equal(asked(some, 3 * config.truncateAfterMs).unknown, 0)
     })
 
     it('does not for a floor below what is wanted', () => {
