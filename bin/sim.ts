@@ -7,9 +7,8 @@ import { parseArgs } from 'node:util'
 import { P2pdError } from '../lib/wire/errors.ts'
 import { membershipMutants } from '../test/mutants/membership.ts'
 import { multicastMutants } from '../test/mutants/multicast.ts'
-import type { Violation } from '../testnet/checkers/history.ts'
 import { runMembership } from '../testnet/sim/membership/run.ts'
-import { runMulticast } from '../testnet/sim/multicast/run.ts'
+import { type MulticastRun, runMulticast } from '../testnet/sim/multicast/run.ts'
 
 const usage = `Examples:
   npm run sim -- --protocol membership --seeds 200
@@ -34,7 +33,7 @@ interface Mutant {
 
 interface Outcome {
   readonly options: { readonly peers: number; readonly profile?: string }
-  readonly violations: readonly Violation[]
+  readonly violations: MulticastRun['violations']
   readonly traceHash: string
 }
 

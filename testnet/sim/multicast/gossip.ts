@@ -4,25 +4,7 @@ import type { Links } from '../links.ts'
 import type { Random } from '../random.ts'
 import type { World } from '../world.ts'
 import type { GroupHost, Life } from './group-host.ts'
-
-export interface GossipOptions {
-  /** Of one hop, ms. */
-  readonly delayMinMs: number
-  readonly delayMaxMs: number
-  /** Chances that a hop is lost, comes twice, or takes a detour. */
-  readonly loss: number
-  readonly duplication: number
-  readonly reordering: number
-  /** To how many a publisher sends, and to how many each who accepts forwards. */
-  readonly mesh: number
-  readonly forwards: number
-  /** How long a message id is remembered, ms. */
-  readonly seenMs: number
-  /** A subscription is visible to another peer after up to this, ms. */
-  readonly noticeMs: number
-  /** What a message id covers. `header` is a mistake: a damaged copy then hides the true one. */
-  readonly messageId: 'data' | 'header'
-}
+import type { GossipOptions } from './options.ts'
 
 export interface GossipInit {
   readonly world: World
@@ -41,17 +23,6 @@ export interface GossipInit {
 const memory = 64
 const retryMs = 300
 const detourMs = 150
-
-/** What one process knows of a topic's traffic: ends with it. */
-export class Station {
-  readonly topics = new Set<string>()
-  /** Message id to when it is forgotten. */
-  readonly seen = new Map<string, number>()
-  /** Hashes of what was examined. */
-  readonly examined = new Set<string>()
-  /** `peer group` that this one takes for subscribed. */
-  readonly sees = new Set<string>()
-}
 
 /**
  * A publish-subscribe medium as gossipsub is one: best effort, by several routes,

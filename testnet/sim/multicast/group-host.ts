@@ -10,8 +10,8 @@ import type { Multicast } from '../../../lib/protocols/multicast/multicast.ts'
 import type { DiskImage } from '../disk.ts'
 import type { Machine } from '../machine.ts'
 import type { Process } from '../process.ts'
-import type { Station } from './gossip.ts'
 import type { GroupLie } from './options.ts'
+import type { Station } from './station.ts'
 
 /** The simulator's own note between a core's effects: when it is carried out, what stands before it was. */
 export interface Mark {

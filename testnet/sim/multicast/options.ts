@@ -2,7 +2,6 @@ import { type MulticastConfig, multicastDefaults } from '../../../lib/protocols/
 import type { DiskOptions } from '../disk.ts'
 import type { NetworkOptions } from '../network.ts'
 import type { Random } from '../random.ts'
-import type { GossipOptions } from './gossip.ts'
 
 /**
  * How a lying member lies; its core is otherwise honest, and serves what it has.
@@ -49,6 +48,25 @@ export interface MembershipByFiat {
   readonly settlingMaxMs: number
   readonly heartbeatMs: number
   readonly heartbeatLoss: number
+}
+
+export interface GossipOptions {
+  /** Of one hop, ms. */
+  readonly delayMinMs: number
+  readonly delayMaxMs: number
+  /** Chances that a hop is lost, comes twice, or takes a detour. */
+  readonly loss: number
+  readonly duplication: number
+  readonly reordering: number
+  /** To how many a publisher sends, and to how many each who accepts forwards. */
+  readonly mesh: number
+  readonly forwards: number
+  /** How long a message id is remembered, ms. */
+  readonly seenMs: number
+  /** A subscription is visible to another peer after up to this, ms. */
+  readonly noticeMs: number
+  /** What a message id covers. `header` is a mistake: a damaged copy then hides the true one. */
+  readonly messageId: 'data' | 'header'
 }
 
 export interface Workload {
