@@ -53,6 +53,8 @@ const maxWaitingEffects = 8192
 /** From here on gossip is not read, until the disk has caught up: what is dropped would have to be fetched again. */
 const pauseAt = 1024
 const resumeAt = 256
+const pauseAtBytes = 8 * 1024 * 1024
+const resumeAtBytes = 2 * 1024 * 1024
 /** Less than the log keeps: what no reader was shown yet must not be truncated. */
 const maxWaitingBytes = 32 * 1024 * 1024
 /** Publishes whose answer is outstanding; more wait their turn, bounded like those that wait for a baseline. */
@@ -220,7 +222,8 @@ export class PeerGroups implements Groups {
     if (verdict.type === 'accept') {
       if (this.#isBehind()) this.#init.counters.dropped['store-behind'] += 1
       else this.#driver.command({ type: 'gossiped', from, envelope: verdict.envelope })
-      if (this.#driver.waiting >= pauseAt) this.#init.gossip.pause()
+      const { waiting, waitingBytes } = this.#driver
+      if (waiting >= pauseAt || waitingBytes >= pauseAtBytes) this.#init.gossip.pause()
     } else if (verdict.reason === 'unknown-author') this.#init.syncMembers(from)
     return verdict.type
   }
@@ -488,7 +491,8 @@ export class PeerGroups implements Groups {
   }
 
   #resumeGossip(): void {
-    if (this.#driver.waiting <= resumeAt) this.#init.gossip.resume()
+    const { waiting, waitingBytes } = this.#driver
+    if (waiting <= resumeAt && waitingBytes <= resumeAtBytes) this.#init.gossip.resume()
   }
 
   // Members

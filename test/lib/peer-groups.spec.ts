@@ -79,6 +79,7 @@ describe('the groups of a peer', () => {
     const journal = new SlowJournal()
     const generation = { now: 1 }
     const counters = newCounters()
+    const paused = { now: false }
     const groups: PeerGroups = new PeerGroups({
       self: identity.peerId,
       cluster: '00'.repeat(16),
@@ -90,6 +91,12 @@ describe('the groups of a peer', () => {
       links: { send: () => true, strike: () => {} } as unknown as Links,
       gossip: {
         publish: () => true,
+        pause: () => {
+          paused.now = true
+        },
+        resume: () => {
+          paused.now = false
+        },
         subscribe() {},
         unsubscribe() {},
         subscribers: () => [],
@@ -122,7 +129,7 @@ describe('the groups of a peer', () => {
     groups.start()
     groups.membership(own(1))
     groups.membership({ type: 'joined', generation: 1 } as never)
-    return { groups, journal, counters, identity }
+    return { groups, journal, counters, paused }
   }
 
   it('forgets a group that was left while its messages waited for the disk', async () => {
@@ -184,7 +191,7 @@ describe('the groups of a peer', () => {
   })
 
   it('leaves to repair what comes while the disk is full', async () => {
-    const { groups, journal, counters } = await start()
+    const { groups, journal, counters, paused } = await start()
     const author = await generateIdentity()
     groups.membership(memberOf(author.peerId))
     const group = await groups.group('g')
@@ -211,7 +218,9 @@ describe('the groups of a peer', () => {
     assert.equal(groups.counts.delivered, delivered)
     assert.equal(counters.dropped['store-behind'], gossiped.length - delivered + sent.length)
     assert.equal(heard.length, 0)
+    assert.equal(paused.now, true)
     journal.fail = false
     await eventually('what was taken', () => heard.length === delivered)
+    await eventually('gossip', () => !paused.now)
   })
 })

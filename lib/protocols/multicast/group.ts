@@ -392,6 +392,13 @@ export class Group {
   #takeProof(from: PeerId, proof: Proof): void {
     const { first, second } = proof
     if (this.order.forks.isProven(first.authorKey)) return
+    const { directory, examiner, turn } = this.#group
+    if (!directory.isKnown(first.header.author)) {
+      // There is no end to keys that anybody can make and prove to fork.
+      examiner.count('unknown-author')
+      turn.request({ type: 'sync-members', peer: from })
+      return
+    }
     const sound = contradict(first, second) && this.#group.isSound(first) && this.#group.isSound(second)
     if (sound) this.#onForked(proof)
     else this.#group.misbehaved(from, 'bad-signature')
