@@ -128,7 +128,7 @@ describe('two machines, from founding to leaving', function () {
     const trace = join(folder, 'm2.jsonl')
     await writeFile(trace, (await ask('m2', 'trace', '--group', 'orders')).stdout)
     const { stdout: drawn } = await ask('m1', 'trace', '--shiviz', trace)
-    assert.match(drawn, new RegExp(`^deliver ${sender}#${epoch}:2$`, 'm'))
+    assert.match(drawn, new RegExp(`^deliver m1#${epoch}:2$`, 'm'))
     assert.deepEqual(await askJson('m2', 'groups', 'leave', 'orders'), { group: 'orders', left: true })
     await eventually('m1 sees it go', async () => (await listed('m1')) === 1)
   })
