@@ -78,6 +78,10 @@ export class Directory {
     this.#connected.add(peer)
   }
 
+  isConnected(peer: PeerId): boolean {
+    return this.#connected.has(peer)
+  }
+
   disconnected(peer: PeerId): void {
     this.#connected.delete(peer)
   }

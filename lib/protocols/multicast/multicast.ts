@@ -219,13 +219,23 @@ export class Multicast implements Core<MulticastPacket, MulticastCommand, Multic
     this.#turn.begin(now)
     if (!this.#restored) this.#restore()
     if (input.type === 'wake') this.#wake()
-    else if (input.type === 'receive')
-      this.#byId.get(input.message.group)?.receive(input.from, input.message.body)
+    else if (input.type === 'receive') this.#receive(input.from, input.message)
     else this.#command(input)
     return this.#turn.end()
   }
 
   // Inputs
+
+  #receive(from: PeerId, { group, body }: MulticastPacket): void {
+    // Whoever is heard can be reached, in whatever order events of its connections came.
+    if (!this.#directory.isConnected(from)) this.#connected(from)
+    this.#byId.get(group)?.receive(from, body)
+  }
+
+  #connected(peer: PeerId): void {
+    this.#directory.connected(peer)
+    for (const group of this.#groupsWith(peer)) group.reached(peer)
+  }
 
   #command(command: MulticastCommand): void {
     switch (command.type) {
@@ -244,8 +254,7 @@ export class Multicast implements Core<MulticastPacket, MulticastCommand, Multic
         }
         break
       case 'connected':
-        this.#directory.connected(command.peer)
-        for (const group of this.#groupsWith(command.peer)) group.reached(command.peer)
+        this.#connected(command.peer)
         break
       case 'disconnected':
         this.#directory.disconnected(command.peer)

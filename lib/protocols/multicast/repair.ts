@@ -366,11 +366,17 @@ export class Repair {
     this.#port.send(server, { type: 'pull', id, ranges })
   }
 
-  /** No further than what may be held of one author. */
-  #missing(want: Want): Range[] {
-    const have = this.#order.delivered.seq(want.entry)
-    const to = Math.min(want.to, have + multicastLimits.aheadPerAuthor)
-    return this.#order.heldBack.missing(want.author, want.epoch, want.entry, have, to).slice(0, 16)
+  /**
+   * No further than what may be held of one author. Of an outcast, what is held may
+   * be another content than the one that is needed, and wait for the very message that
+   * needs it: what others have delivered of it is asked for all the same.
+   */
+  #missing({ author, epoch, entry, to }: Want): Range[] {
+    const have = this.#order.delivered.seq(entry)
+    const last = Math.min(to, have + multicastLimits.aheadPerAuthor)
+    if (this.#order.forks.isOutcast(author))
+      return last > have ? [{ author, epoch, from: have + 1, to: last }] : []
+    return this.#order.heldBack.missing(author, epoch, entry, have, last).slice(0, 16)
   }
 
   #expire(now: number): void {
