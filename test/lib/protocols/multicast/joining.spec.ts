@@ -338,7 +338,7 @@ describe('joining a group', () => {
 
   it('is remembered by the giver until it has everything, and no longer', () => {
     const pump = new Pump()
-    const [a, b] = pump.pair({ config: { retentionMs: 2000, pinMs: 20_000 } })
+    const [a, b] = pump.pair({ config: { retentionMs: 2000, pinMs: 4000 } })
     a.publish('1')
     pump.run(10)
     pump.loses = ({ body }) => body.type === 'supply'
