@@ -6,8 +6,9 @@
  * Each knows its vector as the few entries in which it lies below what is
  * delivered now.
  */
-import { compareDots, dotText } from './dots.ts'
-import type { DotKey, EntryKey } from './messages.ts'
+import { compareDots, dotText, parseEntryKey } from './dots.ts'
+import { multicastLimits } from './limits.ts'
+import type { DotKey, EntryKey, FrontierDot } from './messages.ts'
 
 export interface Maximal {
   readonly dot: DotKey
@@ -66,4 +67,22 @@ export class Frontier {
     const { dot, below, exact } = delivered
     this.#dots.set(dotText(dot), { dot, below: new Map(below), exact })
   }
+}
+
+/**
+ * For the disk and for joiners. In a burst each dot lies below all the others, so
+ * that the whole grows with the square of it: what does not fit into `mostEntries`
+ * is left out, and the vector of that dot is no longer known.
+ */
+export function toFrontierDots(maxima: Iterable<Maximal>, mostEntries: number): FrontierDot[] {
+  let room = mostEntries
+  return [...maxima].map(({ dot, below, exact }) => {
+    if (below.size > Math.min(room, multicastLimits.vectorEntries)) return { ...dot, below: [], exact: false }
+    room -= below.size
+    return {
+      ...dot,
+      below: [...below].map(([entry, seq]) => ({ ...parseEntryKey(entry), seq, hash: '' })),
+      exact,
+    }
+  })
 }

@@ -1,9 +1,12 @@
 /** One group on the disk. What one step writes is there together or not at all. */
 import type { CausalOrder } from './causal-order.ts'
 import { durableKeys, encodeEntry, encodeGroupState, encodeProof } from './durable-state.ts'
+import { toFrontierDots } from './frontier.ts'
 import type { GroupContext } from './group-context.ts'
-import { toFrontierDot } from './joining.ts'
 import type { EntryKey, Envelope, Proof, SignedHeader } from './messages.ts'
+
+/** Of the frontier's vectors: some 25 at a hundred members; it is written with every delivery. */
+const frontierEntries = 256
 
 export class GroupDisk {
   readonly #group: GroupContext
@@ -15,7 +18,7 @@ export class GroupDisk {
   /** `based`: it stands on a baseline; before that it would have to begin anew. */
   writeState(order: CausalOrder, based: boolean): void {
     const { name, turn } = this.#group
-    const frontier = [...order.frontier.values()].map(toFrontierDot)
+    const frontier = toFrontierDots(order.frontier.values(), frontierEntries)
     turn.persist(durableKeys.group(name), encodeGroupState({ name, based, frontier }))
   }
 

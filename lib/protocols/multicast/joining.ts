@@ -11,7 +11,7 @@ import type { PeerId } from '../core.ts'
 import type { CausalOrder } from './causal-order.ts'
 import type { MulticastConfig } from './config.ts'
 import { entryKey, parseEntryKey } from './dots.ts'
-import type { Maximal } from './frontier.ts'
+import { toFrontierDots } from './frontier.ts'
 import { multicastLimits } from './limits.ts'
 import { headerBytes } from './log.ts'
 import type { EntryKey, FrontierDot, PacketBody, SignedHeader, VectorEntry } from './messages.ts'
@@ -53,6 +53,8 @@ interface Offer extends Baseline {
 const maxEntries = 65_536
 /** A frame of a baseline stays well below the link's limit. */
 const frameBytes = 512 * 1024
+/** Of the frontier's vectors, in all of a baseline. */
+const frontierEntries = 16_384
 /** Of a vector's entry on the wire, rounded up. */
 const entryBytes = 48
 
@@ -262,7 +264,7 @@ export function baselineFrames(order: CausalOrder, id: number): BaselineBody[] {
     hash: '',
   }))
   const entries = [...order.log.base.values()]
-  const frontier = [...order.log.baseFrontier.values()].map(toFrontierDot)
+  const frontier = toFrontierDots(order.log.baseFrontier.values(), frontierEntries)
   const empty: BaselineBody = {
     type: 'baseline',
     id,
@@ -285,12 +287,4 @@ export function baselineFrames(order: CausalOrder, id: number): BaselineBody[] {
     ...vector.map((page) => ({ ...empty, delivered: page })),
     ...maximal.map((page, at) => ({ ...empty, frontier: page, last: at === maximal.length - 1 })),
   ]
-}
-
-export function toFrontierDot({ dot, below, exact }: Maximal): FrontierDot {
-  return { ...dot, below: [...below].map(([entry, seq]) => toEntry(entry, seq)), exact }
-}
-
-function toEntry(entry: EntryKey, seq: number): VectorEntry {
-  return { ...parseEntryKey(entry), seq, hash: '' }
 }

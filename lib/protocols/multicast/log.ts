@@ -109,7 +109,9 @@ export class Log implements DeliveryOrder {
     const item = this.find(entryKey(dot.author, dot.epoch), dot.seq)
     if (item !== undefined) return item
     const maximal = this.baseFrontier.get(dot)
-    return maximal && { index: this.firstIndex - 1, below: maximal.below, exact: maximal.exact }
+    // Of one that is not exact, the entries below may have been left out.
+    if (maximal?.exact !== true) return undefined
+    return { index: this.firstIndex - 1, below: maximal.below, exact: true }
   }
 
   // What vectors need

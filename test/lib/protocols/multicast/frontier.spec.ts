@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { dotText } from '../../../../lib/protocols/multicast/dots.ts'
-import { Frontier } from '../../../../lib/protocols/multicast/frontier.ts'
+import { Frontier, toFrontierDots } from '../../../../lib/protocols/multicast/frontier.ts'
 import {
   dotsOf,
   frontierOf,
@@ -12,6 +12,7 @@ import {
   stepsOf,
   type Told,
   vectorOf,
+  Writer,
 } from './history.ts'
 
 const manySteps = stepsOf({ authors: 4, messages: 25 })
@@ -54,6 +55,23 @@ describe('the frontier', () => {
       }),
       { numRuns: 100 },
     )
+  })
+
+  it('is told within bounds, however much of it is concurrent, and never with half a vector', () => {
+    const receiver = new Receiver()
+    const authors = Array.from({ length: 60 }, (_, i) => new Writer(`author${i}`))
+    receiver.take(...authors.map((author) => author.write()))
+    for (const most of [0, 5, 100, 256, 5000]) {
+      const dots = toFrontierDots(receiver.order.frontier.values(), most)
+      assert.equal(dots.length, 60)
+      assert.ok(dots.reduce((sum, { below }) => sum + below.length, 0) <= most)
+      for (const { author, epoch, seq, below, exact } of dots) {
+        const whole = receiver.order.frontier.get({ author, epoch, seq })?.below.size
+        assert.equal(below.length, exact ? whole : 0)
+      }
+      // Each lies below all the others.
+      assert.equal(dots.filter(({ exact }) => exact).length, Math.min(60, Math.floor(most / 59)))
+    }
   })
 
   it('keeps its own copies when it takes over another', () => {

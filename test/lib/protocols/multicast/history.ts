@@ -8,7 +8,7 @@ import type { PeerId } from '../../../../lib/protocols/core.ts'
 import { CausalOrder, type CausalOrderPort } from '../../../../lib/protocols/multicast/causal-order.ts'
 import { ascii, compareDots, dotOf, dotText } from '../../../../lib/protocols/multicast/dots.ts'
 import { sealEnvelope } from '../../../../lib/protocols/multicast/envelope.ts'
-import { toFrontierDot } from '../../../../lib/protocols/multicast/joining.ts'
+import { toFrontierDots } from '../../../../lib/protocols/multicast/frontier.ts'
 import type { LogItem } from '../../../../lib/protocols/multicast/log.ts'
 import type {
   DotKey,
@@ -222,18 +222,18 @@ export function frontierOf(order: CausalOrder): string[] {
 }
 
 /** What a giver's log stands on. */
-export function baseOf(order: CausalOrder): Given {
+export function baseOf(order: CausalOrder, mostEntries = 10_000): Given {
   return {
     entries: [...order.log.base.values()],
-    frontier: [...order.log.baseFrontier.values()].map(toFrontierDot),
+    frontier: toFrontierDots(order.log.baseFrontier.values(), mostEntries),
   }
 }
 
 /** What a member's disk holds. */
-export function diskOf(order: CausalOrder): Given {
+export function diskOf(order: CausalOrder, mostEntries = 10_000): Given {
   return {
     entries: [...order.delivered.values()],
-    frontier: [...order.frontier.values()].map(toFrontierDot),
+    frontier: toFrontierDots(order.frontier.values(), mostEntries),
   }
 }
 

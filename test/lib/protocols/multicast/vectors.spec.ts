@@ -176,6 +176,33 @@ describe('vectors', () => {
     )
   })
 
+  it('stay so, or say that they are not, where the disk and the giver had no room for all of them', () => {
+    const seen = { exact: 0, inexact: 0 }
+    fc.assert(
+      fc.property(manySteps, picks, fc.nat(25), fc.nat(4), (steps, chosen, at, room) => {
+        const order = inOtherOrder(historyOf(steps), chosen)
+        const first = new Receiver()
+        first.take(...order.slice(0, at))
+        const restarted = adopting(diskOf(first.order, room))
+        while (first.order.log.truncate() !== undefined);
+        const joined = adopting(baseOf(first.order, room))
+        for (const second of [restarted, joined]) {
+          checkFrontier(second, order.slice(0, at))
+          for (const told of order.slice(at)) {
+            second.take(told)
+            for (const parent of told.past) second.order.takeHeader(parent.envelope, 9)
+          }
+          const { exact, inexact } = check(second, order)
+          seen.exact += exact
+          seen.inexact += inexact
+          checkFrontier(second, order)
+        }
+      }),
+      { numRuns: 150 },
+    )
+    assert.ok(seen.exact > 0 && seen.inexact > 0)
+  })
+
   it('are exact again once something covers what is hidden', () => {
     const [a, b, c] = [new Writer('a'), new Writer('b'), new Writer('c')]
     const a1 = a.write()
