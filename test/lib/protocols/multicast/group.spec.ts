@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict'
 import { ascii, dotOf } from '../../../../lib/protocols/multicast/dots.ts'
+import {
+  durableKeys,
+  encodeEntry,
+  encodeGroupState,
+} from '../../../../lib/protocols/multicast/durable-state.ts'
 import { sealEnvelope } from '../../../../lib/protocols/multicast/envelope.ts'
 import type { DotKey, Envelope, Header, PacketBody } from '../../../../lib/protocols/multicast/messages.ts'
 import { type Node, type NodeOptions, Pump, raw, room, roomId } from './pump.ts'
@@ -443,6 +448,26 @@ describe('a group', () => {
       assert.ok(a.core.vector(room).size < 150)
       assert.deepEqual(a.core.vector(room), b.core.vector(room))
     })
+  })
+
+  it('names at most 1024 of more concurrent logs, and the rest with the next message', () => {
+    const logs = Array.from({ length: 1030 }, (_, i) => made(`w${i}`))
+    const frontier = logs.map((envelope) => ({ ...dotOf(envelope), below: [], exact: false }))
+    const durable = new Map(
+      logs.map((envelope) => [durableKeys.entry(roomId, envelope.entry), encodeEntry(envelope)]),
+    )
+    durable.set(durableKeys.group(room), encodeGroupState({ name: room, based: true, frontier }))
+    const a = new Pump().add('a', { durable })
+    assert.equal(a.core.frontier(room).length, 1030)
+    a.publish('1')
+    a.publish('2')
+    const [first, second] = a.gossips() as [Envelope, Envelope]
+    assert.deepEqual(
+      [first, second].map(({ header }) => header.dependencies.length),
+      [1024, 6],
+    )
+    assert.deepEqual([first.header.lamport, second.header.lamport], [2, 3])
+    assert.equal(a.core.frontier(room).length, 1)
   })
 
   describe('that has an equivocator', () => {
