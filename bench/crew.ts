@@ -71,7 +71,7 @@ interface Member {
 }
 
 /** What has not come after so long without anything coming does not come. */
-const stalledMs = 10_000
+const stalledMs = 6000
 const pollMs = 100
 
 export class Crew {

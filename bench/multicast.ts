@@ -6,6 +6,7 @@
 import { type ControlBytes, controlBytes } from '../testnet/sim/multicast/control-bytes.ts'
 import { Crew, type Outcome, type Program } from './crew.ts'
 import { type Bench, type BenchTools, median, type Question } from './harness.ts'
+import { cpuSeconds } from './proc.ts'
 
 const rival = 'gossipsub StrictSign'
 const systems = ['ours', 'raw'] as const satisfies readonly Program[]
@@ -13,7 +14,7 @@ const sizes = [2, 5] as const
 
 const rounds = 3
 /** Until compiled code runs; thrown away. */
-const warmUp = { talkMs: 1500, floodMs: 1500 }
+const warmUp = { talkMs: 1000, floodMs: 2000 }
 const talkMs = 3000
 const floodMs = 1500
 const messagesPerSecond = 100
@@ -74,6 +75,7 @@ async function quiet(size: number, tools: BenchTools, order: Samples): Promise<v
   const p50 = none()
   const p99 = none()
   const throughput = none()
+  const cpu = none()
   let phase = 0
   const each = async (use: (crew: Crew, system: Program, phase: number) => Promise<void>): Promise<void> => {
     phase += 1
@@ -86,6 +88,9 @@ async function quiet(size: number, tools: BenchTools, order: Samples): Promise<v
       crews.set(system, crew)
       await crew.meet()
     }
+    await each(async (crew, system, phase) => {
+      await crew.flood({ phase, ms: warmUp.floodMs, ...pace[system] })
+    })
     await each(async (crew, _, phase) => {
       await crew.talk({ phase, rate: messagesPerSecond, ms: warmUp.talkMs })
     })
@@ -99,14 +104,14 @@ async function quiet(size: number, tools: BenchTools, order: Samples): Promise<v
         order[system].push(inversionsOf(outcome))
       })
     }
-    await each(async (crew, system, phase) => {
-      await crew.flood({ phase, ms: warmUp.floodMs, ...pace[system] })
-    })
     progress(`${size} processes, as fast as they can`)
     for (let round = 0; round < rounds; round++) {
       await each(async (crew, system, phase) => {
+        const before = cpuMs(crew)
         const outcome = await crew.flood({ phase, ms: floodMs, ...pace[system] })
-        throughput[system].push(throughputOf(outcome))
+        const everywhere = everywhereOf(outcome)
+        throughput[system].push((everywhere / durationOf(outcome)) * 1000)
+        cpu[system].push((cpuMs(crew) - before) / everywhere)
         order[system].push(inversionsOf(outcome))
       })
     }
@@ -121,6 +126,10 @@ async function quiet(size: number, tools: BenchTools, order: Samples): Promise<v
     unit: 'messages/s',
     timesRival: 1,
     more: true,
+  })
+  ask(tools, cpu, {
+    question: `${size} processes, all publish, processor time a message, all members together`,
+    unit: 'ms',
   })
 }
 
@@ -214,14 +223,22 @@ function inversionsOf({ reports }: Outcome): number {
   return reports.reduce((sum, { inversions }) => sum + inversions, 0)
 }
 
-/** Messages that every other member was delivered, from the first publish until the last delivery anywhere. */
-function throughputOf({ sent, from, reports }: Outcome): number {
-  const until = Math.max(...reports.map(({ lastAt }) => lastAt))
+/** Messages that every other member was delivered. */
+function everywhereOf({ sent, reports }: Outcome): number {
   const everywhere = sent.map((_, sender) => {
     const others = reports.filter((__, receiver) => receiver !== sender)
     return Math.min(...others.map(({ received }) => received[sender] ?? 0))
   })
-  return (everywhere.reduce((sum, count) => sum + count, 0) / (until - from)) * 1000
+  return everywhere.reduce((sum, count) => sum + count, 0)
+}
+
+/** ms from the first publish until the last delivery anywhere. */
+function durationOf({ from, reports }: Outcome): number {
+  return Math.max(...reports.map(({ lastAt }) => lastAt)) - from
+}
+
+function cpuMs({ pids }: Crew): number {
+  return pids.reduce((sum, pid) => sum + cpuSeconds(pid) * 1000, 0)
 }
 
 /** Of what was published after the receiver was open. */
