@@ -17,7 +17,7 @@ import { GroupTrace } from './group-trace.ts'
 import type { Counters } from './host/counters.ts'
 import { Driver, systemClock } from './host/driver.ts'
 import type { Gossip } from './host/gossip.ts'
-import type { Links } from './host/links.ts'
+import { bulkLimits, type Links } from './host/links.ts'
 import type { Journal } from './host/store.ts'
 import { withResolvers } from './host/with-resolvers.ts'
 import { formatHybrid } from './protocols/clocks/hybrid.ts'
@@ -37,6 +37,7 @@ import type {
   MulticastEvent,
   MulticastPacket,
   MulticastRequest,
+  PacketBody,
   PeerRange,
 } from './protocols/multicast/messages.ts'
 import { Multicast, type MulticastCounts, parentsOf } from './protocols/multicast/multicast.ts'
@@ -57,6 +58,8 @@ const pauseAtBytes = 8 * 1024 * 1024
 const resumeAtBytes = 2 * 1024 * 1024
 /** Less than the log keeps: what no reader was shown yet must not be truncated. */
 const maxWaitingBytes = 32 * 1024 * 1024
+/** Answers that wait for a peer: who asks for more than it reads has them dropped before they are encoded. */
+const maxAnswerBytes = bulkLimits.queueBytes / 2
 /** Publishes whose answer is outstanding; more wait their turn, bounded like those that wait for a baseline. */
 const maxUnderWay = 256
 /** Groups whose events are remembered, those that were left among them. */
@@ -148,6 +151,7 @@ export class PeerGroups implements Groups {
       },
       emit: (event) => this.#emitted(event),
       request: (request) => this.#requested(request),
+      hasRoom: (to, { body }) => !isAnswer(body) || init.links.queuedBytes(to) < maxAnswerBytes,
       weigh: weightOf,
       writeFailed: init.trouble,
       failed: init.failed,
@@ -591,6 +595,10 @@ function groupOf(topic: string): string {
 
 function dotRange({ author, epoch, from, to }: PeerRange) {
   return { sender: author, epoch, from, to }
+}
+
+function isAnswer({ type }: PacketBody): boolean {
+  return type === 'supply' || type === 'baseline'
 }
 
 /** What else waits is small, or bounded with the publishes under way. */

@@ -6,6 +6,8 @@ export interface DriverInit<Message, Command extends { readonly type: string }, 
   readonly codec: Codec<Message>
   readonly counters: Counters
   readonly send: (to: PeerId, bytes: Uint8Array) => void
+  /** False for what would only be encoded to be dropped; true by default. */
+  readonly hasRoom?: (to: PeerId, message: Message) => boolean
   /** Resolves when all entries are on the disk, and the keys of undefined ones are not. */
   readonly write: (entries: ReadonlyMap<string, Uint8Array | undefined>) => Promise<void>
   readonly emit: (event: Event) => void
@@ -166,10 +168,16 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
   }
 
   #perform(effect: Effect<Message, Event, Request>): void {
-    if (isSend(effect)) this.#init.send(effect.to, this.#init.codec.encode(effect.message))
+    if (isSend(effect)) this.#send(effect.to, effect.message)
     else if (isEmit(effect)) this.#init.emit(effect.event)
     else if (isNote(effect)) this.#note(effect.key, effect.value)
     else this.#init.request(effect as Request)
+  }
+
+  #send(to: PeerId, message: Message): void {
+    const { codec, counters, hasRoom, send } = this.#init
+    if (hasRoom?.(to, message) === false) counters.dropped['queue-full'] += 1
+    else send(to, codec.encode(message))
   }
 
   /** One write at a time, of what is newest then. */

@@ -88,7 +88,7 @@ describe('the groups of a peer', () => {
       config: multicastDefaults,
       durable: new Map(),
       journal,
-      links: { send: () => true, strike: () => {} } as unknown as Links,
+      links: { send: () => true, queuedBytes: () => 0, strike: () => {} } as unknown as Links,
       gossip: {
         publish: () => true,
         pause: () => {

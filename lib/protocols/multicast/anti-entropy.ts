@@ -15,6 +15,7 @@ import { entryKey } from './dots.ts'
 import type { Inquiries } from './inquiries.ts'
 import { multicastLimits } from './limits.ts'
 import type { AuthorKey, PacketBody, Proof, VectorEntry } from './messages.ts'
+import { Pace } from './pace.ts'
 import type { Repair } from './repair.ts'
 
 export interface AntiEntropyPort {
@@ -23,7 +24,7 @@ export interface AntiEntropyPort {
 }
 
 /** Peers may not make this one compare more often, ms. */
-const answerIntervalMs = 100
+export const answerIntervalMs = 100
 const hashDigits = 16
 
 export class AntiEntropy {
@@ -32,8 +33,8 @@ export class AntiEntropy {
   readonly #inquiries: Inquiries
   readonly #port: AntiEntropyPort
   /** When a summary, and when a vector, of theirs was last answered. */
-  readonly #compared = new Map<PeerId, number>()
-  readonly #told = new Map<PeerId, number>()
+  readonly #compared = new Pace(answerIntervalMs)
+  readonly #told = new Pace(answerIntervalMs)
 
   constructor(order: CausalOrder, repair: Repair, inquiries: Inquiries, port: AntiEntropyPort) {
     this.#order = order
@@ -53,7 +54,7 @@ export class AntiEntropy {
   }
 
   summary(from: PeerId, body: Extract<PacketBody, { type: 'summary' }>): void {
-    if (!this.#mayAnswer(this.#compared, from)) return
+    if (!this.#compared.allows(from, this.#port.now())) return
     const { forks, delivered } = this.#order
     const theirs = new Set<AuthorKey>(body.forked)
     this.sendProofs(
@@ -83,12 +84,12 @@ export class AntiEntropy {
         this.#inquiries.ask(entry, from, [last.hash])
       }
     }
-    if (body.reply && this.#mayAnswer(this.#told, from)) this.#sendVector(from, false)
+    if (body.reply && this.#told.allows(from, this.#port.now())) this.#sendVector(from, false)
   }
 
   forget(peer: PeerId): void {
-    this.#compared.delete(peer)
-    this.#told.delete(peer)
+    this.#compared.forget(peer)
+    this.#told.forget(peer)
   }
 
   #sendVector(to: PeerId, reply: boolean): void {
@@ -103,12 +104,5 @@ export class AntiEntropy {
       // One answer is enough, to the first frame: it holds all that there is.
       this.#port.send(to, { type: 'vector', entries: entries.slice(at, at + size), reply: reply && at === 0 })
     }
-  }
-
-  #mayAnswer(answered: Map<PeerId, number>, peer: PeerId): boolean {
-    const now = this.#port.now()
-    if (now - (answered.get(peer) ?? Number.NEGATIVE_INFINITY) < answerIntervalMs) return false
-    answered.set(peer, now)
-    return true
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import type { PeerId } from '../core.ts'
-import { AntiEntropy } from './anti-entropy.ts'
+import { AntiEntropy, answerIntervalMs } from './anti-entropy.ts'
 import { CatchingUp } from './catching-up.ts'
 import { CausalOrder } from './causal-order.ts'
 import { Comparison } from './comparison.ts'
@@ -27,6 +27,7 @@ import type {
   Range,
   SignedHeader,
 } from './messages.ts'
+import { Pace } from './pace.ts'
 import { Publisher } from './publisher.ts'
 import { Repair } from './repair.ts'
 import { Retention } from './retention.ts'
@@ -47,6 +48,8 @@ export class Group {
   readonly #catchingUp: CatchingUp
   readonly #retention: Retention
   readonly #undeliverable: Undeliverable
+  /** Baselines: a frame that asks for one is nothing, and the answer may be megabytes. */
+  readonly #given = new Pace(answerIntervalMs)
   #delivered = 0
 
   constructor(group: GroupContext, units: MulticastUnits) {
@@ -216,6 +219,7 @@ export class Group {
     this.#repair.lost(peer)
     this.#joining.lost(peer)
     this.#antiEntropy.forget(peer)
+    this.#given.forget(peer)
     this.#comparison.lost(peer)
   }
 
@@ -426,6 +430,7 @@ export class Group {
       this.#group.send(to, noBaseline(id))
       return
     }
+    if (!this.#given.allows(to, this.#group.now)) return
     this.#antiEntropy.sendProofs(to, this.order.forks.proofs())
     this.#retention.pin(to)
     for (const body of baselineFrames(this.order, id)) this.#group.send(to, body)

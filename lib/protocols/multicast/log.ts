@@ -22,6 +22,12 @@ export interface LogItem extends Stand {
   readonly at: number
 }
 
+/** What is below the log goes first. */
+interface Served {
+  readonly order: number
+  readonly envelope: Envelope
+}
+
 /** What an item costs beyond its bytes: headers, maps, indexes. */
 const itemOverheadBytes = 512
 
@@ -189,32 +195,42 @@ export class Log implements DeliveryOrder {
     ranges: readonly Range[],
     limits: { readonly envelopes: number; readonly bytes: number },
   ): Envelope[] {
-    const found: { readonly order: number; readonly envelope: Envelope }[] = []
+    // Merged, not gathered and sorted: of 256 ranges of a full log that would be most of the log.
+    const heads: { readonly rest: Iterator<Served>; head: Served }[] = []
     for (const range of ranges) {
-      const entry = entryKey(range.author, range.epoch)
-      let count = 0
-      for (const envelope of this.#kept.get(entry) ?? []) {
-        if (envelope.last < range.from || envelope.header.seq > range.to) continue
-        found.push({ order: 0, envelope })
-        if (++count >= limits.envelopes) break
-      }
-      for (const item of this.#byEntry.get(entry)?.from((it) => it.envelope.last < range.from) ?? []) {
-        if (item.first > range.to || count >= limits.envelopes) break
-        found.push({ order: item.index, envelope: item.envelope })
-        count += 1
-      }
+      const rest = this.#within(range)
+      const { value: head, done } = rest.next()
+      if (done !== true) heads.push({ rest, head })
     }
-    found.sort((a, b) => a.order - b.order || a.envelope.header.seq - b.envelope.header.seq)
-    const served: Envelope[] = []
+    const served = new Set<Envelope>()
     let bytes = 0
-    for (const { envelope } of found) {
-      if (served.length >= limits.envelopes || (served.length > 0 && bytes >= limits.bytes)) break
+    // Steps, not envelopes: ranges may overlap, and who asks for one thing often is not to cost more.
+    for (let steps = 0; heads.length > 0 && steps < limits.envelopes; steps++) {
+      let at = 0
+      for (let i = 1; i < heads.length; i++) if (isServedBefore(heads[i]?.head, heads[at]?.head)) at = i
+      const first = heads[at]
+      if (first === undefined) break
+      const { envelope } = first.head
       const size = envelope.bytes.length + payloadBytes(envelope)
-      if (served.length > 0 && bytes + size > limits.bytes) break
-      served.push(envelope)
-      bytes += size
+      if (served.size > 0 && bytes + size > limits.bytes) break
+      if (!served.has(envelope)) bytes += size
+      served.add(envelope)
+      const next = first.rest.next()
+      if (next.done === true) heads.splice(at, 1)
+      else first.head = next.value
     }
-    return served
+    return [...served]
+  }
+
+  *#within({ author, epoch, from, to }: Range): Generator<Served, void, void> {
+    const entry = entryKey(author, epoch)
+    for (const envelope of this.#kept.get(entry) ?? []) {
+      if (envelope.last >= from && envelope.header.seq <= to) yield { order: 0, envelope }
+    }
+    for (const item of this.#byEntry.get(entry)?.from((it) => it.envelope.last < from) ?? []) {
+      if (item.first > to) return
+      yield { order: item.index, envelope: item.envelope }
+    }
   }
 
   /** Messages after `index`, oldest first. */
@@ -294,6 +310,11 @@ export class Log implements DeliveryOrder {
     }
     return list
   }
+}
+
+function isServedBefore(a: Served | undefined, b: Served | undefined): boolean {
+  if (a === undefined || b === undefined) return false
+  return a.order < b.order || (a.order === b.order && a.envelope.header.seq < b.envelope.header.seq)
 }
 
 function namedBy(header: Header): readonly DotKey[] {

@@ -3,7 +3,7 @@ import { type ClosedBy, Connections } from '../../../lib/host/connections.ts'
 import { type Counters, newCounters } from '../../../lib/host/counters.ts'
 import { Dialer } from '../../../lib/host/dialer.ts'
 import { Gossip, type Verdict } from '../../../lib/host/gossip.ts'
-import { generateIdentity } from '../../../lib/host/identity.ts'
+import { generateIdentity, type Identity } from '../../../lib/host/identity.ts'
 import { type LinkProtocol, Links } from '../../../lib/host/links.ts'
 import { settleListen } from '../../../lib/host/listen.ts'
 import { createNode, listen, listeningAddresses, type Node } from '../../../lib/host/node.ts'
@@ -43,6 +43,11 @@ export interface RawPeerOptions {
   readonly listen?: string
   /** Instead of accepting all gossip. */
   readonly judge?: (heard: Heard) => Verdict
+  /** Instead of a new one. */
+  readonly identity?: Identity
+  /** The first connection to a peer, and the end of the last. */
+  readonly connected?: (other: PeerId) => void
+  readonly disconnected?: (other: PeerId, closedBy: ClosedBy) => void
 }
 
 export const testSecret = new Uint8Array(32).fill(7)
@@ -51,7 +56,7 @@ export const testProtocol = 'test'
 const running: RawPeer[] = []
 
 export async function startRawPeer(options: RawPeerOptions = {}): Promise<RawPeer> {
-  const identity = await generateIdentity()
+  const identity = options.identity ?? (await generateIdentity())
   const counters = newCounters()
   const denied = new Set<PeerId>()
   const admits = (peer: PeerId) => !denied.has(peer)
@@ -69,8 +74,11 @@ export async function startRawPeer(options: RawPeerOptions = {}): Promise<RawPee
   const received: RawPeer['received'] = []
   const closings: RawPeer['closings'] = []
   const connections = new Connections(node, identity.peerId, counters, {
-    connected: () => {},
-    disconnected: (peer, closedBy) => closings.push({ peer, closedBy }),
+    connected: (peer) => options.connected?.(peer),
+    disconnected: (peer, closedBy) => {
+      closings.push({ peer, closedBy })
+      options.disconnected?.(peer, closedBy)
+    },
     changed: (peer) => links.reconcile(peer),
   })
   const links = new Links(node, connections, counters)
