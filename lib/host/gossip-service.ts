@@ -1,5 +1,5 @@
 import './with-resolvers.ts'
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import {
   type GossipSub,
   type GossipSubComponents,
@@ -57,7 +57,17 @@ const topicOverheadBytes = 1024
  * the message is judged: over anything less, a forged copy would block the true one.
  */
 export function messageId(topic: string, data: Uint8Array): Uint8Array {
-  return createHash('sha256').update(topic).update('\0').update(data).digest()
+  return Buffer.from(messageIdText(topic, data), 'latin1')
+}
+
+/** The id's bytes as characters; in one call, and no object that hashes. */
+function messageIdText(topic: string, data: Uint8Array): string {
+  const topicBytes = Buffer.byteLength(topic)
+  const whole = Buffer.allocUnsafe(topicBytes + 1 + data.byteLength)
+  whole.write(topic)
+  whole[topicBytes] = 0
+  whole.set(data, topicBytes + 1)
+  return hash('sha256', whole, 'binary')
 }
 
 const idText = (id: Uint8Array): string =>
@@ -65,19 +75,19 @@ const idText = (id: Uint8Array): string =>
 
 /** gossipsub asks for the id of what arrives twice; the second time the same bytes are at hand. */
 class MessageIds {
-  readonly #known = new WeakMap<Uint8Array, Uint8Array>()
+  readonly #known = new WeakMap<Uint8Array, string>()
 
   first(topic: string, data: Uint8Array): string {
-    const id = messageId(topic, data)
+    const id = messageIdText(topic, data)
     this.#known.set(data, id)
-    return idText(id)
+    return id
   }
 
   again(topic: string, data: Uint8Array): Uint8Array {
     const id = this.#known.get(data)
     if (id === undefined) return messageId(topic, data)
     this.#known.delete(data)
-    return id
+    return Buffer.from(id, 'latin1')
   }
 }
 

@@ -7,12 +7,13 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { WireError } from '../../wire/errors.ts'
 import { GroupStateSchema, ProofSchema, SignedHeaderSchema } from '../../wire/gen/multicast_pb.ts'
 import { isGroupName } from '../../wire/group-name.ts'
+import { ProtoWriter } from '../../wire/writer.ts'
 import { proofToWire, toProof } from './codec.ts'
 import { malformed } from './decoding.ts'
 import { compareDots, groupIdOf, type Sha256 } from './dots.ts'
-import { openEnvelope, openSignedHeader, signedHeaderToWire } from './envelope.ts'
-import { frontierDotToWire, toFrontierDot } from './fields.ts'
-import type { AuthorKey, EntryKey, Envelope, FrontierDot, Proof, SignedHeader } from './messages.ts'
+import { openEnvelope, openSignedHeader } from './envelope.ts'
+import { toFrontierDot } from './fields.ts'
+import type { AuthorKey, DotKey, EntryKey, Envelope, FrontierDot, Proof, SignedHeader } from './messages.ts'
 
 /** `group` below is a group's id; of those keys no part but the last holds a slash. */
 export const durableKeys = {
@@ -41,19 +42,37 @@ export interface DurableGroup extends GroupState {
   readonly proofs: readonly Proof[]
 }
 
+const writer = new ProtoWriter()
+const dotWriter = new ProtoWriter()
+const entryWriter = new ProtoWriter()
+
 export function encodeGroupState(state: GroupState): Uint8Array {
-  return toBinary(
-    GroupStateSchema,
-    create(GroupStateSchema, {
-      name: state.name,
-      based: state.based,
-      frontier: state.frontier.map(frontierDotToWire),
-    }),
-  )
+  writer.begin()
+  writer.ascii(1, state.name)
+  writer.uint(2, state.based ? 1 : 0)
+  for (const dot of state.frontier) {
+    writeDot(dotWriter, dot)
+    for (const entry of dot.below) {
+      writeDot(entryWriter, entry)
+      dotWriter.bytes(4, entryWriter.finish())
+    }
+    dotWriter.uint(5, dot.exact ? 1 : 0)
+    writer.bytes(3, dotWriter.finish())
+  }
+  return writer.finish()
+}
+
+function writeDot(to: ProtoWriter, { author, epoch, seq }: DotKey): void {
+  to.hex(1, author)
+  to.uint(2, epoch)
+  to.uint(3, seq)
 }
 
 export function encodeEntry(header: SignedHeader): Uint8Array {
-  return toBinary(SignedHeaderSchema, create(SignedHeaderSchema, signedHeaderToWire(header)))
+  writer.begin()
+  writer.bytes(1, header.bytes)
+  writer.bytes(2, header.signature)
+  return writer.finish()
 }
 
 export function encodeProof(proof: Proof): Uint8Array {

@@ -6,16 +6,18 @@
  * canonical. Every static limit is checked here: what passes is refused by
  * nobody for its form, and what does not pass is refused by everybody.
  */
-import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
+import type { MessageInitShape } from '@bufbuild/protobuf'
 import { WireError } from '../../wire/errors.ts'
-import { EnvelopeSchema, HeaderSchema, type Header as WireHeader } from '../../wire/gen/multicast_pb.ts'
-import { checkShape, shapeOf } from '../../wire/shape.ts'
+import type { EnvelopeSchema } from '../../wire/gen/multicast_pb.ts'
+import { maxPeerIdLength } from '../../wire/limits.ts'
+import { ProtoReader } from '../../wire/reader.ts'
+import { ProtoWriter } from '../../wire/writer.ts'
 import type { Crypto } from '../core.ts'
 import { decoding, malformed, tooLarge } from './decoding.ts'
-import { ascii, authorKeyOf, entryKey, fromHex, packDots, type Sha256, toHex, unpackDots } from './dots.ts'
-import { counter, hashBytes, hexOf, idBytes, packHybrid, peerId, seqOf, unpackHybrid } from './fields.ts'
+import { ascii, authorKeyOf, entryKey, packDots, type Sha256, toHex, unpackDots } from './dots.ts'
+import { hashBytes, hexOf, idBytes, peerId } from './fields.ts'
 import { multicastLimits } from './limits.ts'
-import type { AuthorKey, DotKey, Envelope, Header, SignedHeader } from './messages.ts'
+import type { AuthorKey, DotKey, Envelope, Header, HybridStamp, SignedHeader } from './messages.ts'
 
 const version = 1
 const domainTag = ascii('p2pd multicast header 1\0')
@@ -26,14 +28,7 @@ interface WireSigned {
   readonly signature: Uint8Array
 }
 
-const closed = ['Envelope', 'Header']
-const envelopeShape = shapeOf(EnvelopeSchema, {
-  repeats: { 'Envelope.payloads': multicastLimits.payloads },
-  closed,
-})
-const headerShape = shapeOf(HeaderSchema, { repeats: { 'Header.sizes': multicastLimits.payloads }, closed })
-/** Each once, and the payloads. */
-const mostFields = 2 + multicastLimits.payloads
+const writer = new ProtoWriter()
 
 /**
  * Signs. The payloads are kept as they are given, not copied. Throws `WireError`
@@ -56,7 +51,11 @@ export function sealEnvelope(
 
 /** As received: nothing is encoded anew. */
 export function encodeEnvelope(envelope: Envelope): Uint8Array {
-  return toBinary(EnvelopeSchema, create(EnvelopeSchema, envelopeToWire(envelope)))
+  writer.begin()
+  writer.bytes(1, envelope.bytes)
+  writer.bytes(2, envelope.signature)
+  for (const payload of envelope.payloads) writer.bytes(3, payload)
+  return writer.finish()
 }
 
 /**
@@ -66,10 +65,21 @@ export function encodeEnvelope(envelope: Envelope): Uint8Array {
  */
 export function openEnvelope(bytes: Uint8Array, sha256: Sha256): Envelope {
   return decoding('envelope', () => {
-    checkShape(bytes, envelopeShape, mostFields)
-    return openWireEnvelope(fromBinary(EnvelopeSchema, bytes), sha256)
+    const reader = new ProtoReader(bytes, 'Envelope', 3)
+    let header: Uint8Array = nothing
+    let signature: Uint8Array = nothing
+    const payloads: Uint8Array[] = []
+    for (let field = reader.next(); field !== 0; field = reader.next()) {
+      if (field === 1) header = reader.bytes()
+      else if (field === 2) signature = reader.bytes()
+      else if (field !== 3) reader.unknown()
+      else if (payloads.push(reader.bytes()) > multicastLimits.payloads) throw malformed('too many payloads')
+    }
+    return openWireEnvelope({ header, signature, payloads }, sha256)
   })
 }
+
+const nothing = new Uint8Array(0)
 
 /** As `openEnvelope`, of a message that was decoded, and looked at before, with all of its frame. */
 export function openWireEnvelope(
@@ -90,8 +100,7 @@ export function openSignedHeader(wire: WireSigned, sha256: Sha256): SignedHeader
   if (wire.header.length > headerBytes) throw tooLarge(`a header of ${wire.header.length} bytes`)
   if (wire.signature.length > signatureBytes) throw tooLarge(`a signature of ${wire.signature.length} bytes`)
   return decoding('header', () => {
-    checkShape(wire.header, headerShape, headerShape.fields.length)
-    const header = toHeader(fromBinary(HeaderSchema, wire.header))
+    const header = decodeHeader(wire.header)
     const authorKey = authorKeyOf(header.author, sha256)
     checkHeader(header, authorKey)
     // Copies: what protobuf gives are views, and one kept header would keep its whole frame in memory.
@@ -140,42 +149,118 @@ function signedPart(bytes: Uint8Array): Uint8Array {
 }
 
 function encodeHeader(header: Header): Uint8Array {
-  return toBinary(
-    HeaderSchema,
-    create(HeaderSchema, {
-      version,
-      cluster: fromHex(header.cluster),
-      group: fromHex(header.group),
-      author: header.author,
-      epoch: BigInt(header.epoch),
-      seq: BigInt(header.seq),
-      sizes: [...header.sizes],
-      payloadsHash: fromHex(header.payloadsHash),
-      lamport: BigInt(header.lamport),
-      dependencies: packDots(header.dependencies),
-      ...(header.previous === undefined ? {} : { previous: fromHex(header.previous) }),
-      ...(header.hybrid === undefined ? {} : { hybrid: packHybrid(header.hybrid) }),
-      ...(header.old === undefined ? {} : { old: packDots([header.old]) }),
-    }),
-  )
+  writer.begin()
+  writer.uint(1, version)
+  writer.hex(2, header.cluster)
+  writer.hex(3, header.group)
+  writer.ascii(4, header.author)
+  writer.uint(5, header.epoch)
+  writer.uint(6, header.seq)
+  writer.packedUints(7, header.sizes)
+  writer.hex(8, header.payloadsHash)
+  if (header.previous !== undefined) writer.hex(9, header.previous)
+  writer.uint(10, header.lamport)
+  if (header.hybrid !== undefined) {
+    const { ms, counter } = header.hybrid
+    writer.fixed64(11, (ms % 2 ** 16) * 2 ** 16 + counter, Math.floor(ms / 2 ** 16))
+  }
+  writer.bytesUnlessEmpty(12, packDots(header.dependencies))
+  if (header.old !== undefined) writer.bytes(13, packDots([header.old]))
+  return writer.finish()
 }
 
-function toHeader(wire: WireHeader): Header {
-  if (wire.version !== version) throw malformed(`a header of version ${wire.version}`)
-  return {
-    cluster: hexOf(wire.cluster, idBytes, 'cluster'),
-    group: hexOf(wire.group, idBytes, 'group'),
-    author: peerId(wire.author),
-    epoch: counter(wire.epoch, 'epoch'),
-    seq: seqOf(wire.seq),
-    sizes: wire.sizes,
-    payloadsHash: hexOf(wire.payloadsHash, hashBytes, 'hash of payloads'),
-    previous: wire.previous.length === 0 ? undefined : hexOf(wire.previous, hashBytes, 'previous hash'),
-    lamport: counter(wire.lamport, 'Lamport counter'),
-    hybrid: wire.hybrid === undefined ? undefined : unpackHybrid(wire.hybrid),
-    dependencies: unpackDots(wire.dependencies, multicastLimits.dependencies),
-    old: unpackDots(wire.old, 1)[0],
+function decodeHeader(bytes: Uint8Array): Header {
+  const reader = new ProtoReader(bytes, 'Header')
+  let found = 0
+  let cluster = ''
+  let group = ''
+  let author = ''
+  let epoch = 0
+  let seq = 0
+  let sizes: readonly number[] = []
+  let payloadsHash = ''
+  let previous: string | undefined
+  let lamport = 0
+  let hybrid: HybridStamp | undefined
+  let dependencies: readonly DotKey[] = []
+  let old: DotKey | undefined
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    switch (field) {
+      case 1:
+        found = reader.uint()
+        break
+      case 2:
+        cluster = hexOf(reader.bytes(), idBytes, 'cluster')
+        break
+      case 3:
+        group = hexOf(reader.bytes(), idBytes, 'group')
+        break
+      case 4:
+        author = text(reader.bytes())
+        break
+      case 5:
+        epoch = reader.uint()
+        break
+      case 6:
+        seq = reader.uint()
+        break
+      case 7:
+        sizes = reader.uints(multicastLimits.payloads)
+        break
+      case 8:
+        payloadsHash = hexOf(reader.bytes(), hashBytes, 'hash of payloads')
+        break
+      case 9: {
+        const hash = reader.bytes()
+        if (hash.length > 0) previous = hexOf(hash, hashBytes, 'previous hash')
+        break
+      }
+      case 10:
+        lamport = reader.uint()
+        break
+      case 11: {
+        const [low, high] = reader.fixed64()
+        hybrid = { ms: high * 2 ** 16 + (low >>> 16), counter: low & 0xffff }
+        break
+      }
+      case 12:
+        dependencies = unpackDots(reader.bytes(), multicastLimits.dependencies)
+        break
+      case 13:
+        old = unpackDots(reader.bytes(), 1)[0]
+        break
+      default:
+        reader.unknown()
+    }
   }
+  if (found !== version) throw malformed(`a header of version ${found}`)
+  if (cluster === '' || group === '' || payloadsHash === '')
+    throw malformed('a header without its ids and hash')
+  if (epoch > multicastLimits.counter) throw malformed('an epoch beyond 2^52')
+  if (seq > multicastLimits.seq) throw malformed('a seq beyond 2^40 - 1')
+  if (lamport > multicastLimits.counter) throw malformed('a Lamport counter beyond 2^52')
+  return {
+    cluster,
+    group,
+    author: peerId(author),
+    epoch,
+    seq,
+    sizes,
+    payloadsHash,
+    previous,
+    lamport,
+    hybrid,
+    dependencies,
+    old,
+  }
+}
+
+/** Of ASCII; anything else becomes what no peer id holds. */
+function text(bytes: Uint8Array): string {
+  if (bytes.length > maxPeerIdLength) throw malformed('a peer id that is none')
+  let result = ''
+  for (const byte of bytes) result += String.fromCharCode(byte)
+  return result
 }
 
 /** The rules between fields, for what is sent as for what is received. */

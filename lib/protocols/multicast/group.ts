@@ -372,23 +372,33 @@ export class Group {
     return sound.length === headers.length || this.#group.misbehaved(from, 'bad-signature')
   }
 
+  /**
+   * What others wrote is told first and on the disk then: an own message that names
+   * it waits for the disk anyway, since effects keep their order, and after a
+   * crash in between it is told once more instead of never. What this peer wrote is told
+   * when the disk has it.
+   */
   #onDelivered(item: LogItem): void {
-    const { envelope, index, first } = item
-    const { header, entry, last, lastLamport } = envelope
-    const { init, now, turn, name } = this.#group
-    this.#disk.writeEntry(envelope)
+    const { entry, header, last, lastLamport } = item.envelope
+    const { init, now, turn } = this.#group
     init.clock.observe(header.author, lastLamport, header.hybrid, turn.instant)
     const since = this.#repair.delivered(entry, last)
-    // What is copied with a baseline was delivered there.
-    if (this.ready) {
-      this.#disk.writeState(this.order, true)
-      this.#delivered += last - first + 1
-      const repairedAfterMs = since === undefined ? undefined : now - since
-      turn.emit({ type: 'delivered', name, envelope, index, first, repairedAfterMs })
-    }
+    const own = header.author === init.self
+    if (!own) this.#tell(item, since === undefined ? undefined : now - since)
+    this.#disk.writeEntry(item.envelope)
+    if (this.ready) this.#disk.writeState(this.order, true)
+    if (own) this.#tell(item, undefined)
     this.#comparison.delivered()
     this.#undeliverable.delivered(entry)
     this.#retention.delivered()
+  }
+
+  /** But for what is copied with a baseline: that was delivered there. */
+  #tell({ envelope, index, first }: LogItem, repairedAfterMs: number | undefined): void {
+    if (!this.ready) return
+    this.#delivered += envelope.last - first + 1
+    const { name, turn } = this.#group
+    turn.emit({ type: 'delivered', name, envelope, index, first, repairedAfterMs })
   }
 
   // Forks

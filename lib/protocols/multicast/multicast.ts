@@ -30,7 +30,7 @@ import type { Core, Effect, Input, Instant, PeerId } from '../core.ts'
 import { Turn } from '../turn.ts'
 import { Directory } from './directory.ts'
 import { dotOf, groupIdOf, parseEntryKey } from './dots.ts'
-import { loadGroups } from './durable-state.ts'
+import { type DurableGroup, loadGroups } from './durable-state.ts'
 import { Examiner } from './examiner.ts'
 import { Group } from './group.ts'
 import { GroupContext, type MulticastTurn } from './group-context.ts'
@@ -89,15 +89,18 @@ export class Multicast implements Core<MulticastPacket, MulticastCommand, Multic
   readonly #denied = new Set<PeerId>()
   #epoch = 0
   #settled = false
-  #restored = false
+  /** What the disk held, until the first step: only then it is known what time it is. */
+  #stored: readonly DurableGroup[] | undefined
   #published = 0
   /** Of groups that were left, so that what was counted never falls. */
   readonly #former = { delivered: 0, pulled: 0, served: 0 }
   /** Groups left in this epoch after publishing there: its dots are used up. */
   readonly #used = new Set<string>()
 
+  /** Throws `WireError` ERR_STORE_CORRUPT. */
   constructor(init: MulticastInit) {
     this.#init = init
+    this.#stored = loadGroups(init.durable, init.crypto.sha256)
     this.#units = { ...standardUnits, ...init.units }
     this.#directory = new Directory(init.self, init.crypto)
     this.#examiner = new Examiner({
@@ -217,7 +220,7 @@ export class Multicast implements Core<MulticastPacket, MulticastCommand, Multic
     now: Instant,
   ): readonly Effect<MulticastPacket, MulticastEvent, MulticastRequest>[] {
     this.#turn.begin(now)
-    if (!this.#restored) this.#restore()
+    if (this.#stored !== undefined) this.#restore(this.#stored)
     if (input.type === 'wake') this.#wake()
     else if (input.type === 'receive') this.#receive(input.from, input.message)
     else this.#command(input)
@@ -300,10 +303,8 @@ export class Multicast implements Core<MulticastPacket, MulticastCommand, Multic
 
   // Groups
 
-  /** Once, in the first step: only then it is known what time it is. */
-  #restore(): void {
-    this.#restored = true
-    const stored = loadGroups(this.#init.durable, this.#init.crypto.sha256)
+  #restore(stored: readonly DurableGroup[]): void {
+    this.#stored = undefined
     for (const durable of stored) this.#add(durable.name).restore(durable)
     if (stored.length > 0) this.#regroup()
   }

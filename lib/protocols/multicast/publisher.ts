@@ -1,6 +1,6 @@
 /**
- * Own messages: what each depends on, and on which way it goes. It is delivered
- * here first, and on the disk before anybody hears of it.
+ * Own messages: what each depends on, and on which way it goes. What it names is on
+ * the disk before it is sent, and it is itself before its publisher is told so.
  */
 
 import type { PeerId } from '../core.ts'
@@ -93,11 +93,13 @@ export class Publisher {
       return
     }
     const bytes = encodeEnvelope(envelope)
+    // Under way while it is written, and acknowledged when it is: a crash in between leaves a
+    // message that others have, which comes back as one of an earlier life.
+    turn.request({ type: 'gossip', group: id, bytes })
+    this.#pushDirectly(envelope)
     this.#disk.writeOwn(envelope, bytes)
     const { index } = this.#order.takeOwn(envelope, this.#group.now)
     turn.emit({ type: 'published', token, name, envelope, index })
-    turn.request({ type: 'gossip', group: id, bytes })
-    this.#pushDirectly(envelope)
   }
 
   /** Undefined when the clock of the group is at its end. */
