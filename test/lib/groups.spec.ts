@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { openStore } from '../../lib/host/store.ts'
 import { createPeer, type Group, type GroupMessage, type Peer, type PeerOptions } from '../../lib/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { removeTempDirs, tempDir } from '../support/temp-dir.ts'
@@ -100,6 +102,20 @@ describe('a group', () => {
     assert.ok(epoch > (all[0]?.epoch ?? 0) && seq === 1)
     await eventually('its new message', () => all.length === 5)
     assert.deepEqual(all.map(text), ['before', 'one', 'two', 'three', 'back'])
+  })
+
+  it('does not start with a damaged record of a group', async () => {
+    const dataDir = await tempDir()
+    const before = await start({ dataDir })
+    await (await before.group('g')).publish('x')
+    await before.stop()
+    const store = await openStore(join(dataDir, 'store'))
+    const journal = store.journal('multicast')
+    for (const [key, value] of await journal.load()) {
+      if (key.startsWith('entry/')) await journal.write(new Map([[key, value.subarray(0, 20)]]))
+    }
+    await store.close()
+    await assert.rejects(start({ dataDir }), hasCode('ERR_STORE_CORRUPT'))
   })
 
   it('resumes after a cursor, and knows none of another group or life', async () => {
