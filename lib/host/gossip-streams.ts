@@ -172,12 +172,20 @@ function coalesce(stream: Stream): void {
     if (first === undefined || stream.writeStatus !== 'writable') return true
     return send(chunks.length === 1 ? first : Buffer.concat(chunks))
   }
+  // Nobody is there to catch: the connection may have gone since.
+  const flushOrAbort = (): void => {
+    try {
+      flush()
+    } catch (error) {
+      stream.abort(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
   stream.send = (data) => {
     if (stream.writeStatus !== 'writable') return send(data)
     waiting.push(data instanceof Uint8Array ? data : data.subarray())
     bytes += data.byteLength
     if (bytes >= frameBytes) return flush()
-    if (waiting.length === 1) process.nextTick(flush)
+    if (waiting.length === 1) process.nextTick(flushOrAbort)
     return !stream.writableNeedsDrain
   }
 }
