@@ -166,6 +166,6 @@ export interface Groups {
   forks(): readonly Fork[]
   /** `group` is `all` by default. Errors: ERR_BAD_GROUP when this peer is not in it. */
   clock(group?: string): ClockReading
-  /** The last 10,000 events of this peer in the group. Errors: ERR_BAD_GROUP. */
+  /** The last 10,000 events of this peer in the group; fewer when many groups are busy. Errors: ERR_BAD_GROUP. */
   trace(group?: string): readonly TraceEvent[]
 }

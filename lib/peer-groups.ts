@@ -13,7 +13,7 @@ import type {
 import { assertGroupName, everybodyIsIn, groupLeft, throwNotIn, tooManyGroups } from './group-errors.ts'
 import { GroupFeed, stopped } from './group-feed.ts'
 import { GroupHandle } from './group-handle.ts'
-import { GroupTrace } from './group-trace.ts'
+import { GroupTraces } from './group-trace.ts'
 import type { Counters } from './host/counters.ts'
 import { Driver, systemClock } from './host/driver.ts'
 import type { Gossip } from './host/gossip.ts'
@@ -62,8 +62,6 @@ const maxWaitingBytes = 32 * 1024 * 1024
 const maxAnswerBytes = bulkLimits.queueBytes / 2
 /** Publishes whose answer is outstanding; more wait their turn, bounded like those that wait for a baseline. */
 const maxUnderWay = 256
-/** Groups whose events are remembered, those that were left among them. */
-const maxTraces = 2 * multicastLimits.groups
 
 export interface PeerGroupsInit {
   readonly self: PeerId
@@ -114,8 +112,7 @@ export class PeerGroups implements Groups {
   readonly #core: Multicast
   readonly #driver: MulticastDriver
   readonly #joined = new Map<string, Membership>()
-  /** Also of groups that were left: events of one life are numbered through. */
-  readonly #traces = new Map<string, GroupTrace>()
+  readonly #traces = new GroupTraces()
   /** Groups, by id, that were left while effects of theirs still wait for the disk: how often. */
   readonly #leaving = new Map<string, number>()
   readonly #underWay = new Map<number, Publish>()
@@ -310,7 +307,7 @@ export class PeerGroups implements Groups {
 
   trace(group = broadcastGroup): readonly TraceEvent[] {
     this.#assertIn(group)
-    return this.#traceOf(group).events()
+    return this.#traces.events(group)
   }
 
   // Publishing
@@ -467,7 +464,6 @@ export class PeerGroups implements Groups {
   }
 
   #record(name: string, envelope: Envelope, first: number): void {
-    const trace = this.#traceOf(name)
     const { author, epoch } = envelope.header
     const own = author === this.#init.self && epoch === this.#epoch
     const after = parentsOf(envelope).map((dot) => this.#dotText(dot))
@@ -482,7 +478,7 @@ export class PeerGroups implements Groups {
     } as const
     for (let seq = first; seq <= envelope.last; seq++) {
       const before = seq === envelope.header.seq ? after : [`${author}#${epoch}:${seq - 1}`]
-      trace.record({ ...event, seq, after: before })
+      this.#traces.record({ ...event, seq, after: before })
     }
   }
 
@@ -531,7 +527,6 @@ export class PeerGroups implements Groups {
     })
     const membership: Membership = { feed, ready }
     this.#joined.set(name, membership)
-    this.#traceOf(name)
     return membership
   }
 
@@ -552,12 +547,6 @@ export class PeerGroups implements Groups {
     else this.#leaving.delete(id)
   }
 
-  #traceOf(name: string): GroupTrace {
-    const trace = this.#traces.get(name) ?? new GroupTrace()
-    this.#traces.set(name, trace)
-    return trace
-  }
-
   #leave(name: string): void {
     if (name === broadcastGroup) throw everybodyIsIn(name)
     this.#assertIn(name)
@@ -568,14 +557,6 @@ export class PeerGroups implements Groups {
     this.#driver.command({ type: 'leave', name })
     feed.end()
     ready.reject(groupLeft(name))
-    this.#forgetOldTraces()
-  }
-
-  #forgetOldTraces(): void {
-    for (const name of this.#traces.keys()) {
-      if (this.#traces.size <= maxTraces) return
-      if (!this.#joined.has(name)) this.#traces.delete(name)
-    }
   }
 
   #assertIn(name: string): void {
