@@ -28,6 +28,7 @@ export interface FeedSource {
 /** Notices that a slow reader can still be told. */
 const maxNotices = 1024
 const batch = 64
+const batchBytes = 256 * 1024
 
 export class GroupFeed {
   readonly #source: FeedSource
@@ -129,7 +130,7 @@ export class GroupFeed {
           continue
         }
         const upTo = Math.min(this.#shown, next?.after ?? Number.POSITIVE_INFINITY)
-        const messages = upTo > position ? this.#source.read(position, Math.min(batch, upTo - position)) : []
+        const messages = this.#batch(position, upTo)
         for (const message of messages) {
           position = message.index
           yield this.message(message, withVector)
@@ -142,6 +143,18 @@ export class GroupFeed {
     } finally {
       signal?.removeEventListener('abort', onAbort)
     }
+  }
+
+  /** A reader that stalls keeps what it was about to be told, also when the log has gone on. */
+  #batch(position: number, upTo: number): readonly LogMessage[] {
+    if (upTo <= position) return []
+    const messages = this.#source.read(position, Math.min(batch, upTo - position))
+    let bytes = 0
+    const end = messages.findIndex(({ payload }) => {
+      bytes += payload.length
+      return bytes > batchBytes
+    })
+    return end === -1 ? messages : messages.slice(0, Math.max(1, end))
   }
 
   #wake(): void {

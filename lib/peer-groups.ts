@@ -141,9 +141,6 @@ export class PeerGroups implements Groups {
       counters: init.counters,
       send: (to, bytes) => init.links.send(to, multicastLink, bytes),
       write: async (entries) => {
-        // The store takes a while before it hands over to its thread: what waits for the
-        // same turn of the loop, readers and gossip, goes first.
-        await new Promise(setImmediate)
         await init.journal.write(entries)
         setImmediate(() => this.#resumeGossip())
         const ceiling = entries.get(durableKeys.clock)
@@ -218,6 +215,8 @@ export class PeerGroups implements Groups {
   receive(from: PeerId, frame: Uint8Array): void {
     if (this.#isBehind()) this.#init.counters.dropped['store-behind'] += 1
     else this.#driver.receive(from, frame)
+    // The core takes whoever it hears to be there.
+    if (!this.#init.links.reaches(from)) this.disconnected(from)
   }
 
   /** The topic validator. */

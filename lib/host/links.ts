@@ -83,6 +83,11 @@ export class Links {
     return link.send(encodeFrame(body, protocol.maxFrameBytes))
   }
 
+  /** Whether `peer` has a connection: what it sent over its last one may be read after that has gone. */
+  reaches(peer: PeerId): boolean {
+    return this.#outbound.has(peer)
+  }
+
   /** Bytes that wait for `peer`, over all protocols. */
   queuedBytes(peer: PeerId): number {
     return [...(this.#outbound.get(peer)?.values() ?? [])].reduce((sum, link) => sum + link.queuedBytes, 0)

@@ -117,6 +117,25 @@ describe("a group's feed", () => {
     await assert.rejects(items.next(), unknown)
   })
 
+  it('holds little for a reader that stalls', async () => {
+    const log = new FakeLog()
+    const feed = new GroupFeed({
+      ...log,
+      bounds: () => log.bounds(),
+      vectorOf: () => undefined,
+      read: (index, max) => {
+        const messages = log.read(index, max)
+        return messages.map((message) => ({ ...message, payload: new Uint8Array(200 * 1024) }))
+      },
+    })
+    log.last = 10
+    feed.show(10)
+    const items = feed.items({ from: 'earliest' })
+    assert.deepEqual(await take(items, 1), ['m1'])
+    log.first = 6
+    await assert.rejects(items.next(), unknown)
+  })
+
   it('refuses a cursor from below the log, and reads on after one right before it', async () => {
     const { feed, log } = feedOf(10)
     const cursor = (index: number) => `${log.log}.${index}`

@@ -80,6 +80,8 @@ describe('the groups of a peer', () => {
     const generation = { now: 1 }
     const counters = newCounters()
     const paused = { now: false }
+    const sent: PeerId[] = []
+    const reached = new Set<PeerId>()
     const groups: PeerGroups = new PeerGroups({
       self: identity.peerId,
       cluster: '00'.repeat(16),
@@ -88,7 +90,12 @@ describe('the groups of a peer', () => {
       config: multicastDefaults,
       durable: new Map(),
       journal,
-      links: { send: () => true, queuedBytes: () => 0, strike: () => {} } as unknown as Links,
+      links: {
+        send: (to: PeerId) => sent.push(to) > 0,
+        reaches: (peer: PeerId) => reached.has(peer),
+        queuedBytes: () => 0,
+        strike: () => {},
+      } as unknown as Links,
       gossip: {
         publish: () => true,
         pause: () => {
@@ -129,7 +136,7 @@ describe('the groups of a peer', () => {
     groups.start()
     groups.membership(own(1))
     groups.membership({ type: 'joined', generation: 1 } as never)
-    return { groups, journal, counters, paused }
+    return { groups, journal, counters, paused, sent, reached }
   }
 
   it('forgets a group that was left while its messages waited for the disk', async () => {
@@ -188,6 +195,27 @@ describe('the groups of a peer', () => {
     journal.fail = false
     await eventually('all answered', () => answers.length === 64)
     assert.equal(answers.filter((answer) => answer === 'published').length, 32)
+  })
+
+  it('takes what a peer sent before it went, and not the peer to be there again', async () => {
+    const { groups, sent, reached } = await start()
+    const author = await generateIdentity()
+    const group = await groups.group('g')
+    const heard = follow(group)
+    groups.membership(memberOf(author.peerId))
+    reached.add(author.peerId)
+    groups.connected(author.peerId)
+    await group.publish('while it is there')
+    assert.ok(sent.splice(0).includes(author.peerId))
+    reached.delete(author.peerId)
+    groups.disconnected(author.peerId)
+    const last = { ...header, author: author.peerId, seq: 1, lamport: 1, previous: undefined }
+    const envelope = sealEnvelope(last, [new Uint8Array(1)], cryptoOf(author))
+    groups.receive(author.peerId, codec.encode({ group: id, body: { type: 'push', envelope } }))
+    await eventually('both', () => heard.length === 2)
+    sent.length = 0
+    await group.publish('when it has gone')
+    assert.deepEqual(sent, [])
   })
 
   it('leaves to repair what comes while the disk is full', async () => {
