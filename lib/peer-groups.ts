@@ -141,6 +141,9 @@ export class PeerGroups implements Groups {
       counters: init.counters,
       send: (to, bytes) => init.links.send(to, multicastLink, bytes),
       write: async (entries) => {
+        // The store takes a while before it hands over to its thread: what waits for the
+        // same turn of the loop, readers and gossip, goes first.
+        await new Promise(setImmediate)
         await init.journal.write(entries)
         setImmediate(() => this.#resumeGossip())
         const ceiling = entries.get(durableKeys.clock)

@@ -216,7 +216,8 @@ export class GossipService {
 
   /** To all subscribers if `floodPublish`, else to the mesh. Settles when it lies in the streams' buffers. */
   async publish(topic: string, data: Uint8Array, floodPublish: boolean): Promise<void> {
-    await this.#internals.publish(topic, data, { floodPublish })
+    // In a batch: encoded once for all who get it.
+    await this.#internals.publish(topic, data, { floodPublish, batchPublish: true })
   }
 
   async start(): Promise<void> {
