@@ -52,8 +52,9 @@ export const broadcastGroup = 'all'
 /** While so much waits for the disk, what others send is left to repair. */
 const maxWaitingEffects = 8192
 /** From here on gossip is not read, until the disk has caught up: what is dropped would have to be fetched again. */
-const pauseAt = 1024
-const resumeAt = 256
+const pauseAt = 4096
+/** More than what own publishes keep waiting, or they would shut gossip out. */
+const resumeAt = 2048
 const pauseAtBytes = 8 * 1024 * 1024
 const resumeAtBytes = 2 * 1024 * 1024
 /** Less than the log keeps: what no reader was shown yet must not be truncated. */

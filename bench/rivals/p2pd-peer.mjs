@@ -16,7 +16,7 @@ chat(async ({ index, secret, join, dataDir, loss }, deliver) => {
     profile: 'local',
   })
   const group = await peer.group('all')
-  void readAll(group.messages({ from: 'earliest' }), deliver)
+  void readAll(group.messages({ from: 'earliest', vector: false }), deliver)
   return {
     addresses: peer.addresses,
     publish: (bytes) => group.publish(bytes),

@@ -353,11 +353,13 @@ export class Group {
     const pulled = this.#repair.isAnswer(from, body.id)
     if (!this.#takeHeaders(from, body.headers, pulled, body.id) || !pulled) return
     const brought = new Set<EntryKey>()
-    for (const envelope of body.envelopes) {
-      const known = this.order.knows(envelope)
-      if (!this.#takeChecked(from, envelope)) break
-      if (!known && this.order.knows(envelope)) brought.add(envelope.entry)
-    }
+    this.#repair.taking(() => {
+      for (const envelope of body.envelopes) {
+        const known = this.order.knows(envelope)
+        if (!this.#takeChecked(from, envelope)) return
+        if (!known && this.order.knows(envelope)) brought.add(envelope.entry)
+      }
+    })
     this.#repair.supplied(body.id, brought, body.floors, body.delivered)
   }
 

@@ -38,8 +38,8 @@ interface Want {
   /** When somebody last said that it exists. */
   toldAt: number
   nextAt: number
-  /** When something of this log was last delivered. */
-  movedAt: number
+  /** When something of this log was last delivered that no pull had brought. */
+  gossipedAt: number
   attempts: number
   /** Who may have it, the likeliest first. */
   hints: PeerId[]
@@ -71,7 +71,7 @@ const maxWants = 4096
 const maxWantsPerCause = 64
 const maxHints = 4
 /**
- * A log that moves and shows no hole is not pulled: what a heartbeat told of is
+ * A log that gossip moves and that shows no hole is not pulled: what a heartbeat told of is
  * still under way by gossip. Without this, up to a third of all messages were sent
  * a second time under full load.
  */
@@ -89,6 +89,7 @@ export class Repair {
   readonly #causes = new Map<AuthorKey, number>()
   readonly #pulls = new Map<number, Pull>()
   #ids = 0
+  #taking = false
   pulled = 0
   served = 0
 
@@ -122,7 +123,7 @@ export class Repair {
         since: now,
         toldAt: now,
         nextAt,
-        movedAt: Number.NEGATIVE_INFINITY,
+        gossipedAt: Number.NEGATIVE_INFINITY,
         attempts: 0,
         hints: [],
         asked: new Set(),
@@ -147,7 +148,7 @@ export class Repair {
     const want = this.#wants.get(entry)
     if (want === undefined) return undefined
     if (seq >= want.to) this.#drop(want)
-    want.movedAt = this.#port.now()
+    if (!this.#taking) want.gossipedAt = this.#port.now()
     return want.pulled ? want.since : undefined
   }
 
@@ -190,6 +191,13 @@ export class Repair {
   /** Whether the pull `id` was sent to `from`. */
   isAnswer(from: PeerId, id: number): boolean {
     return this.#pulls.get(id)?.server === from
+  }
+
+  /** What `take` has delivered was brought by a pull, and not by gossip. */
+  taking(take: () => void): void {
+    this.#taking = true
+    take()
+    this.#taking = false
   }
 
   /** After what it brought was taken. `brought`: the logs of which it brought something. */
@@ -309,8 +317,8 @@ export class Repair {
       want.nextAt = now + this.#config.pullDelayMaxMs
       return undefined
     }
-    if (want.movedAt + movingMs > now && !want.pulled && this.#order.heldBack.of(want.entry).length === 0) {
-      want.nextAt = want.movedAt + movingMs
+    if (want.gossipedAt + movingMs > now && this.#order.heldBack.of(want.entry).length === 0) {
+      want.nextAt = want.gossipedAt + movingMs
       return undefined
     }
     const reachable = this.#port.reachable()
