@@ -6,18 +6,20 @@
  * canonical. Every static limit is checked here: what passes is refused by
  * nobody for its form, and what does not pass is refused by everybody.
  */
+
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { WireError } from '../../wire/errors.ts'
 import type { EnvelopeSchema } from '../../wire/gen/multicast_pb.ts'
 import { maxPeerIdLength } from '../../wire/limits.ts'
 import { ProtoReader } from '../../wire/reader.ts'
 import { ProtoWriter } from '../../wire/writer.ts'
+import type { HybridStamp } from '../clocks/hybrid.ts'
 import type { Crypto } from '../core.ts'
 import { decoding, malformed, tooLarge } from './decoding.ts'
 import { ascii, authorKeyOf, entryKey, packDots, type Sha256, toHex, unpackDots } from './dots.ts'
 import { hashBytes, hexOf, idBytes, peerId } from './fields.ts'
 import { multicastLimits } from './limits.ts'
-import type { AuthorKey, DotKey, Envelope, Header, HybridStamp, SignedHeader } from './messages.ts'
+import type { AuthorKey, DotKey, Envelope, Header, SignedHeader } from './messages.ts'
 
 const version = 1
 const domainTag = ascii('p2pd multicast header 1\0')

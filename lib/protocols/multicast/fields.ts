@@ -4,7 +4,7 @@ import type { PeerId } from '../core.ts'
 import { malformed } from './decoding.ts'
 import { authorKeyBytes, fromHex, toHex } from './dots.ts'
 import { multicastLimits } from './limits.ts'
-import type { AuthorKey, DotKey, FrontierDot, HybridStamp, Range, VectorEntry } from './messages.ts'
+import type { AuthorKey, DotKey, FrontierDot, Range, VectorEntry } from './messages.ts'
 
 /** Lengths of what travels as bytes and is handled as hexadecimal. */
 export const hashBytes = 32
@@ -51,14 +51,6 @@ export function peerId(value: string): PeerId {
     throw malformed('a peer id that is none')
   }
   return value as PeerId
-}
-
-export function packHybrid(stamp: HybridStamp): bigint {
-  return (BigInt(stamp.ms) << 16n) | BigInt(stamp.counter)
-}
-
-export function unpackHybrid(bits: bigint): HybridStamp {
-  return { ms: Number(bits >> 16n), counter: Number(bits & 0xffffn) }
 }
 
 export function toEntry(wire: WireEntry): VectorEntry {

@@ -1,6 +1,7 @@
+import type { HybridStamp } from '../clocks/hybrid.ts'
 import type { Crypto, Instant, PeerId } from '../core.ts'
 import type { MulticastConfig } from './config.ts'
-import type { HybridStamp } from './messages.ts'
+
 import type { MulticastUnits } from './units.ts'
 
 /** What multicast needs of the peer's own clock (`PeerClock` in lib/protocols/clocks/). */

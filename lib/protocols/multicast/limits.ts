@@ -1,3 +1,5 @@
+import { maxVectorEntriesPerFrame } from '../../wire/limits.ts'
+
 /** Limits on what comes from outside; each is checked before anything is kept. */
 export const multicastLimits = {
   /** Of one payload, and of all payloads of an envelope together, bytes. */
@@ -18,7 +20,7 @@ export const multicastLimits = {
   heldBytesPerAuthor: 16 * 1024 * 1024,
   heldBytes: 64 * 1024 * 1024,
   /** Entries of a vector, in one frame. */
-  vectorEntries: 1024,
+  vectorEntries: maxVectorEntriesPerFrame,
   /** Ranges of one pull, and dots of one inquiry. */
   ranges: 256,
   dots: 1024,

@@ -10,13 +10,8 @@
  *   heartbeats carry (own last seq, digest)               a lost last message shows no other way
  * ```
  */
+import type { HybridStamp } from '../clocks/hybrid.ts'
 import type { PeerId } from '../core.ts'
-
-/** 48 bits of Unix milliseconds and 16 of a counter; see clocks/hybrid.ts. */
-export interface HybridStamp {
-  readonly ms: number
-  readonly counter: number
-}
 
 /** The first 12 bytes of SHA-256(author), as 24 hexadecimal digits: how an author is named inside headers. */
 export type AuthorKey = string & { readonly __brand: 'AuthorKey' }

@@ -22,7 +22,7 @@ describe('a talk', () => {
     groups = new Groups(recorder)
     for (const { id, name } of fake.daemons) recorder.introduce(id, name)
     for (const { name } of fake.daemons) recorder.record({ type: 'started', peer: name, life: 1 })
-    const member = (name: string): Stage['members'][number] => {
+    const now = (name: string): Stage['members'][number] => {
       const daemon = fake.daemon(name)
       const { running } = daemon
       const base = { ...daemon.participant, dataDir: daemon.dataDir, logPath: '', previousGeneration: 0 }
@@ -30,12 +30,15 @@ describe('a talk', () => {
       const process = { running } as unknown as Stage['members'][number]['process']
       return { ...base, process, expected: !running }
     }
+    // As a cluster's members are: their fields are always those of now.
+    const member = (name: string): Stage['members'][number] =>
+      new Proxy(now(name), { get: (_, key) => Reflect.get(now(name), key) })
     stage = {
       recorder,
       groups,
       member,
       get members() {
-        return fake.daemons.map(({ name }) => live(member, name))
+        return fake.daemons.map(({ name }) => member(name))
       },
       running: () => fake.daemons.filter(({ running }) => running).map(({ name }) => member(name)),
       until: async (missing) => {
@@ -43,11 +46,6 @@ describe('a talk', () => {
       },
     }
   })
-
-  /** A member whose fields are always those of now. */
-  function live(member: Stage['member'], name: string): Stage['members'][number] {
-    return new Proxy(member(name), { get: (_, key) => Reflect.get(member(name), key) })
-  }
 
   afterEach(async () => {
     groups.close()

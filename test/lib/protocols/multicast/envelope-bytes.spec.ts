@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import fc from 'fast-check'
+import { packHybrid } from '../../../../lib/protocols/clocks/hybrid.ts'
 import { packDots } from '../../../../lib/protocols/multicast/dots.ts'
 import { encodeEntry, encodeGroupState } from '../../../../lib/protocols/multicast/durable-state.ts'
 import { encodeEnvelope, openEnvelope, sealEnvelope } from '../../../../lib/protocols/multicast/envelope.ts'
-import { frontierDotToWire, packHybrid } from '../../../../lib/protocols/multicast/fields.ts'
+import { frontierDotToWire } from '../../../../lib/protocols/multicast/fields.ts'
 import type {
   AuthorKey,
   DotKey,

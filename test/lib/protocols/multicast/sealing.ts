@@ -1,17 +1,13 @@
 /** Authors, headers and envelopes for the tests of what travels. */
+
 import { createHash } from 'node:crypto'
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import fc from 'fast-check'
+import type { HybridStamp } from '../../../../lib/protocols/clocks/hybrid.ts'
 import type { Crypto, PeerId } from '../../../../lib/protocols/core.ts'
 import { ascii, authorKeyOf } from '../../../../lib/protocols/multicast/dots.ts'
 import { sealEnvelope } from '../../../../lib/protocols/multicast/envelope.ts'
-import type {
-  AuthorKey,
-  DotKey,
-  Envelope,
-  Header,
-  HybridStamp,
-} from '../../../../lib/protocols/multicast/messages.ts'
+import type { AuthorKey, DotKey, Envelope, Header } from '../../../../lib/protocols/multicast/messages.ts'
 import { EnvelopeSchema, HeaderSchema } from '../../../../lib/wire/gen/multicast_pb.ts'
 
 export const sha256 = (bytes: Uint8Array) => new Uint8Array(createHash('sha256').update(bytes).digest())
