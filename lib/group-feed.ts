@@ -116,6 +116,8 @@ export class GroupFeed {
     const withVector = options.vector !== false
     const onAbort = (): void => this.#wake()
     signal?.addEventListener('abort', onAbort, { once: true })
+    // What was missing once and came is no news to who begins now.
+    const begun = this.#noticed
     try {
       let position = from
       let told = noticed
@@ -125,7 +127,7 @@ export class GroupFeed {
         const next = this.#notices.find(({ number }) => number > told)
         if (next !== undefined && next.after <= position) {
           told = next.number
-          yield next.notice
+          if (next.notice.type !== 'gap' || next.number > begun) yield next.notice
           // The log may have moved on meanwhile.
           continue
         }
