@@ -66,7 +66,13 @@ export class GroupFeed {
   items(options: ReadOptions = {}): AsyncIterableIterator<GroupItem> {
     const from = options.from ?? 'latest'
     const position = this.#position(from)
-    return this.#read(position, from === 'latest' ? this.#noticed : this.#noticedBefore(position), options)
+    // What was missing once and came is no news to who begins now: `begun` tells those notices apart.
+    return this.#read(
+      position,
+      from === 'latest' ? this.#noticed : this.#noticedBefore(position),
+      this.#noticed,
+      options,
+    )
   }
 
   messages(options: ReadOptions = {}): AsyncIterableIterator<GroupMessage> {
@@ -111,13 +117,16 @@ export class GroupFeed {
     return next === undefined ? this.#noticed : next.number - 1
   }
 
-  async *#read(from: number, noticed: number, options: ReadOptions): AsyncIterableIterator<GroupItem> {
+  async *#read(
+    from: number,
+    noticed: number,
+    begun: number,
+    options: ReadOptions,
+  ): AsyncIterableIterator<GroupItem> {
     const { signal } = options
     const withVector = options.vector !== false
     const onAbort = (): void => this.#wake()
     signal?.addEventListener('abort', onAbort, { once: true })
-    // What was missing once and came is no news to who begins now.
-    const begun = this.#noticed
     try {
       let position = from
       let told = noticed
