@@ -20,6 +20,7 @@ import type { Gossip } from './host/gossip.ts'
 import { bulkLimits, type Links } from './host/links.ts'
 import type { Journal } from './host/store.ts'
 import { withResolvers } from './host/with-resolvers.ts'
+import { orAbort } from './or-abort.ts'
 import { formatHybrid } from './protocols/clocks/hybrid.ts'
 import type { PeerClock } from './protocols/clocks/peer-clock.ts'
 import type { Crypto, PeerId } from './protocols/core.ts'
@@ -612,26 +613,8 @@ function refusal(name: string, code: `ERR_${string}`): P2pdError {
     case 'ERR_GROUP_LEFT':
       return groupLeft(name)
     default:
-      return new P2pdError(code, 'the group cannot take a message now')
-  }
-}
-
-async function orAbort<T>(
-  promise: Promise<T>,
-  signal: AbortSignal | undefined,
-  aborted: () => void = () => {},
-): Promise<T> {
-  if (signal === undefined) return await promise
-  const gone = withResolvers<never>()
-  const onAbort = (): void => {
-    aborted()
-    gone.reject(signal.reason)
-  }
-  signal.addEventListener('abort', onAbort, { once: true })
-  promise.catch(() => {})
-  try {
-    return await Promise.race([promise, gone.promise])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
+      return new P2pdError(code, 'the logical time of the group is at its end', {
+        hint: 'a member drove it there; leave the group and use another one',
+      })
   }
 }

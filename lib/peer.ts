@@ -24,6 +24,7 @@ import { createNode, listen, listeningAddresses, type Node } from './host/node.t
 import { type Journal, memoryStore, openStore, type Store } from './host/store.ts'
 import { TypedEvents } from './host/typed-events.ts'
 import { withResolvers } from './host/with-resolvers.ts'
+import { orAbort } from './or-abort.ts'
 import type { MembersUpdate, PeerEvents } from './peer-events.ts'
 import { type GroupCounts, multicastLink, PeerGroups } from './peer-groups.ts'
 import { type PeerOptions, type PeerSettings, settingsOf } from './peer-options.ts'
@@ -631,17 +632,4 @@ async function atMost(promise: Promise<void>, ms: number): Promise<void> {
   })
   await Promise.race([promise.catch(() => {}), over])
   clearTimeout(timer)
-}
-
-async function orAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await promise
-  signal.throwIfAborted()
-  const aborted = withResolvers<never>()
-  const onAbort = (): void => aborted.reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await Promise.race([promise, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
 }

@@ -504,8 +504,9 @@ describe('reading a group from a daemon that misbehaves', () => {
   it('outlives its heartbeats, and prints events that it does not know', async () => {
     const { exitCode, stdout, stderr } = await read((response) => {
       response.write(':\n\n')
-      response.write('event: later\ndata: {"event":"later"}\n\n')
-      setTimeout(() => response.end(':\n\nid: c\nevent: message\ndata: {"cursor":"a b"}\n\n:\n\n'), 50)
+      response.write('event: later\ndata: {"event":"later"}\n\n', () => {
+        response.end(':\n\nid: c\nevent: message\ndata: {"cursor":"a b"}\n\n:\n\n')
+      })
     })
     assert.equal(stdout, '{"event":"later"}\n{"cursor":"a b"}\n')
     assert.equal(exitCode, 3)

@@ -311,11 +311,17 @@ describe('the control API of groups', () => {
     it('ends with an error when the position leaves the log later', async () => {
       const group = await control.peer.group('g')
       const { P2pdError } = await import('../../../lib/wire/errors.ts')
+      let open = (): void => {}
+      const opened = new Promise<void>((resolve) => {
+        open = resolve
+      })
       group.items = async function* (): AsyncGenerator<GroupItem, void, undefined> {
-        await new Promise((resolve) => setTimeout(resolve, 20))
+        await opened
+        yield* []
         throw new P2pdError('ERR_CURSOR_UNKNOWN', 'the log has moved on', { hint: 'begin at earliest' })
       }
       const reader = await read('?from=c1')
+      open()
       await reader.ended
       assert.deepEqual(reader.events, [
         {
@@ -328,11 +334,17 @@ describe('the control API of groups', () => {
 
     it('hides a fault of its own', async () => {
       const group = await control.peer.group('g')
+      let open = (): void => {}
+      const opened = new Promise<void>((resolve) => {
+        open = resolve
+      })
       group.items = async function* (): AsyncGenerator<GroupItem, void, undefined> {
-        await new Promise((resolve) => setTimeout(resolve, 20))
+        await opened
+        yield* []
         throw new TypeError('the secret detail')
       }
       const reader = await read()
+      open()
       await reader.ended
       assert.equal(reader.events[0]?.data.code, 'ERR_INTERNAL')
       assert.doesNotMatch(reader.text, /secret detail/)
