@@ -1,0 +1,35 @@
+/** Limits on what other peers, and callers, can make this one keep. */
+export const mutexLimits = {
+  /** A lock's name, in bytes of UTF-8. */
+  nameBytes: 256,
+  /** Unfinished requests of one peer, at it and at an arbiter. */
+  requestsPerPeer: 1024,
+  /** Requests at an arbiter, over all peers. */
+  requests: 16_384,
+  /** Locks with a vote or a queue at an arbiter. */
+  locks: 4096,
+  /** Locks whose counter an arbiter remembers; an idle one that is forgotten raises the floor. */
+  counters: 8192,
+  /** Grants in a report: every lock once a peer that votes in the largest electorate. */
+  grants: 4096,
+  /** Items in one frame. */
+  items: 8192,
+  /** Links of a chain in one frame; more come when asked for. */
+  links: 64,
+  /** Links of a chain at all: a change a minute for two months. */
+  chain: 100_000,
+  /** Contradictions of voters that are kept. */
+  conflicts: 64,
+  /** Grants of others that are remembered to compare them. */
+  statements: 8192,
+  /** Shown of a queue. */
+  waitersShown: 64,
+  /** Largest frame; a report with 4096 grants of the longest names fits. */
+  frameBytes: 2 * 1024 * 1024,
+} as const
+
+/** A token or a clock that is further ahead than this is nobody's honest count. */
+export const maxLead = 2 ** 40
+
+/** Added to the floor of a voter that is recovered by hand: more than it can have granted in the meantime. */
+export const recoveryLead = 2 ** 32
