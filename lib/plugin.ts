@@ -62,6 +62,8 @@ export interface PluginContext {
   ): PluginDriver<Command>
   /** Asks for a connection to a member, unless there is one. Best effort. */
   dial(peer: PeerId): void
+  /** A peer broke the protocol: when it repeats that, its connections are cut. */
+  strike(peer: PeerId): void
   /** Something failed that is tried again; told to the app as `trouble`. */
   trouble(error: unknown): void
 }
