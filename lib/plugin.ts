@@ -102,4 +102,6 @@ export interface RunningPlugin<Api> {
   leave?(options: { readonly force: boolean }): Promise<void>
   /** Within 2 s, before the links close. Not called after a broken assertion. */
   stop?(): Promise<void>
+  /** The peer has ended, for whatever reason: nothing that still waits will be answered. Called last, once. */
+  ended?(): void
 }
