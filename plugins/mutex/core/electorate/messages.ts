@@ -210,6 +210,8 @@ export interface ElectorateView {
   readonly id: ElectorateId | undefined
   readonly version: number
   readonly founder: PeerId | undefined
+  /** Of the charter: no lease is longer; undefined while there is no electorate. */
+  readonly maxLeaseMs: number | undefined
   readonly voters: readonly VoterView[]
   /** A quorum of the voters answers. */
   readonly reachable: boolean
