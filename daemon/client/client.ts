@@ -193,6 +193,25 @@ export class ControlClient {
     return this.#call('denyPeers', undefined, request, options)
   }
 
+  /** One request of a route that a plugin brought along. */
+  async ask<Answer>(call: RouteCall, options: CallOptions = {}): Promise<Answer> {
+    const exchange = this.#exchangeAt(call, options, 'application/json')
+    try {
+      return parse<Answer>(await exchangeText(exchange))
+    } catch (error) {
+      throw this.#explain(error, options.signal)
+    }
+  }
+
+  /** The events of such a route; an `error` throws. Ends when the daemon ends the stream. */
+  async *listen(call: RouteCall, options: CallOptions = {}): AsyncGenerator<SseMessage, void, undefined> {
+    const exchange = this.#exchangeAt(call, options, eventStream)
+    for await (const message of this.#events(exchange, options.signal)) {
+      if (message.event === 'error') throw answeredError(200, `{"error":${message.data}}`)
+      yield message
+    }
+  }
+
   /** In the text format of Prometheus. */
   async metrics(options: CallOptions = {}): Promise<string> {
     try {
@@ -242,10 +261,15 @@ export class ControlClient {
 
   #exchange(name: RouteName, { params, query, body, options, accept }: Call): Exchange {
     const route = routes[name]
+    const call = { method: route.method, path: pathOf(route, params), query, body }
+    return this.#exchangeAt(call, options, accept)
+  }
+
+  #exchangeAt({ method, path, query, body }: RouteCall, options: CallOptions, accept: string): Exchange {
     return {
       socketPath: this.#socketPath(),
-      method: route.method,
-      path: pathOf(route, params) + queryString(query),
+      method,
+      path: path + queryString(query),
       body,
       accept,
       timeoutMs: options.timeoutMs ?? callTimeoutMs,
@@ -282,6 +306,16 @@ export class ControlClient {
   }
 }
 
+/** A request of a route that this module does not know. */
+export interface RouteCall {
+  readonly method: 'GET' | 'POST'
+  /** Its segments encoded: see `pathOf`. */
+  readonly path: string
+  readonly query?: Query | undefined
+  /** Sent as JSON. */
+  readonly body?: unknown
+}
+
 interface Call {
   readonly params?: Readonly<Record<string, string>>
   readonly query?: Query | undefined
@@ -290,7 +324,7 @@ interface Call {
   readonly accept: string
 }
 
-type Query = Readonly<Record<string, string | undefined>>
+export type Query = Readonly<Record<string, string | undefined>>
 
 const eventStream = 'text/event-stream'
 
