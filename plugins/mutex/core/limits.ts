@@ -22,6 +22,19 @@ export const mutexLimits = {
   conflicts: 64,
   /** Grants of others that are remembered to compare them. */
   statements: 8192,
+  /** What one signature of an arbiter covers. */
+  statementsPerSignature: 256,
+  /** Encoded: 256 of the longest names fit. */
+  statementBytes: 96 * 1024,
+  signatureBytes: 64,
+  /** Of an electorate, whatever its charter says. */
+  voters: 7,
+  /** Why something was refused, for people. */
+  reasonLength: 256,
+  /** Any lease and any time that remains, ms: a day, far above what a charter may say. */
+  durationMs: 86_400_000,
+  /** Messages inside one frame, at any depth. */
+  frameMessages: 65_536,
   /** Shown of a queue. */
   waitersShown: 64,
   /** Largest frame; a report with 4096 grants of the longest names fits. */

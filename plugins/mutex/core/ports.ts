@@ -24,7 +24,7 @@ export interface ArbiterPort {
   /** The highest own stamp that a quorum, this voter included, has on disk: counters up to the ceiling of then may be used. */
   acknowledged(stamp: Stamp): void
   /** Never again, until it is removed and added: the disk was lost or rolled back. */
-  void(): void
+  void(reason: 'lost' | 'rolled-back'): void
   /** A sole voter whose disk went back: abstains for the longest lease of all, raises its floor and goes on. */
   recover(): void
   /** As it is in memory. */
@@ -39,6 +39,8 @@ export interface ArbiterState {
   readonly serving: boolean
   /** It may have granted: version 1 cannot dissolve any more. On disk before the first grant leaves. */
   readonly granted: boolean
+  /** Why it never votes. */
+  readonly void: 'lost' | 'rolled-back' | undefined
   readonly abstainsForMs: number
 }
 

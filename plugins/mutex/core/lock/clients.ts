@@ -1,0 +1,102 @@
+/** The requesters of an arbiter: one session each, and when they were last heard. */
+import type { PeerId } from '../../../../lib/protocols/core.ts'
+import type { Answering, AnsweringItem, Asking, SessionId } from '../messages.ts'
+import type { Docket, Petition } from './docket.ts'
+import { compareNumbers, type RequestKey } from './order.ts'
+
+export class Client {
+  readonly peer: PeerId
+  /** Unfinished requests that have no vote here. */
+  readonly petitions = new Map<RequestKey, Petition>()
+  /** Dockets whose vote it has. */
+  readonly votes = new Set<Docket>()
+  /** When its last frame arrived: leases count from here. */
+  heardAt = Number.NEGATIVE_INFINITY
+  /** Its last frame has to be acknowledged at once. */
+  owesAnswer = false
+  #session: SessionId | undefined
+  #latest: SessionId | undefined
+  #received = 0
+  #sent = 0
+  #items: AnsweringItem[] = []
+  #refusal: Answering | undefined
+
+  constructor(peer: PeerId) {
+    this.peer = peer
+  }
+
+  /** It has said what it has outstanding, and the link is open since. */
+  get hasSession(): boolean {
+    return this.#session !== undefined
+  }
+
+  /** The newest session that was opened, if only for a moment. */
+  get latest(): SessionId | undefined {
+    return this.#latest
+  }
+
+  /** The number of its newest frame. */
+  get received(): number {
+    return this.#received
+  }
+
+  get hasAnswer(): boolean {
+    return this.owesAnswer || this.#items.length > 0
+  }
+
+  /** How the session of this frame stands to the newest one. */
+  place({ session, seq }: Asking): 'old' | 'opens' | 'next' | 'doubled' | 'gap' {
+    const order = this.#latest === undefined ? 1 : compareNumbers(session, this.#latest)
+    if (order < 0) return 'old'
+    if (order > 0) return seq === 1 ? 'opens' : 'gap'
+    if (this.#session === undefined) return seq <= this.#received ? 'doubled' : 'gap'
+    if (seq <= this.#received) return 'doubled'
+    return seq === this.#received + 1 ? 'next' : 'gap'
+  }
+
+  open(session: SessionId): void {
+    this.#session = session
+    this.#latest = session
+    this.#received = 0
+    this.#sent = 0
+    this.#items = []
+  }
+
+  /** `seq` has arrived, in its place. */
+  advance(seq: number, now: number): void {
+    this.#received = seq
+    this.heardAt = now
+  }
+
+  /** Nothing more is sent before it opens another. */
+  close(): void {
+    this.#session = undefined
+    this.owesAnswer = false
+    this.#items = []
+  }
+
+  push(item: AnsweringItem): void {
+    this.#items.push(item)
+  }
+
+  /** Says, outside of any session, why `session` is none; the last word counts. */
+  refuse(session: SessionId, item: AnsweringItem): void {
+    this.#refusal = { session, seq: 0, ack: 0, items: [item] }
+  }
+
+  takeRefusal(): Answering | undefined {
+    const refusal = this.#refusal
+    this.#refusal = undefined
+    return refusal
+  }
+
+  /** Everything that waits for it, as one part of a frame; an acknowledgement alone when nothing does. */
+  take(): Answering | undefined {
+    if (this.#session === undefined) return undefined
+    this.owesAnswer = false
+    this.#sent += 1
+    const items = this.#items
+    this.#items = []
+    return { session: this.#session, seq: this.#sent, ack: this.#received, items }
+  }
+}
