@@ -1,3 +1,5 @@
+import { eachUtf8Byte } from './utf8.ts'
+
 /**
  * Writes protobuf by hand, for the few messages that are written with each
  * delivery: with the library, reflection was a tenth of what a message costs its sender,
@@ -41,6 +43,44 @@ export class ProtoWriter {
     for (let i = 0; i < value.length; i++) this.#bytes[this.#at++] = value.charCodeAt(i)
   }
 
+  /** In UTF-8; what has lone surrogates is not well-formed, and does not come back as it was. */
+  text(field: number, value: string): void {
+    if (value.length === 0) return
+    const mark = this.open(field)
+    this.#room(value.length * 3)
+    for (let i = 0; i < value.length; i++) {
+      const code = value.charCodeAt(i)
+      if (code >= 0x80) {
+        this.#at = mark
+        eachUtf8Byte(value, this.#push)
+        break
+      }
+      this.#bytes[this.#at++] = code
+    }
+    this.close(mark)
+  }
+
+  /** Begins a message inside this one, which has to be closed again; gives what `close` is told. */
+  open(field: number): number {
+    this.#room(20)
+    this.#uint(field * 8 + 2)
+    // A length of one byte, as nearly all have; `close` makes room for a longer one.
+    this.#at += 1
+    return this.#at
+  }
+
+  close(mark: number): void {
+    const length = this.#at - mark
+    const more = varintLength(length) - 1
+    if (more > 0) {
+      this.#room(more)
+      this.#bytes.copyWithin(mark + more, mark, this.#at)
+    }
+    this.#at = mark - 1
+    this.#uint(length)
+    this.#at += length
+  }
+
   hex(field: number, value: string): void {
     if (value.length === 0) return
     this.#room(value.length + 20)
@@ -49,6 +89,16 @@ export class ProtoWriter {
     for (let i = 0; i < value.length; i += 2) {
       this.#bytes[this.#at++] = (digit(value.charCodeAt(i)) << 4) | digit(value.charCodeAt(i + 1))
     }
+  }
+
+  bool(field: number, value: boolean): void {
+    this.uint(field, value ? 1 : 0)
+  }
+
+  double(field: number, value: number): void {
+    if (Object.is(value, 0)) return
+    halves.setFloat64(0, value, true)
+    this.fixed64(field, halves.getUint32(0, true), halves.getUint32(4, true))
   }
 
   /** At most 2^53; zero is the default and is left out. */
@@ -86,6 +136,10 @@ export class ProtoWriter {
     this.#bytes[this.#at++] = rest
   }
 
+  readonly #push = (byte: number): void => {
+    this.#bytes[this.#at++] = byte
+  }
+
   #room(length: number): void {
     if (this.#at + length <= this.#bytes.length) return
     const bytes = new Uint8Array(Math.max(this.#bytes.length * 2, this.#at + length))
@@ -93,6 +147,8 @@ export class ProtoWriter {
     this.#bytes = bytes
   }
 }
+
+const halves = new DataView(new ArrayBuffer(8))
 
 function digit(code: number): number {
   return code < 58 ? code - 48 : code - 87

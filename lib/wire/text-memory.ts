@@ -1,0 +1,51 @@
+/**
+ * Texts that come again and again: the peers, names and ids of a protocol's hot
+ * messages. Making a string of bytes costs more than comparing them, and strings
+ * that are the same object are found faster in maps.
+ */
+
+const slots = 1024
+/** Longer texts are made anew each time, so that what is remembered stays below 1 MiB. */
+const mostBytes = 256
+
+interface Slot {
+  readonly bytes: Uint8Array
+  readonly text: string
+}
+
+/** One place a hash: who collides takes the other's place, so that nobody can make it grow or search. */
+export class TextMemory {
+  readonly #decode: (bytes: Uint8Array) => string
+  readonly #slots: (Slot | undefined)[] = Array.from({ length: slots }, () => undefined)
+
+  /** `decode` checks what it is given, and throws `WireError`. */
+  constructor(decode: (bytes: Uint8Array) => string) {
+    this.#decode = decode
+  }
+
+  /** What `decode` makes of `bytes` from `from` up to `to`. */
+  text(bytes: Uint8Array, from: number, to: number): string {
+    const place = placeOf(bytes, from, to)
+    const known = this.#slots[place]
+    if (known !== undefined && isSame(known.bytes, bytes, from, to)) return known.text
+    // Not `slice`: of a Buffer, which hosts hand in, that is a view.
+    const copy = new Uint8Array(bytes.subarray(from, to))
+    const text = this.#decode(copy)
+    if (copy.length <= mostBytes) this.#slots[place] = { bytes: copy, text }
+    return text
+  }
+}
+
+/** Of the length and the last eight bytes: ids are random there, and names are counted there. */
+function placeOf(bytes: Uint8Array, from: number, to: number): number {
+  let hash = to - from
+  for (let at = Math.max(from, to - 8); at < to; at++)
+    hash = (Math.imul(hash, 31) + (bytes[at] as number)) | 0
+  return hash & (slots - 1)
+}
+
+function isSame(known: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
+  if (known.length !== to - from) return false
+  for (let i = 0; i < known.length; i++) if (known[i] !== bytes[from + i]) return false
+  return true
+}
