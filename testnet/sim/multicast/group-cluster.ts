@@ -21,6 +21,7 @@ import { Keys } from '../keys.ts'
 import { Machine } from '../machine.ts'
 import { Network } from '../network.ts'
 import { Process, type Program } from '../process.ts'
+import { Wiring } from '../wiring.ts'
 import type { World } from '../world.ts'
 import { Directory } from './directory.ts'
 import { firstField, Gossip } from './gossip.ts'
@@ -28,7 +29,6 @@ import { type GroupHost, isHonest, isUp, type Life, type SimRequest } from './gr
 import { Observer } from './observer.ts'
 import type { GroupLie, MulticastSimOptions } from './options.ts'
 import { Station } from './station.ts'
-import { Wiring } from './wiring.ts'
 import { promiseKey, TrafficWatch, type Truth } from './witness.ts'
 
 /** A plausible mistake: rules replaced, or the host's option. */
@@ -184,7 +184,7 @@ export class GroupCluster {
     host.present = life
     host.machine.run(life.process)
     this.gossip.arrived(life)
-    this.wiring.arrived(life)
+    this.wiring.arrived(host)
     this.#takeEpoch(life)
     this.#beat(life)
     this.#sync(life)
@@ -314,7 +314,7 @@ export class GroupCluster {
       codec: multicastCodec(crypto),
       connected: (peer) => ({ type: 'connected', peer }),
       disconnected: (peer) => {
-        this.wiring.lost(life())
+        this.wiring.lost(life().process)
         return { type: 'disconnected', peer }
       },
       request: (request) => this.#request(life(), request),
