@@ -61,9 +61,10 @@ export interface PluginStreamRoute<Api = unknown> extends PluginRouteBase {
    * when the iterator throws at once, without waiting for anything. What is thrown
    * later is the last event, `error`, with code, message and hint.
    *
-   * The next item is asked for when the socket has taken the last one. When the
-   * client hangs up, or the daemon ends, `request.signal` aborts, and then the
-   * iterator's `return` is called. A comment every 15 s keeps the connection open.
+   * The header goes out without waiting for the first item. The next item is asked
+   * for when the socket has taken the last one. When the client hangs up, or the
+   * daemon ends, `request.signal` aborts, and then the iterator's `return` is called.
+   * A comment every 15 s keeps the connection open.
    */
   stream(
     request: PluginRequest<Api>,
@@ -88,13 +89,15 @@ export interface PluginRequest<Api = unknown> {
   readonly body: unknown
   /** Of a client that resumes a stream. */
   readonly lastEventId: string | undefined
-  /** The client has hung up, or the daemon ends. */
+  /** The client has hung up; or the daemon ends, and the peer has stopped. */
   readonly signal: AbortSignal
   /**
    * The member that a user means by an id, a unique prefix of one, or a unique
    * name. Errors: ERR_UNKNOWN_PEER, ERR_AMBIGUOUS_PEER.
    */
   peerOf(reference: string): PeerId
+  /** What the member calls itself; '' when there is none of that id. */
+  nameOf(peer: PeerId): string
 }
 
 export interface PluginVerb {
