@@ -46,7 +46,10 @@ export interface ArbiterState {
 
 /** What the locks' side wants of the electorate's. */
 export interface ElectoratePort {
-  /** The newest version that is proven here; undefined while there is none. */
+  /**
+   * Whom requests go to, and what frames say; undefined while there is none. The newest version that is
+   * proven here, once somebody is known to have sealed the one before: until then that one serves.
+   */
   readonly current: Electorate | undefined
   view(): ElectorateView
 }
@@ -89,7 +92,7 @@ export interface ElectorateHost {
   /** Of the own lock state. */
   readonly stamp: Stamp
   readonly arbiter: ArbiterPort
-  /** The proven electorate has changed: requests go to its voters from now on. */
+  /** `current` has changed: requests go to its voters from now on. */
   changed(electorate: Electorate): void
   /** Something that `view` shows has changed; the embedder is told once a step. */
   viewChanged(): void
@@ -102,7 +105,7 @@ export interface ElectorateHost {
 export interface ElectorateHalf extends ElectoratePort {
   start(): void
   receive(from: PeerId, item: ElectorateItem): void
-  /** A frame of `from` bore this: whoever is behind asks, whoever is ahead tells. */
+  /** A frame of `from` bore this, told before its items: whoever is behind asks, whoever is ahead tells. */
   heard(from: PeerId, id: string | undefined, version: number, stamp: Stamp | undefined): void
   connected(peer: PeerId): void
   disconnected(peer: PeerId): void

@@ -128,11 +128,11 @@ export type ElectorateItem =
       readonly serving: number
       /** Of version 1, by its sole voter: it may have granted, and can no longer dissolve. */
       readonly granted: boolean
-      /** Peers that the sender is connected to and that wait for `--expect` like it; 0 when it does not wait. */
+      /** Peers that wait for `--expect`: the sender, and those that it is connected to; 0 when it does not wait itself. */
       readonly expecting: number
       readonly founder: PeerId | undefined
     }
-  /** Send me what follows version `after` of `id`; 0 for all. */
+  /** Send me what follows version `after` of `id`; 0 for all. Answered by `chain`, or by `head` when nothing follows. */
   | { readonly type: 'want'; readonly id: ElectorateId; readonly after: number }
   /** `charter` comes along when the first link follows version 1, or when there is none. */
   | {
@@ -200,10 +200,18 @@ export type ElectorateItem =
   | { readonly type: 'copy'; readonly version: number; readonly report: Report }
   /** The sender, a voter of `version`, has installed it. */
   | { readonly type: 'installed'; readonly version: number }
-  /** My state is of this stamp: do you know a higher one of mine? Repeated until enough have answered. */
-  | { readonly type: 'start'; readonly stamp: Stamp }
-  /** `known`: the highest of yours on my disk, this one included. */
-  | { readonly type: 'start-answer'; readonly stamp: Stamp; readonly known: Stamp }
+  /**
+   * My state is of this stamp, and was of `base` when this life began: do you know a
+   * higher one of mine? Repeated until enough have answered.
+   */
+  | { readonly type: 'start'; readonly stamp: Stamp; readonly base: Stamp }
+  /** `known`: the highest of yours on my disk, this one included; `before`: the highest of a life before that one. */
+  | {
+      readonly type: 'start-answer'
+      readonly stamp: Stamp
+      readonly known: Stamp
+      readonly before: Stamp
+    }
 
 /** How a peer stands to its electorate, for people and the API. */
 export interface ElectorateView {
