@@ -5,7 +5,7 @@
  * first start (`p2pd`, or `p2pd --invite FILE`).
  */
 import { stat } from 'node:fs/promises'
-import { loadOrCreateIdentity } from '../lib/host/identity.ts'
+import { settleIdentity } from '../lib/first-life.ts'
 import { P2pdError } from '../lib/wire/errors.ts'
 import { type DaemonFlags, flagSettings } from './config.ts'
 import { configTemplate } from './config-template.ts'
@@ -37,7 +37,7 @@ export async function initDataDir(flags: DaemonFlags, env: Environment): Promise
   }
   return await inLockedDir(dir, async () => {
     const hadIdentity = await exists(dir.identity)
-    const { peerId } = await loadOrCreateIdentity(dir.identity)
+    const peerId = await settleIdentity(dir.path)
     if (!hasConfig) await writeFileAtomically(dir.config, configTemplate(settings))
     const created = { identity: !hadIdentity, config: !hasConfig }
     return { dataDir: dir.path, peerId, config: dir.config, created }

@@ -50,6 +50,11 @@ export type { Counters } from './host/counters.ts'
 export { createPeer, type Peer, type PeerCounters } from './peer.ts'
 export type { MemberEvent, MembersUpdate, PeerEvents } from './peer-events.ts'
 export type { PeerOptions } from './peer-options.ts'
+export type {
+  NoPlugins,
+  PeerPlugin,
+  PluginApis,
+} from './plugin.ts'
 export type { PeerId } from './protocols/core.ts'
 export type { MembershipConfig, Profile } from './protocols/membership/config.ts'
 export type { Health } from './protocols/membership/membership.ts'

@@ -2,13 +2,15 @@ import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
 import { parseAddress } from './host/addresses.ts'
 import { defaultListen } from './host/listen.ts'
+import type { NoPlugins, PeerPlugin } from './plugin.ts'
+import { pluginList } from './plugin-list.ts'
 import { type MembershipConfig, type Profile, profiles } from './protocols/membership/config.ts'
 import { configProblem, type MulticastConfig, multicastDefaults } from './protocols/multicast/config.ts'
 import { P2pdError } from './wire/errors.ts'
 import { maxAddresses } from './wire/limits.ts'
 
 /** What `createPeer` takes. */
-export interface PeerOptions {
+export interface PeerOptions<Plugins extends Readonly<Record<string, PeerPlugin>> = NoPlugins> {
   /** Name of the cluster, 1 to 64 characters; together with the secret it says which cluster is meant. */
   readonly cluster: string
   /** 32 bytes that all peers of the cluster share, or their 64 hexadecimal digits. Whoever has it may come in. */
@@ -17,6 +19,12 @@ export interface PeerOptions {
   readonly dataDir?: string
   /** A protobuf-encoded libp2p Ed25519 private key, instead of `dataDir`'s or a new one. */
   readonly identity?: Uint8Array
+  /**
+   * The given `identity` has never run before. Otherwise, with a data directory
+   * that does not know it, it counts as one that lost its disk: it has no vote
+   * in locks until it is removed from the voters and added again.
+   */
+  readonly newIdentity?: boolean
   /** For people; the host name by default. */
   readonly name?: string
   /** Multiaddrs `/ip4|ip6/…/tcp/PORT`; all interfaces at one free port by default. */
@@ -30,6 +38,8 @@ export interface PeerOptions {
   readonly membership?: Partial<MembershipConfig>
   /** Changes single knobs of multicast. */
   readonly multicast?: Partial<MulticastConfig>
+  /** Protocols of their own, by name: `{ mutex: mutex() }` gives `peer.plugins.mutex`. */
+  readonly plugins?: Plugins
   /** Of the embedding software, shown to other members; at most 64 characters. */
   readonly version?: string
   /** Gives up starting; a peer that has started is stopped with `stop()`. */
@@ -44,18 +54,21 @@ export interface PeerSettings {
   readonly listen: readonly string[]
   readonly announce: readonly string[]
   readonly join: readonly string[]
+  readonly profile: Profile
   readonly config: MembershipConfig
+  readonly plugins: readonly PeerPlugin[]
   readonly multicast: MulticastConfig
   readonly version: string
 }
 
-/** Errors: ERR_BAD_OPTION, ERR_BAD_ADDRESS. */
-export function settingsOf(options: PeerOptions): PeerSettings {
+/** Errors: ERR_BAD_OPTION, ERR_BAD_ADDRESS, ERR_BAD_PLUGIN. */
+export function settingsOf(options: PeerOptions<Readonly<Record<string, PeerPlugin>>>): PeerSettings {
   const secret = secretBytes(options.secret)
   const cluster = text('cluster', options.cluster, 64)
   const listen = options.listen ?? defaultListen
   const announce = options.announce ?? []
   const join = options.join ?? []
+  const profile = options.profile ?? 'lan'
   for (const address of [...listen, ...announce, ...join]) parseAddress(address)
   if (listen.length > maxAddresses || announce.length > maxAddresses) {
     throw new P2pdError('ERR_BAD_OPTION', `at most ${maxAddresses} addresses to listen on or to announce`)
@@ -68,7 +81,9 @@ export function settingsOf(options: PeerOptions): PeerSettings {
     listen,
     announce,
     join,
-    config: { ...profiles[options.profile ?? 'lan'], ...options.membership },
+    profile,
+    config: { ...profiles[profile], ...options.membership },
+    plugins: pluginList(options.plugins),
     multicast: multicastConfig(options.multicast),
     version: text('version', options.version ?? '0.1.0', 64),
   }

@@ -1,33 +1,28 @@
 import './host/with-resolvers.ts'
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { openLife } from './first-life.ts'
 import type { ClockReading, Fork, Group, Groups, GroupView, TraceEvent } from './group.ts'
 import { parseAddress, recordAddresses, withoutPeer } from './host/addresses.ts'
 import { Admission, gaterOf } from './host/admission.ts'
-import { BoundedQueue } from './host/bounded-queue.ts'
 import { Connections } from './host/connections.ts'
 import { type Counters, newCounters } from './host/counters.ts'
 import { Dialer } from './host/dialer.ts'
 import { Driver, systemClock } from './host/driver.ts'
 import { Gossip } from './host/gossip.ts'
-import {
-  cryptoOf,
-  generateIdentity,
-  type Identity,
-  identityFromBytes,
-  loadOrCreateIdentity,
-  parsePeerId,
-} from './host/identity.ts'
+import { cryptoOf, type Identity, parsePeerId } from './host/identity.ts'
 import { bulkLimits, controlLimits, Links } from './host/links.ts'
 import { settleListen } from './host/listen.ts'
 import { createNode, listen, listeningAddresses, type Node } from './host/node.ts'
-import { type Journal, memoryStore, openStore, type Store } from './host/store.ts'
+import type { Journal, Store } from './host/store.ts'
 import { TypedEvents } from './host/typed-events.ts'
 import { withResolvers } from './host/with-resolvers.ts'
+import { MemberTable } from './member-table.ts'
 import { orAbort } from './or-abort.ts'
 import type { MembersUpdate, PeerEvents } from './peer-events.ts'
 import { type GroupCounts, multicastLink, PeerGroups } from './peer-groups.ts'
 import { type PeerOptions, type PeerSettings, settingsOf } from './peer-options.ts'
+import { Pings } from './pings.ts'
+import type { NoPlugins, PeerPlugin, PluginApis } from './plugin.ts'
+import { PluginHost, pluginStopMs } from './plugin-host.ts'
 import { PeerClock } from './protocols/clocks/peer-clock.ts'
 import type { PeerId } from './protocols/core.ts'
 import { packetCodec } from './protocols/membership/codec.ts'
@@ -41,6 +36,8 @@ import {
   riderKinds,
 } from './protocols/membership/messages.ts'
 import { durableKeys } from './protocols/multicast/durable-state.ts'
+import { savedPort, savePort } from './saved-port.ts'
+import { settledWithin } from './settled-within.ts'
 import { P2pdError, WireError } from './wire/errors.ts'
 import { maxBulkFrameBytes, maxControlFrameBytes } from './wire/limits.ts'
 
@@ -49,19 +46,17 @@ type MembershipDriver = Driver<Packet, MembershipCommand, MembershipEvent, Membe
 const protocol = 'membership'
 /** A departure may take its own wait, and a little more; all of `stop()` stays below 5 s. */
 const stopNoticeMs = 1500
-const nodeStopMs = 2000
-const storeCloseMs = 1000
+/** Of the node and of the store, and what plugins leave of their time. */
+const closeMs = 1000
 /** How often the machine's own addresses are looked at. */
 const readdressMs = 15_000
-/** Changes that a slow reader of `watch` may have waiting. */
-const maxWaitingUpdates = 4096
-/** Pings that may wait for their answer. */
-const maxPings = 1024
 
 export type PeerCounters = Counters & { readonly connections: number; readonly multicast: GroupCounts }
 
 /** A member of a cluster. Made by `createPeer`; ends with `stop()` or `leave()`. */
-export interface Peer extends TypedEvents<PeerEvents>, Groups {
+export interface Peer<Plugins extends Readonly<Record<string, PeerPlugin>> = NoPlugins>
+  extends TypedEvents<PeerEvents>,
+    Groups {
   readonly peerId: PeerId
   readonly name: string
   readonly cluster: string
@@ -91,8 +86,14 @@ export interface Peer extends TypedEvents<PeerEvents>, Groups {
   ping(peer: string, options?: { readonly signal?: AbortSignal }): Promise<{ readonly rttMs: number }>
   /** A copy of what was counted since the start. */
   counters(): PeerCounters
-  /** Gives up membership and stops; resolves when the others know, or could not be told. */
-  leave(): Promise<void>
+  /** What the plugins give, by name. */
+  readonly plugins: PluginApis<Plugins>
+  /**
+   * Gives up membership and stops; resolves when the others know, or could not
+   * be told. Rejects, and the peer stays, when a plugin must not go now
+   * (ERR_LEAVE_INCOMPLETE); `force` says that it goes all the same.
+   */
+  leave(options?: { readonly force?: boolean }): Promise<void>
   /** Tells the others that the process ends, and stops, within 5 s; the membership remains. */
   stop(): Promise<void>
   /** Resolves when the peer has stopped; rejects with what made it stop by itself (ERR_IDENTITY_IN_USE, ERR_INTERNAL). */
@@ -103,16 +104,23 @@ export interface Peer extends TypedEvents<PeerEvents>, Groups {
 /**
  * Starts a peer: when this resolves it listens and joins.
  *
- * Errors: ERR_BAD_OPTION, ERR_BAD_ADDRESS, ERR_PORT_IN_USE, ERR_PORT_DENIED,
- * ERR_KEY_*, ERR_STORE_*, ERR_DISK_FULL. Whatever was opened is closed again.
+ * Errors: ERR_BAD_OPTION, ERR_BAD_PLUGIN, ERR_BAD_ADDRESS, ERR_PORT_IN_USE, ERR_PORT_DENIED,
+ * ERR_KEY_*, ERR_STORE_*, ERR_DISK_FULL; what a plugin throws. Whatever was opened is closed again.
  */
-export async function createPeer(options: PeerOptions): Promise<Peer> {
+export async function createPeer<Plugins extends Readonly<Record<string, PeerPlugin>> = NoPlugins>(
+  options: PeerOptions<Plugins>,
+): Promise<Peer<Plugins>> {
   const settings = settingsOf(options)
   options.signal?.throwIfAborted()
-  const identity = await identityFor(options)
-  const store =
-    options.dataDir === undefined ? memoryStore() : await openStore(join(options.dataDir, 'store'))
-  const peer = new RunningPeer(settings, identity, store)
+  const { identity, store } = await openLife({
+    dataDir: options.dataDir,
+    identity: options.identity,
+    newIdentity: options.newIdentity ?? false,
+    cluster: settings.clusterId,
+    joins: settings.join.length > 0,
+    plugins: settings.plugins,
+  })
+  const peer = new RunningPeer<Plugins>(settings, identity, store)
   try {
     options.signal?.throwIfAborted()
     await peer.start()
@@ -124,25 +132,10 @@ export async function createPeer(options: PeerOptions): Promise<Peer> {
   }
 }
 
-async function identityFor(options: PeerOptions): Promise<Identity> {
-  if (options.dataDir !== undefined) await makeDirectory(options.dataDir)
-  if (options.identity !== undefined) return identityFromBytes(options.identity)
-  if (options.dataDir === undefined) return await generateIdentity()
-  return await loadOrCreateIdentity(join(options.dataDir, 'identity.key'))
-}
-
-async function makeDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 })
-  } catch (cause) {
-    throw new P2pdError('ERR_STORE_ACCESS', `cannot make the data directory ${path}: ${String(cause)}`, {
-      hint: 'choose a directory that you may write to',
-      cause,
-    })
-  }
-}
-
-class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
+class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
+  extends TypedEvents<PeerEvents>
+  implements Peer<Plugins>
+{
   readonly peerId: PeerId
   readonly name: string
   readonly cluster: string
@@ -157,11 +150,10 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
   readonly #closed = withResolvers<void>()
   readonly #joined = withResolvers<void>()
   readonly #departed = withResolvers<void>()
-  readonly #pings = new Map<number, (rttMs: number | undefined) => void>()
-  readonly #told = new Map<PeerId, MemberView>()
-  readonly #watchers = new Set<BoundedQueue<MembersUpdate>>()
+  readonly #pings = new Pings((peer, token) => this.#driver?.command({ type: 'measure', peer, token }))
+  readonly #table = new MemberTable(() => this.#core?.members() ?? [])
+  readonly #plugins: PluginHost
   #recordAddresses: readonly string[] = []
-  #nextToken = 1
   #node: Node | undefined
   #clock: PeerClock | undefined
   #groups: PeerGroups | undefined
@@ -202,6 +194,24 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
       ownAddresses: () => this.#recordAddresses,
       counters: this.#counters,
     })
+    this.#plugins = new PluginHost({
+      plugins: settings.plugins,
+      self: this.peerId,
+      cluster: this.clusterId,
+      profile: settings.profile,
+      crypto: cryptoOf(identity),
+      store,
+      counters: this.#counters,
+      members: () => this.members(),
+      groups: this,
+      dial: (peer, addresses) => this.#dial(peer, addresses),
+      trouble: (error) => this.#trouble(error),
+      failed: (error) => this.#fail(internal(error)),
+    })
+  }
+
+  get plugins(): PluginApis<Plugins> {
+    return this.#plugins.apis as PluginApis<Plugins>
   }
 
   get generation(): number {
@@ -223,8 +233,7 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
   /** Whoever connects while this peer is not yet ready is told to the core as soon as there is one. */
   async start(): Promise<void> {
     const { listen: asked, secret, version, join: contacts } = this.#settings
-    const saved = savedPort(this.#store)
-    const settled = await settleListen(asked, saved)
+    const settled = await settleListen(asked, savedPort(this.#store))
     const node = await createNode({
       identity: this.#identity,
       secret,
@@ -235,16 +244,21 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
     })
     const links = await this.#connect(node)
     await listen(node, settled)
-    await savePort(this.#store, saved, asked, settled)
+    await savePort(this.#store, asked, settled)
     this.#recordAddresses = this.#currentAddresses()
     this.#dialer.trust(contacts)
     const groups = await this.#startGroups(links)
     const driver = this.#startMembership(links, groups)
+    const registered = this.#plugins.run(links)
+    for (const peer of this.#connections?.peers() ?? []) this.#plugins.connected(peer)
     driver.command({ type: 'start', contacts })
     for (const peer of this.#connections?.peers() ?? []) {
       driver.command({ type: 'connected', peer })
       groups.connected(peer)
     }
+    await registered
+    // It may have failed meanwhile; then that is what the caller is told.
+    if (this.#stopping !== undefined) await this.closed
     this.#readdress = setInterval(() => this.#lookAtAddresses(), readdressMs).unref()
   }
 
@@ -253,10 +267,12 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
       connected: (peer) => {
         this.#driver?.command({ type: 'connected', peer })
         this.#groups?.connected(peer)
+        this.#plugins.connected(peer)
       },
       disconnected: (peer, closedBy) => {
         this.#driver?.command({ type: 'disconnected', peer, closedBy })
         this.#groups?.disconnected(peer)
+        this.#plugins.disconnected(peer)
       },
       changed: (peer) => this.#links?.reconcile(peer),
     })
@@ -359,33 +375,12 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
     return driver
   }
 
-  /**
-   * What was emitted, not what the core knows: an event may still wait for the
-   * disk, and a table ahead of it would make the later event a step back.
-   */
   members(): readonly MemberView[] {
-    const rows = this.#core?.members() ?? []
-    return rows.flatMap(({ peer, rttMs, connected }) => {
-      const told = this.#told.get(peer)
-      return told === undefined ? [] : [{ ...told, rttMs, connected }]
-    })
+    return this.#table.rows()
   }
 
   watch(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<MembersUpdate> {
-    const { signal } = options
-    const queue = new BoundedQueue<MembersUpdate>(maxWaitingUpdates, () => {
-      this.#watchers.delete(queue)
-      signal?.removeEventListener('abort', onAbort)
-    })
-    const onAbort = (): void => queue.end()
-    queue.push({ type: 'snapshot', members: this.members() })
-    if (signal?.aborted === true || this.#stopping !== undefined) {
-      queue.end()
-      return queue
-    }
-    signal?.addEventListener('abort', onAbort, { once: true })
-    this.#watchers.add(queue)
-    return queue
+    return this.#table.watch(options.signal)
   }
 
   join(addresses: readonly string[]): void {
@@ -406,18 +401,7 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
     if (subject === this.peerId) {
       throw new P2pdError('ERR_SELF', 'a peer has no link to itself', { hint: 'ping another member' })
     }
-    if (this.#pings.size >= maxPings) throw new P2pdError('ERR_TOO_MANY', 'too many pings at once')
-    const token = this.#nextToken
-    this.#nextToken += 1
-    const answer = new Promise<number | undefined>((resolve) => this.#pings.set(token, resolve))
-    try {
-      this.#driver?.command({ type: 'measure', peer: subject, token })
-      const rttMs = await orAbort(answer, options.signal)
-      if (rttMs !== undefined) return { rttMs }
-    } finally {
-      this.#pings.delete(token)
-    }
-    throw new P2pdError('ERR_NO_ANSWER', `${peer} did not answer`, { hint: 'see p2pd members for its state' })
+    return await this.#pings.ping(subject, options.signal)
   }
 
   counters(): PeerCounters {
@@ -445,8 +429,9 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
     return this.#runningGroups().trace(group)
   }
 
-  leave(): Promise<void> {
-    return this.shutDown('leave')
+  async leave(options: { readonly force?: boolean } = {}): Promise<void> {
+    if (this.#stopping === undefined) await this.#plugins.leave({ force: options.force ?? false })
+    await this.shutDown('leave')
   }
 
   stop(): Promise<void> {
@@ -465,21 +450,25 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
 
   async #shutDown(notice: 'leave' | 'stop' | undefined, reason: P2pdError | undefined): Promise<void> {
     clearInterval(this.#readdress)
+    const closeBy = performance.now() + pluginStopMs + closeMs
+    if (notice !== undefined) await this.#plugins.settle()
+    const spareMs = closeBy - performance.now()
     if (notice !== undefined && this.#driver !== undefined) {
       const waitMs = notice === 'leave' ? this.#settings.config.leaveWaitMs + stopNoticeMs : stopNoticeMs
       this.#driver.command({ type: notice })
-      await atMost(this.#departed.promise, waitMs)
+      await settledWithin(this.#departed.promise, waitMs)
     }
     this.#dialer.stop()
     this.#driver?.stop()
     this.#groups?.stop()
+    this.#plugins.stop()
     this.#gossip?.stop()
     this.#connections?.stop()
     this.#links?.stop()
-    for (const answer of this.#pings.values()) answer(undefined)
-    for (const watcher of [...this.#watchers]) watcher.end()
-    await atMost(Promise.resolve(this.#node?.stop()), nodeStopMs)
-    await atMost(this.#store.close(), storeCloseMs)
+    this.#pings.end()
+    this.#table.end()
+    await settledWithin(Promise.resolve(this.#node?.stop()), (2 * spareMs) / 3)
+    await settledWithin(this.#store.close(), spareMs / 3)
     this.#joined.reject(reason ?? new P2pdError('ERR_STOPPED', 'the peer has stopped'))
     if (reason === undefined) this.#closed.resolve()
     else this.#closed.reject(reason)
@@ -494,13 +483,14 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
     switch (event.type) {
       case 'member': {
         const { change, member } = event
-        this.#told.set(member.peer, member)
-        for (const watcher of this.#watchers) watcher.push({ type: 'member', change, member })
+        this.#table.tell({ change, member })
+        this.#plugins.member(member)
         this.safeDispatchEvent('member', { detail: { change, member } })
         return
       }
       case 'joined':
         this.#joined.resolve()
+        this.#plugins.joined(event.generation)
         this.safeDispatchEvent('joined', { detail: { generation: event.generation } })
         return
       case 'refuted':
@@ -520,7 +510,7 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
         this.#departed.resolve()
         return
       case 'pong':
-        this.#pings.get(event.token)?.(event.rttMs)
+        this.#pings.answered(event.token, event.rttMs)
         return
     }
   }
@@ -562,6 +552,12 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
     }
   }
 
+  /** For a plugin; whether it comes to anything shows by the connection. */
+  #dial(peer: PeerId, addresses: readonly string[]): void {
+    const { dialTimeoutMs: timeoutMs } = this.#settings.config
+    void this.#dialer.dial({ type: 'dial', id: 0, peer, addresses, mode: 'connect', timeoutMs })
+  }
+
   /** Says nothing to the others: it would speak in the name of the life that goes on. */
   #identityInUse(generation: number, heardAgoMs: number): void {
     this.safeDispatchEvent('identity-in-use', { detail: { generation, heardAgoMs } })
@@ -599,37 +595,9 @@ class RunningPeer extends TypedEvents<PeerEvents> implements Peer {
   }
 }
 
-function savedPort(store: Store): number | undefined {
-  const bytes = store.load('host').get('port')
-  return bytes === undefined ? undefined : Number(new TextDecoder().decode(bytes))
-}
-
-/** The port that was free when any would do is this peer's from now on: others know it by it. */
-async function savePort(
-  store: Store,
-  saved: number | undefined,
-  asked: readonly string[],
-  settled: readonly string[],
-): Promise<void> {
-  const at = asked.findIndex((address) => parseAddress(address).port === 0)
-  const port = settled[at] === undefined ? undefined : parseAddress(settled[at]).port
-  if (port === undefined || port === saved) return
-  await store.write('host', new Map([['port', new TextEncoder().encode(String(port))]]))
-}
-
 function internal(cause: unknown): P2pdError {
   return new P2pdError('ERR_INTERNAL', `a broken assertion: ${String(cause)}`, {
     hint: 'this is a bug of p2pd; please report it with the log',
     cause,
   })
-}
-
-/** Resolves when `promise` is settled, whichever way, or the time is over. */
-async function atMost(promise: Promise<void>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const over = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([promise.catch(() => {}), over])
-  clearTimeout(timer)
 }

@@ -22,6 +22,8 @@ export interface PeerPlugin<Api = unknown> {
   /**
    * Records that must be on disk before a new identity is: called once in the
    * life of an identity, so that an identity without them is one whose disk was lost.
+   * Of an identity that ran without this plugin before, at its first start with
+   * it, if the store is still the one that was made with that identity.
    */
   firstRecords?(first: FirstLife): ReadonlyMap<string, Uint8Array>
   /** Errors: whatever it throws ends the start of the peer. */
@@ -60,7 +62,7 @@ export interface PluginContext {
   drive<Message, Command extends { readonly type: string }, Event, Request>(
     protocol: PluginProtocol<Message, Command, Event, Request>,
   ): PluginDriver<Command>
-  /** Asks for a connection to a member, unless there is one. Best effort. */
+  /** Asks for a connection to a member, unless there is one. Best effort, at most once a second for each. */
   dial(peer: PeerId): void
   /** A peer broke the protocol: when it repeats that, its connections are cut. */
   strike(peer: PeerId): void
@@ -100,8 +102,20 @@ export interface RunningPlugin<Api> {
   member?(member: MemberView): void
   /** Before membership is given up; rejects when the peer must stay (`ERR_LEAVE_INCOMPLETE`). */
   leave?(options: { readonly force: boolean }): Promise<void>
-  /** Within 2 s, before the links close. Not called after a broken assertion. */
+  /**
+   * Within 2 s, before the links close and before membership says that this peer
+   * stops. Not called when the peer ends by itself, by a broken assertion or
+   * because its identity is in use elsewhere, nor when its start fails.
+   */
   stop?(): Promise<void>
   /** The peer has ended, for whatever reason: nothing that still waits will be answered. Called last, once. */
   ended?(): void
 }
+
+/** What the plugins of a peer give the app: `peer.plugins`. */
+export type PluginApis<Plugins extends Readonly<Record<string, PeerPlugin>>> = {
+  readonly [Name in keyof Plugins]: Plugins[Name] extends PeerPlugin<infer Api> ? Api : never
+}
+
+/** Of a peer without any. */
+export type NoPlugins = Readonly<Record<never, never>>

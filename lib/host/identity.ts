@@ -7,7 +7,7 @@ import { fromString } from 'uint8arrays/from-string'
 import type { Crypto, PeerId } from '../protocols/core.ts'
 import { P2pdError } from '../wire/errors.ts'
 import { maxPeerIdLength } from '../wire/limits.ts'
-import { corruptKey, createSecretFile, hasCode, readSecretFile } from './key-file.ts'
+import { corruptKey, createSecretFile, readSecretFile } from './key-file.ts'
 
 /** Who this peer is: an Ed25519 key, whose public half is the peer id. */
 export interface Identity {
@@ -35,20 +35,9 @@ export function identityToBytes(identity: Identity): Uint8Array {
   return privateKeyToProtobuf(identity.privateKey)
 }
 
-/** Reads the identity at `path`, or makes one there. Errors: those of `readSecretFile` and `createSecretFile`. */
-export async function loadOrCreateIdentity(path: string): Promise<Identity> {
-  const found = await loadIdentity(path)
-  if (found !== undefined) return found
-  const identity = await generateIdentity()
-  try {
-    await createSecretFile(path, `${Buffer.from(identityToBytes(identity)).toString('base64')}\n`)
-    return identity
-  } catch (error) {
-    // Another process was quicker: its identity is the one that is there.
-    const theirs = hasCode(error, 'ERR_KEY_EXISTS') ? await loadIdentity(path) : undefined
-    if (theirs === undefined) throw error
-    return theirs
-  }
+/** Saves a new identity at `path`, whole or not at all. Errors: those of `createSecretFile`. */
+export async function saveIdentity(path: string, identity: Identity): Promise<void> {
+  await createSecretFile(path, `${Buffer.from(identityToBytes(identity)).toString('base64')}\n`)
 }
 
 /** The identity at `path`; undefined when there is none. */

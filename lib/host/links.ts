@@ -63,9 +63,13 @@ export class Links {
     this.#counters = counters
   }
 
+  /** Before or after connections are open. */
   async register(protocol: LinkProtocol): Promise<void> {
     const id = protocolId(protocol.name)
     this.#protocols.set(id, protocol)
+    for (const [peer, links] of this.#outbound) {
+      this.#openLink(id, protocol, this.#connections.of(peer).at(-1), links)
+    }
     await this.#node.handle(id, (stream, connection) => this.#read(protocol, stream, connection), {
       maxInboundStreams,
     })
@@ -139,12 +143,19 @@ export class Links {
 
   #openLinks(connection: Connection): Map<string, OutboundLink> {
     const links = new Map<string, OutboundLink>()
-    for (const [id, protocol] of this.#protocols) {
-      const link = new OutboundLink(id, protocol, this.#counters)
-      links.set(id, link)
-      link.use(connection)
-    }
+    for (const [id, protocol] of this.#protocols) this.#openLink(id, protocol, connection, links)
     return links
+  }
+
+  #openLink(
+    id: string,
+    protocol: LinkProtocol,
+    connection: Connection | undefined,
+    links: Map<string, OutboundLink>,
+  ): void {
+    const link = new OutboundLink(id, protocol, this.#counters)
+    links.set(id, link)
+    if (connection !== undefined) link.use(connection)
   }
 
   /** The newest that has lasted: an older one may be cut without knowing it, a newer one be the double that is closed. */

@@ -6,7 +6,7 @@ import {
   generateIdentity,
   isPeerId,
   loadIdentity,
-  loadOrCreateIdentity,
+  saveIdentity,
 } from '../../../lib/host/identity.ts'
 import { createSecretFile, readSecretFile } from '../../../lib/host/key-file.ts'
 import { removeTempDirs, tempDir } from '../../support/temp-dir.ts'
@@ -50,22 +50,19 @@ describe('a secret file', () => {
 describe('an identity', () => {
   afterEach(removeTempDirs)
 
-  it('is made once and found again', async () => {
+  it('is saved once and found again', async () => {
     const path = join(await tempDir(), 'identity.key')
-    const made = await loadOrCreateIdentity(path)
-    assert.equal((await loadOrCreateIdentity(path)).peerId, made.peerId)
+    assert.equal(await loadIdentity(path), undefined)
+    const made = await generateIdentity()
+    await saveIdentity(path, made)
+    assert.equal((await loadIdentity(path))?.peerId, made.peerId)
     assert.equal(isPeerId(made.peerId), true)
-  })
-
-  it('is the same for all who make it at once', async () => {
-    const path = join(await tempDir(), 'identity.key')
-    const made = await Promise.all(Array.from({ length: 5 }, () => loadOrCreateIdentity(path)))
-    assert.equal(new Set(made.map((identity) => identity.peerId)).size, 1)
+    await assert.rejects(saveIdentity(path, await generateIdentity()), { code: 'ERR_KEY_EXISTS' })
   })
 
   it('is refused when its file is torn at any byte', async () => {
     const path = join(await tempDir(), 'identity.key')
-    await loadOrCreateIdentity(path)
+    await saveIdentity(path, await generateIdentity())
     const whole = await readFile(path)
     for (let length = whole.byteLength - 1; length >= 0; length -= 7) {
       await truncate(path, length)
