@@ -146,7 +146,9 @@ describe('the documents', () => {
   it('list every metric, and no other', () => {
     const section = read('docs/OPERATIONS.md').split('## Metrics')[1]?.split('\n## ')[0] ?? ''
     const listed = [...section.matchAll(/`(p2pd_\w+)`/g)].map(([, name]) => name ?? '')
-    const exported = [...read('daemon/metrics.ts').matchAll(/'(p2pd_\w+)'/g)].map(([, name]) => name ?? '')
+    const exported = ['daemon/metrics.ts', 'plugins/mutex/metrics.ts'].flatMap((file) =>
+      [...read(file).matchAll(/'(p2pd_\w+)'/g)].map(([, name]) => name ?? ''),
+    )
     assert.deepEqual(listed.toSorted(), exported.toSorted())
   })
 
