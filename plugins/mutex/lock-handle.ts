@@ -3,7 +3,7 @@ import type { FencingToken, Lock } from './api.ts'
 export interface LockActions {
   /** By the clocks of now; 0 when it is no longer held. */
   validForMs(): number
-  /** Called once, while it is held. Resolves when the voters have been told. */
+  /** Called once. Resolves when the voters have been told; at once when it is lost. */
   release(): Promise<void>
 }
 
@@ -38,7 +38,7 @@ export class LockHandle implements Lock {
   }
 
   release(): Promise<void> {
-    this.#released ??= this.signal.aborted ? Promise.resolve() : this.#actions.release()
+    this.#released ??= this.#actions.release()
     return this.#released
   }
 

@@ -338,10 +338,11 @@ export class MutexService implements MutexApi {
   }
 
   #release(token: number): Promise<void> {
-    const held = this.#held.get(token)
-    if (held === undefined) return Promise.resolve()
     const { promise, resolve } = withResolvers<void>()
-    held.released = resolve
+    const held = this.#held.get(token)
+    if (held === undefined) resolve()
+    else held.released = resolve
+    // Of a lost one too: from now on nobody works under it, and the next need not wait for its lease to run out.
     this.#command(() => ({ type: 'release', token }))
     return promise
   }

@@ -213,9 +213,13 @@ describe('the locks of an app', () => {
       assert.equal(lock.signal.aborted, true)
       assert.equal(lock.signal.reason.code, 'ERR_LOCK_LOST')
       assert.equal(lock.validForMs, 0)
+      assert.deepEqual(core.all('release'), [], 'its owner may still be at work')
       await lock.release()
-      assert.deepEqual(core.all('release'), [])
+      await lock.release()
+      assert.deepEqual(core.all('release'), [{ type: 'release', token }])
       assert.equal(core.service.counters().lost, 1)
+      core.emit({ type: 'released', token })
+      assert.equal(core.service.counters().released, 0)
     })
 
     it('is not lost to who has released it', async () => {
