@@ -10,8 +10,8 @@
  * - Gray & Cheriton 1989, Leases
  */
 import type { PeerId } from '../../../../lib/protocols/core.ts'
-import type { Electorate, Grant, Report, RequestId, Stamp } from '../electorate/messages.ts'
 import { minLeaseMs } from '../config.ts'
+import type { Electorate, Grant, Report, RequestId, Stamp } from '../electorate/messages.ts'
 import { maxLead, mutexLimits, recoveryLead } from '../limits.ts'
 import type {
   ArbiterLock,
@@ -39,7 +39,7 @@ export interface ArbiterEvents {
   /** A vote was given: it is signed later. */
   granted(to: PeerId, statement: VoteStatement): void
   /** A holder has shown on which votes it had entered. */
-  evidence(from: PeerId, lock: string, grants: Extract<AskingItem, { type: 'release' }>['grants']): void
+  evidence(from: PeerId, grants: Extract<AskingItem, { type: 'release' }>['grants']): void
 }
 
 /** A waiter unheard for this share of its lease is passed over, and keeps its place. */
@@ -60,7 +60,8 @@ export class Arbiter implements ArbiterPort {
   readonly #starved = new Set<Docket>()
   /** Looked at in this step: those that are idle are forgotten at its end. */
   readonly #touched = new Set<Docket>()
-  readonly #confirms: { readonly peer: PeerId; readonly item: Extract<AskingItem, { type: 'confirm' }> }[] = []
+  readonly #confirms: { readonly peer: PeerId; readonly item: Extract<AskingItem, { type: 'confirm' }> }[] =
+    []
   #serving = false
   #abstainsUntil = Number.NEGATIVE_INFINITY
   /** The version was installed in this life: what is not inherited has no claim. */
@@ -77,7 +78,14 @@ export class Arbiter implements ArbiterPort {
 
   get state(): ArbiterState {
     const { installed, sealed, granted, void: isVoid } = this.#disk.state
-    return { installed, sealed, serving: this.#serving, granted, void: isVoid, abstainsForMs: this.#abstainsForMs }
+    return {
+      installed,
+      sealed,
+      serving: this.#serving,
+      granted,
+      void: isVoid,
+      abstainsForMs: this.#abstainsForMs,
+    }
   }
 
   /** What a former life left: its votes after a clean stop; without one, nobody knows what it granted. */
@@ -115,7 +123,8 @@ export class Arbiter implements ArbiterPort {
       docket.expire(this.#context.now)
       const { lock, vote, inherited } = docket
       if (vote !== undefined) grants.push(this.#grantOf(lock, vote.petition.request, vote.deadline))
-      for (const { request, deadline } of inherited.values()) grants.push(this.#grantOf(lock, request, deadline))
+      for (const { request, deadline } of inherited.values())
+        grants.push(this.#grantOf(lock, request, deadline))
     }
     return {
       floor: this.#counters.highest,
@@ -143,7 +152,10 @@ export class Arbiter implements ArbiterPort {
     for (const report of [...reports, own]) for (const grant of units.blocking(report)) this.#inherit(grant)
     const unknownMs = Math.max(0, ...reports.map(({ unknownForMs }) => unknownForMs))
     this.#abstain(Math.max(this.#abstainsForMs, unknownMs))
-    const inheritedMs = Math.max(0, ...reports.flatMap(({ grants }) => grants.map((grant) => grant.remainingMs)))
+    const inheritedMs = Math.max(
+      0,
+      ...reports.flatMap(({ grants }) => grants.map((grant) => grant.remainingMs)),
+    )
     const longestLeaseMs = Math.max(
       this.#disk.state.longestLeaseMs,
       inheritedMs,
@@ -255,7 +267,8 @@ export class Arbiter implements ArbiterPort {
 
   /** A voter that does not serve takes back votes, and gives or confirms none. */
   #takes(item: AskingItem): boolean {
-    if (this.#serving || item.type === 'release' || item.type === 'cancel' || item.type === 'relinquish') return true
+    if (this.#serving || item.type === 'release' || item.type === 'cancel' || item.type === 'relinquish')
+      return true
     return item.type === 'confirm' && this.#context.units.sealedConfirms
   }
 
@@ -506,7 +519,11 @@ export class Arbiter implements ArbiterPort {
     const docket = this.#dockets.get(lock)
     const own = grants.find(({ arbiter }) => arbiter === this.#context.self)
     const vote = docket?.vote
-    if (own !== undefined && own.grant.generation === this.#context.generation && own.grant.counter > this.#grants) {
+    if (
+      own !== undefined &&
+      own.grant.generation === this.#context.generation &&
+      own.grant.counter > this.#grants
+    ) {
       this.#context.misbehaved(client.peer, 'not-held')
     }
     if (docket !== undefined && vote?.petition.key === keyOf(request)) {
@@ -515,7 +532,7 @@ export class Arbiter implements ArbiterPort {
     }
     if (token > this.#counters.highest + maxLead) this.#context.misbehaved(client.peer, 'token-too-far')
     else if (token > 0) this.#burn(lock, token)
-    this.#events.evidence(client.peer, lock, grants)
+    this.#events.evidence(client.peer, grants)
     this.#end(client, lock, request)
   }
 
@@ -631,7 +648,8 @@ export class Arbiter implements ArbiterPort {
 
   #answer(client: Client, { request }: Petition): void {
     const remainingMs = this.#abstainsForMs
-    const answer = remainingMs > 0 ? { type: 'abstaining' as const, remainingMs } : { type: 'queued' as const }
+    const answer =
+      remainingMs > 0 ? { type: 'abstaining' as const, remainingMs } : { type: 'queued' as const }
     client.push({ type: 'answer', request, answer })
     this.#context.pending(client.peer)
   }

@@ -21,6 +21,7 @@ export interface LockContext {
   schedule(key: string, at: number, act: () => void): void
   /** Likewise, but an earlier call of the same key stays. */
   scheduleAtLatest(key: string, at: number, act: () => void): void
+  cancel(key: string): void
   isConnected(peer: PeerId): boolean
   dial(peer: PeerId): void
   /** Lock state that is durable before what this step sends or emits. */

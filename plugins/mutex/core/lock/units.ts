@@ -13,6 +13,8 @@ export interface HeldVote {
   readonly sentAt: number
   /** When the grant, or the last renewal, arrived. */
   readonly receivedAt: number
+  /** When the grant arrived; renewals do not move it. */
+  readonly grantedAt: number
   /** When the last frame to this arbiter left. */
   readonly lastSentAt: number
 }

@@ -1,0 +1,54 @@
+/** What an arbiter keeps on disk: its state, and after a clean stop its votes. */
+import {
+  type ArbiterRecord,
+  decodeArbiter,
+  decodeStop,
+  encodeArbiter,
+  encodeStop,
+  type StopRecord,
+} from '../records.ts'
+import type { LockContext } from './lock-context.ts'
+
+export const arbiterKeys = { state: 'arbiter', stop: 'stop' } as const
+
+const fresh: ArbiterRecord = {
+  installed: 0,
+  sealed: 0,
+  granted: false,
+  floor: 0,
+  ceiling: 0,
+  longestLeaseMs: 0,
+  void: undefined,
+}
+
+export class ArbiterDisk {
+  readonly #context: LockContext
+  #state: ArbiterRecord
+
+  constructor(context: LockContext) {
+    this.#context = context
+    const bytes = context.durable.get(arbiterKeys.state)
+    this.#state = bytes === undefined ? fresh : decodeArbiter(bytes)
+  }
+
+  get state(): ArbiterRecord {
+    return this.#state
+  }
+
+  change(changes: Partial<ArbiterRecord>): void {
+    this.#state = { ...this.#state, ...changes }
+    this.#context.write(arbiterKeys.state, encodeArbiter(this.#state))
+  }
+
+  /** What the last stop left, if it was clean; from now on it was not. */
+  takeSnapshot(): StopRecord | undefined {
+    const bytes = this.#context.durable.get(arbiterKeys.stop)
+    if (bytes === undefined) return undefined
+    if (this.#context.units.removesCleanMark) this.#context.write(arbiterKeys.stop, undefined)
+    return decodeStop(bytes)
+  }
+
+  leaveSnapshot(record: StopRecord): void {
+    this.#context.write(arbiterKeys.stop, encodeStop(record))
+  }
+}

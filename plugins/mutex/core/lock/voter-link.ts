@@ -1,0 +1,153 @@
+/**
+ * The sessions of a requester with one arbiter.
+ *
+ * Every frame is numbered. The arbiter acknowledges what it had; a gap on either side ends the
+ * session, and the next one begins with all that is outstanding. So a frame that was lost is noticed
+ * as soon as something follows it, and something does: what is not acknowledged is followed by a ping.
+ */
+import type { PeerId } from '../../../../lib/protocols/core.ts'
+import type { Answering, Asking, AskingItem, SessionId } from '../messages.ts'
+import { compareNumbers, type RequestKey } from './order.ts'
+
+/** Send times that are remembered before old ones are looked for. */
+const sentAtKept = 512
+
+export class VoterLink {
+  readonly peer: PeerId
+  /** Requests that the arbiter may know of, though they are over here; by the frame that said so, 0 while none did. */
+  readonly ending = new Map<RequestKey, number>()
+  /** Since when the arbiter owes an answer; undefined when it owes none. */
+  owesSince: number | undefined
+  lastSentAt = Number.NEGATIVE_INFINITY
+  lastRenewedAt = Number.NEGATIVE_INFINITY
+  lastOpenedAt = Number.NEGATIVE_INFINITY
+  lastDialledAt = Number.NEGATIVE_INFINITY
+  /** The elector wants to know, until then, whether it answers. */
+  watchedUntil = Number.NEGATIVE_INFINITY
+  #session: SessionId | undefined
+  #version = 0
+  #sent = 0
+  #acknowledged = 0
+  #received = 0
+  /** The last frame that has to be answered. */
+  #demanded = 0
+  #items: AskingItem[] = []
+  #demands = false
+  #renews: ReadonlySet<RequestKey> | undefined
+  readonly #sentAt = new Map<number, number>()
+  readonly #renewing = new Map<number, ReadonlySet<RequestKey>>()
+
+  constructor(peer: PeerId) {
+    this.peer = peer
+  }
+
+  get isOpen(): boolean {
+    return this.#session !== undefined
+  }
+
+  /** Of the electorate that this session asks. */
+  get version(): number {
+    return this.#version
+  }
+
+  get hasItems(): boolean {
+    return this.#items.length > 0
+  }
+
+  /** All that was sent has arrived there. */
+  get isAcknowledged(): boolean {
+    return this.#acknowledged >= this.#sent && this.#items.length === 0
+  }
+
+  open(session: SessionId, version: number, now: number): void {
+    this.#session = session
+    this.#version = version
+    this.#sent = 0
+    this.#acknowledged = 0
+    this.#received = 0
+    this.#demanded = 0
+    this.#items = []
+    this.#demands = false
+    this.#renews = undefined
+    this.#sentAt.clear()
+    this.#renewing.clear()
+    this.lastOpenedAt = now
+    // What is not listed is over there too, as soon as this has arrived.
+    for (const key of this.ending.keys()) this.ending.set(key, 1)
+  }
+
+  close(): void {
+    this.#session = undefined
+    this.#items = []
+    this.#demands = false
+    this.owesSince = undefined
+    for (const key of this.ending.keys()) this.ending.set(key, 0)
+  }
+
+  /** `demands`: an answer is due at once. */
+  push(item: AskingItem, demands: boolean): void {
+    if (this.#session === undefined) return
+    this.#items.push(item)
+    this.#demands ||= demands
+  }
+
+  /** With the renewal that was pushed last go these votes. */
+  renews(keys: ReadonlySet<RequestKey>): void {
+    this.#renews = keys
+  }
+
+  /** What is over goes with the frame that is being filled. */
+  ends(key: RequestKey): void {
+    this.ending.set(key, this.#session === undefined ? 0 : this.#sent + 1)
+  }
+
+  take(now: number, keepMs: number): Asking | undefined {
+    if (this.#session === undefined || this.#items.length === 0) return undefined
+    this.#sent += 1
+    this.#sentAt.set(this.#sent, now)
+    this.lastSentAt = now
+    if (this.#demands) {
+      this.#demanded = this.#sent
+      this.owesSince ??= now
+    }
+    if (this.#renews !== undefined) this.#renewing.set(this.#sent, this.#renews)
+    if (this.#sentAt.size > sentAtKept) this.#prune(now - keepMs)
+    const items = this.#items
+    this.#items = []
+    this.#demands = false
+    this.#renews = undefined
+    return { session: this.#session, seq: this.#sent, ack: this.#received, items }
+  }
+
+  /** How a frame stands to this session; `next` has been counted. */
+  receive({ session, seq, ack }: Answering): 'old' | 'gap' | 'next' | 'apart' {
+    if (this.#session === undefined || compareNumbers(session, this.#session) !== 0) return 'old'
+    if (seq === 0) return 'apart'
+    if (seq <= this.#received) return 'old'
+    if (seq > this.#received + 1 || ack > this.#sent) return 'gap'
+    this.#received = seq
+    this.#acknowledged = Math.max(this.#acknowledged, ack)
+    if (ack >= this.#demanded) this.owesSince = undefined
+    for (const [key, at] of this.ending) if (at > 0 && at <= ack) this.ending.delete(key)
+    return 'next'
+  }
+
+  /** When the frame of that number left; undefined for one that is long forgotten, or never was. */
+  sentAt(seq: number): number | undefined {
+    return this.#sentAt.get(seq)
+  }
+
+  /** The votes that the renewal in that frame was for. */
+  takeRenewing(seq: number): ReadonlySet<RequestKey> {
+    const keys = this.#renewing.get(seq) ?? new Set()
+    for (const key of this.#renewing.keys()) if (key <= seq) this.#renewing.delete(key)
+    return keys
+  }
+
+  #prune(before: number): void {
+    for (const [seq, at] of this.#sentAt) {
+      if (at >= before && this.#sentAt.size <= 8 * sentAtKept) return
+      this.#sentAt.delete(seq)
+    }
+  }
+}
