@@ -15,7 +15,6 @@ const fresh: ArbiterRecord = {
   installed: 0,
   sealed: 0,
   granted: false,
-  floor: 0,
   ceiling: 0,
   longestLeaseMs: 0,
   void: undefined,

@@ -93,6 +93,11 @@ export class LockRequest {
     this.#key = keyOf(request)
     this.timestamp = 0
     this.renewals += 1
+    this.dropAll()
+  }
+
+  /** Every vote, and all that was answered. */
+  dropAll(): void {
     this.confirming = undefined
     this.answers.clear()
     for (const { votes } of this.#tallies) votes.clear()

@@ -108,10 +108,13 @@ export class Requester {
     return request?.holds === true ? request.validUntil(this.#context) : undefined
   }
 
+  /** No time that was measured across the sleep is true: not of what is held, nor of votes and questions under way. */
   slept(): void {
     for (const request of [...this.#requests.values()]) {
       if (request.holds) this.#lose(request, 'slept')
+      else if (!request.hasEntered) request.dropAll()
     }
+    for (const link of this.#links.values()) if (link.isOpen) this.#reopen(link)
   }
 
   /** Waiters are told; what is held is left to run out, for whoever works under it may go on a little. */
