@@ -36,12 +36,12 @@ export class TextMemory {
   }
 }
 
-/** Of the length and the last eight bytes: ids are random there, and names are counted there. */
+/** Of every byte: names may differ in any one of them. */
 function placeOf(bytes: Uint8Array, from: number, to: number): number {
-  let hash = to - from
-  for (let at = Math.max(from, to - 8); at < to; at++)
-    hash = (Math.imul(hash, 31) + (bytes[at] as number)) | 0
-  return hash & (slots - 1)
+  let hash = 0
+  for (let at = from; at < to; at++) hash = (Math.imul(hash, 31) + (bytes[at] as number)) | 0
+  // The lowest bits are little mixed.
+  return (hash ^ (hash >>> 12)) & (slots - 1)
 }
 
 function isSame(known: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {

@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file mutex.proto.
  */
 export const file_mutex: GenFile = /*@__PURE__*/
-  fileDesc("CgttdXRleC5wcm90bxINcDJwZC5tdXRleC52MSLYAQoFRnJhbWUSEgoKZWxlY3RvcmF0ZRgBIAEoDBIPCgd2ZXJzaW9uGAIgASgEEg0KBWNsb2NrGAMgASgEEiMKBXN0YW1wGAQgASgLMhQucDJwZC5tdXRleC52MS5TdGFtcBIlCgZhc2tpbmcYBSABKAsyFS5wMnBkLm11dGV4LnYxLkFza2luZxIrCglhbnN3ZXJpbmcYBiABKAsyGC5wMnBkLm11dGV4LnYxLkFuc3dlcmluZxIiCgVpdGVtcxgHIAMoCzITLnAycGQubXV0ZXgudjEuSXRlbSIqCgVTdGFtcBISCgpnZW5lcmF0aW9uGAEgASgEEg0KBXdyaXRlGAIgASgEIjAKCVNlc3Npb25JZBISCgpnZW5lcmF0aW9uGAEgASgEEg8KB2NvdW50ZXIYAiABKAQiPgoJUmVxdWVzdElkEhIKCmdlbmVyYXRpb24YASABKAQSDwoHY291bnRlchgCIAEoBBIMCgRwZWVyGAMgASgJIjIKC0dyYW50TnVtYmVyEhIKCmdlbmVyYXRpb24YASABKAQSDwoHY291bnRlchgCIAEoBCJcCgRWb3RlEikKB3JlcXVlc3QYASABKAsyGC5wMnBkLm11dGV4LnYxLlJlcXVlc3RJZBIpCgVncmFudBgCIAEoCzIaLnAycGQubXV0ZXgudjEuR3JhbnROdW1iZXIihgEKBkFza2luZxIpCgdzZXNzaW9uGAEgASgLMhgucDJwZC5tdXRleC52MS5TZXNzaW9uSWQSCwoDc2VxGAIgASgEEgsKA2FjaxgDIAEoBBINCgVvd25lchgEIAEoCRIoCgVpdGVtcxgFIAMoCzIZLnAycGQubXV0ZXgudjEuQXNraW5nSXRlbSLwAgoKQXNraW5nSXRlbRIjCgRzeW5jGAEgASgLMhMucDJwZC5tdXRleC52MS5TeW5jSAASKAoHcmVxdWVzdBgCIAEoCzIVLnAycGQubXV0ZXgudjEuTGlzdGVkSAASJgoEcGluZxgDIAEoCzIWLnAycGQubXV0ZXgudjEuTm90aGluZ0gAEg8KBXJlbmV3GAQgASgMSAASKgoKcmVuZXdfZWFjaBgFIAEoCzIULnAycGQubXV0ZXgudjEuVm90ZXNIABInCgdjb25maXJtGAYgASgLMhQucDJwZC5tdXRleC52MS5MZXZlbEgAEikKCnJlbGlucXVpc2gYByABKAsyEy5wMnBkLm11dGV4LnYxLlZvdGVIABIpCgdyZWxlYXNlGAggASgLMhYucDJwZC5tdXRleC52MS5SZWxlYXNlSAASJwoGY2FuY2VsGAkgASgLMhUucDJwZC5tdXRleC52MS5DYW5jZWxIAEIGCgRraW5kIgkKB05vdGhpbmciQAoEU3luYxIPCgd2ZXJzaW9uGAEgASgEEicKCHJlcXVlc3RzGAIgAygLMhUucDJwZC5tdXRleC52MS5MaXN0ZWQirgEKBkxpc3RlZBIpCgdyZXF1ZXN0GAEgASgLMhgucDJwZC5tdXRleC52MS5SZXF1ZXN0SWQSDAoEbG9jaxgCIAEoCRIRCgl0aW1lc3RhbXAYAyABKAQSEAoIbGVhc2VfbXMYBCABKAQSDAoEaGludBgFIAEoBBIpCgVncmFudBgGIAEoCzIaLnAycGQubXV0ZXgudjEuR3JhbnROdW1iZXISDQoFdG9rZW4YByABKAQiKwoFVm90ZXMSIgoFdm90ZXMYASADKAsyEy5wMnBkLm11dGV4LnYxLlZvdGUiOQoFTGV2ZWwSIQoEdm90ZRgBIAEoCzITLnAycGQubXV0ZXgudjEuVm90ZRINCgV0b2tlbhgCIAEoBCJ6CgdSZWxlYXNlEikKB3JlcXVlc3QYASABKAsyGC5wMnBkLm11dGV4LnYxLlJlcXVlc3RJZBIMCgRsb2NrGAIgASgJEg0KBXRva2VuGAMgASgEEicKBmdyYW50cxgEIAMoCzIXLnAycGQubXV0ZXgudjEuRXZpZGVuY2UihAEKCEV2aWRlbmNlEg8KB2FyYml0ZXIYASABKAkSKQoFZ3JhbnQYAiABKAsyGi5wMnBkLm11dGV4LnYxLkdyYW50TnVtYmVyEhAKCHByb3Bvc2FsGAMgASgEEioKBnNpZ25lZBgEIAEoCzIaLnAycGQubXV0ZXgudjEuU2lnbmVkVm90ZXMiNAoLU2lnbmVkVm90ZXMSEgoKc3RhdGVtZW50cxgBIAEoDBIRCglzaWduYXR1cmUYAiABKAwiQQoGQ2FuY2VsEikKB3JlcXVlc3QYASABKAsyGC5wMnBkLm11dGV4LnYxLlJlcXVlc3RJZBIMCgRsb2NrGAIgASgJIowBCglBbnN3ZXJpbmcSKQoHc2Vzc2lvbhgBIAEoCzIYLnAycGQubXV0ZXgudjEuU2Vzc2lvbklkEgsKA3NlcRgCIAEoBBILCgNhY2sYAyABKAQSDQoFb3duZXIYBCABKAkSKwoFaXRlbXMYBSADKAsyHC5wMnBkLm11dGV4LnYxLkFuc3dlcmluZ0l0ZW0izwMKDUFuc3dlcmluZ0l0ZW0SKAoFZ3JhbnQYASABKAsyFy5wMnBkLm11dGV4LnYxLkdyYW50aW5nSAASJgoHaW5xdWlyZRgCIAEoCzITLnAycGQubXV0ZXgudjEuVm90ZUgAEikKCWNvbmZpcm1lZBgDIAEoCzIULnAycGQubXV0ZXgudjEuTGV2ZWxIABInCgZhbnN3ZXIYBCABKAsyFS5wMnBkLm11dGV4LnYxLkFuc3dlckgAEikKB3JlbmV3ZWQYBSABKAsyFi5wMnBkLm11dGV4LnYxLlJlbmV3ZWRIABIwCg5yZW5ld19taXNtYXRjaBgGIAEoCzIWLnAycGQubXV0ZXgudjEuTm90aGluZ0gAEikKB3JlZnVzZWQYByABKAsyFi5wMnBkLm11dGV4LnYxLlJlZnVzZWRIABInCgVyZXNldBgIIAEoCzIWLnAycGQubXV0ZXgudjEuTm90aGluZ0gAEjEKC3VuYXZhaWxhYmxlGAkgASgLMhoucDJwZC5tdXRleC52MS5VbmF2YWlsYWJsZUgAEiwKBnNpZ25lZBgKIAEoCzIaLnAycGQubXV0ZXgudjEuU2lnbmVkVm90ZXNIAEIGCgRraW5kIm4KCEdyYW50aW5nEiEKBHZvdGUYASABKAsyEy5wMnBkLm11dGV4LnYxLlZvdGUSEAoIcHJvcG9zYWwYAiABKAQSDQoFY2xvY2sYAyABKAQSEAoIbGVhc2VfbXMYBCABKAQSDAoEYmFzZRgFIAEoBCJ0CgZBbnN3ZXISKQoHcmVxdWVzdBgBIAEoCzIYLnAycGQubXV0ZXgudjEuUmVxdWVzdElkEikKCHByb2dyZXNzGAIgASgOMhcucDJwZC5tdXRleC52MS5Qcm9ncmVzcxIUCgxyZW1haW5pbmdfbXMYAyABKAQiPQoHUmVuZXdlZBIMCgRiYXNlGAEgASgEEiQKB3JlZnVzZWQYAiADKAsyEy5wMnBkLm11dGV4LnYxLlZvdGUiXAoHUmVmdXNlZBIpCgdyZXF1ZXN0GAEgASgLMhgucDJwZC5tdXRleC52MS5SZXF1ZXN0SWQSJgoGcmVhc29uGAIgASgOMhYucDJwZC5tdXRleC52MS5SZWZ1c2FsIjwKC1VuYXZhaWxhYmxlEi0KBnJlYXNvbhgBIAEoDjIdLnAycGQubXV0ZXgudjEuVW5hdmFpbGFiaWxpdHkikgcKBEl0ZW0SKQoHaW5zcGVjdBgBIAEoCzIWLnAycGQubXV0ZXgudjEuSW5zcGVjdEgAEi0KCWluc3BlY3RlZBgCIAEoCzIYLnAycGQubXV0ZXgudjEuSW5zcGVjdGVkSAASIwoEaGVhZBgDIAEoCzITLnAycGQubXV0ZXgudjEuSGVhZEgAEiMKBHdhbnQYBCABKAsyEy5wMnBkLm11dGV4LnYxLldhbnRIABIlCgVjaGFpbhgFIAEoCzIULnAycGQubXV0ZXgudjEuQ2hhaW5IABImCgR3aXNoGAYgASgLMhYucDJwZC5tdXRleC52MS5XaXNoRm9ySAASMAoLd2lzaF9hbnN3ZXIYByABKAsyGS5wMnBkLm11dGV4LnYxLldpc2hBbnN3ZXJIABIrCgtyZWFkeV9hc2tlZBgIIAEoCzIULnAycGQubXV0ZXgudjEuUmVhZHlIABIlCgVyZWFkeRgJIAEoCzIULnAycGQubXV0ZXgudjEuUmVhZHlIABIpCgdwcmVwYXJlGAogASgLMhYucDJwZC5tdXRleC52MS5QcmVwYXJlSAASKQoHcHJvbWlzZRgLIAEoCzIWLnAycGQubXV0ZXgudjEuUHJvbWlzZUgAEi0KCW9iamVjdGlvbhgMIAEoCzIYLnAycGQubXV0ZXgudjEuT2JqZWN0aW9uSAASLQoJcHJlZW1wdGVkGA0gASgLMhgucDJwZC5tdXRleC52MS5QcmVlbXB0ZWRIABInCgZhY2NlcHQYDiABKAsyFS5wMnBkLm11dGV4LnYxLkFjY2VwdEgAEisKCGFjY2VwdGVkGA8gASgLMhcucDJwZC5tdXRleC52MS5BY2NlcHRlZEgAEicKBWZldGNoGBAgASgLMhYucDJwZC5tdXRleC52MS5WZXJzaW9uSAASKgoGcmVwb3J0GBEgASgLMhgucDJwZC5tdXRleC52MS5SZXBvcnRpbmdIABIoCgRjb3B5GBIgASgLMhgucDJwZC5tdXRleC52MS5SZXBvcnRpbmdIABIrCglpbnN0YWxsZWQYEyABKAsyFi5wMnBkLm11dGV4LnYxLlZlcnNpb25IABIlCgVzdGFydBgUIAEoCzIULnAycGQubXV0ZXgudjEuU3RhcnRIABIsCgxzdGFydF9hbnN3ZXIYFSABKAsyFC5wMnBkLm11dGV4LnYxLlN0YXJ0SABCBgoEa2luZCImCgdJbnNwZWN0Eg0KBXRva2VuGAEgASgEEgwKBGxvY2sYAiABKAkiRQoJSW5zcGVjdGVkEg0KBXRva2VuGAEgASgEEikKBWxvY2tzGAIgAygLMhoucDJwZC5tdXRleC52MS5BcmJpdGVyTG9jayJ9CgtBcmJpdGVyTG9jaxIMCgRsb2NrGAEgASgJEikKB3JlcXVlc3QYAiABKAsyGC5wMnBkLm11dGV4LnYxLlJlcXVlc3RJZBINCgV0b2tlbhgDIAEoBBIVCg1leHBpcmVzX2luX21zGAQgASgEEg8KB3dhaXRlcnMYBSADKAkiaQoESGVhZBIKCgJpZBgBIAEoDBIPCgd2ZXJzaW9uGAIgASgEEg8KB3NlcnZpbmcYAyABKAQSDwoHZ3JhbnRlZBgEIAEoCBIRCglleHBlY3RpbmcYBSABKAQSDwoHZm91bmRlchgGIAEoCSIhCgRXYW50EgoKAmlkGAEgASgMEg0KBWFmdGVyGAIgASgEInMKBUNoYWluEgoKAmlkGAEgASgMEicKB2NoYXJ0ZXIYAiABKAsyFi5wMnBkLm11dGV4LnYxLkNoYXJ0ZXISEQoJc2lnbmF0dXJlGAMgASgMEiIKBWxpbmtzGAQgAygLMhMucDJwZC5tdXRleC52MS5MaW5rIq0BCgdDaGFydGVyEg8KB2NsdXN0ZXIYASABKAwSDQoFbm9uY2UYAiABKAwSDwoHZm91bmRlchgDIAEoCRIyCg1xdW9ydW1fc3lzdGVtGAQgASgOMhsucDJwZC5tdXRleC52MS5RdW9ydW1TeXN0ZW0SFAoMbWF4X2xlYXNlX21zGAUgASgEEhMKC2RyaWZ0X2JvdW5kGAYgASgBEhIKCm1heF92b3RlcnMYByABKA0ilwEKBExpbmsSDwoHdmVyc2lvbhgBIAEoBBIlCgZiYWxsb3QYAiABKAsyFS5wMnBkLm11dGV4LnYxLkJhbGxvdBIpCghkZWNpc2lvbhgDIAEoCzIXLnAycGQubXV0ZXgudjEuRGVjaXNpb24SLAoHYWNjZXB0cxgEIAMoCzIbLnAycGQubXV0ZXgudjEuU2lnbmVkQWNjZXB0IjkKBkJhbGxvdBINCgVyb3VuZBgBIAEoBBIMCgRwZWVyGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKAQicAoIRGVjaXNpb24SJAoGdm90ZXJzGAEgASgLMhQucDJwZC5tdXRleC52MS5QZWVycxImCghyZXBsYWNlZBgCIAEoCzIULnAycGQubXV0ZXgudjEuUGVlcnMSFgoOZGlzc29sdmVkX2ludG8YAyABKAwiFgoFUGVlcnMSDQoFcGVlcnMYASADKAkiMAoMU2lnbmVkQWNjZXB0Eg0KBXZvdGVyGAEgASgJEhEKCXNpZ25hdHVyZRgCIAEoDCKDAQoKQWNjZXB0Qm9keRISCgplbGVjdG9yYXRlGAEgASgMEg8KB3ZlcnNpb24YAiABKAQSJQoGYmFsbG90GAMgASgLMhUucDJwZC5tdXRleC52MS5CYWxsb3QSKQoIZGVjaXNpb24YBCABKAsyFy5wMnBkLm11dGV4LnYxLkRlY2lzaW9uIk0KB1dpc2hGb3ISDQoFdG9rZW4YASABKAQSJQoEa2luZBgCIAEoDjIXLnAycGQubXV0ZXgudjEuV2lzaEtpbmQSDAoEcGVlchgDIAEoCSJUCgpXaXNoQW5zd2VyEg0KBXRva2VuGAEgASgEEicKB291dGNvbWUYAiABKA4yFi5wMnBkLm11dGV4LnYxLk91dGNvbWUSDgoGcmVhc29uGAMgASgJIicKBVJlYWR5Eg8KB3ZlcnNpb24YASABKAQSDQoFdG9rZW4YAiABKAQibAoHUHJlcGFyZRIPCgd2ZXJzaW9uGAEgASgEEiUKBmJhbGxvdBgCIAEoCzIVLnAycGQubXV0ZXgudjEuQmFsbG90EikKCGRlY2lzaW9uGAMgASgLMhcucDJwZC5tdXRleC52MS5EZWNpc2lvbiJsCgdQcm9taXNlEg8KB3ZlcnNpb24YASABKAQSJQoGYmFsbG90GAIgASgLMhUucDJwZC5tdXRleC52MS5CYWxsb3QSKQoIYWNjZXB0ZWQYAyABKAsyFy5wMnBkLm11dGV4LnYxLlByb3Bvc2FsIlwKCFByb3Bvc2FsEiUKBmJhbGxvdBgBIAEoCzIVLnAycGQubXV0ZXgudjEuQmFsbG90EikKCGRlY2lzaW9uGAIgASgLMhcucDJwZC5tdXRleC52MS5EZWNpc2lvbiJTCglPYmplY3Rpb24SDwoHdmVyc2lvbhgBIAEoBBIlCgZiYWxsb3QYAiABKAsyFS5wMnBkLm11dGV4LnYxLkJhbGxvdBIOCgZyZWFzb24YAyABKAkibAoJUHJlZW1wdGVkEg8KB3ZlcnNpb24YASABKAQSJQoGYmFsbG90GAIgASgLMhUucDJwZC5tdXRleC52MS5CYWxsb3QSJwoIcHJvbWlzZWQYAyABKAsyFS5wMnBkLm11dGV4LnYxLkJhbGxvdCJrCgZBY2NlcHQSDwoHdmVyc2lvbhgBIAEoBBIlCgZiYWxsb3QYAiABKAsyFS5wMnBkLm11dGV4LnYxLkJhbGxvdBIpCghkZWNpc2lvbhgDIAEoCzIXLnAycGQubXV0ZXgudjEuRGVjaXNpb24ibwoIQWNjZXB0ZWQSDwoHdmVyc2lvbhgBIAEoBBIlCgZiYWxsb3QYAiABKAsyFS5wMnBkLm11dGV4LnYxLkJhbGxvdBIrCgZhY2NlcHQYAyABKAsyGy5wMnBkLm11dGV4LnYxLlNpZ25lZEFjY2VwdCIaCgdWZXJzaW9uEg8KB3ZlcnNpb24YASABKAQiQwoJUmVwb3J0aW5nEg8KB3ZlcnNpb24YASABKAQSJQoGcmVwb3J0GAIgASgLMhUucDJwZC5tdXRleC52MS5SZXBvcnQibwoGUmVwb3J0Eg0KBWZsb29yGAEgASgEEhYKDnVua25vd25fZm9yX21zGAIgASgEEhgKEGxvbmdlc3RfbGVhc2VfbXMYAyABKAQSJAoGZ3JhbnRzGAQgAygLMhQucDJwZC5tdXRleC52MS5HcmFudCJWCgVHcmFudBIMCgRsb2NrGAEgASgJEikKB3JlcXVlc3QYAiABKAsyGC5wMnBkLm11dGV4LnYxLlJlcXVlc3RJZBIUCgxyZW1haW5pbmdfbXMYAyABKAQiUQoFU3RhcnQSIwoFc3RhbXAYASABKAsyFC5wMnBkLm11dGV4LnYxLlN0YW1wEiMKBWtub3duGAIgASgLMhQucDJwZC5tdXRleC52MS5TdGFtcCJCCg5Wb3RlU3RhdGVtZW50cxIwCgpzdGF0ZW1lbnRzGAEgAygLMhwucDJwZC5tdXRleC52MS5Wb3RlU3RhdGVtZW50IqoBCg1Wb3RlU3RhdGVtZW50EhIKCmVsZWN0b3JhdGUYASABKAwSDwoHdmVyc2lvbhgCIAEoBBIMCgRsb2NrGAMgASgJEikKB3JlcXVlc3QYBCABKAsyGC5wMnBkLm11dGV4LnYxLlJlcXVlc3RJZBIpCgVncmFudBgFIAEoCzIaLnAycGQubXV0ZXgudjEuR3JhbnROdW1iZXISEAoIcHJvcG9zYWwYBiABKAQifQoLQ2hhaW5SZWNvcmQSDgoGZm9ybWF0GAEgASgNEicKB2NoYXJ0ZXIYAiABKAsyFi5wMnBkLm11dGV4LnYxLkNoYXJ0ZXISEQoJc2lnbmF0dXJlGAMgASgMEiIKBWxpbmtzGAQgAygLMhMucDJwZC5tdXRleC52MS5MaW5rIj8KCkxpbmtSZWNvcmQSDgoGZm9ybWF0GAEgASgNEiEKBGxpbmsYAiABKAsyEy5wMnBkLm11dGV4LnYxLkxpbmsihQEKDkFjY2VwdG9yUmVjb3JkEg4KBmZvcm1hdBgBIAEoDRIPCgd2ZXJzaW9uGAIgASgEEicKCHByb21pc2VkGAMgASgLMhUucDJwZC5tdXRleC52MS5CYWxsb3QSKQoIYWNjZXB0ZWQYBCABKAsyFy5wMnBkLm11dGV4LnYxLlByb3Bvc2FsIlYKDFJlcG9ydFJlY29yZBIOCgZmb3JtYXQYASABKA0SDwoHdmVyc2lvbhgCIAEoBBIlCgZyZXBvcnQYAyABKAsyFS5wMnBkLm11dGV4LnYxLlJlcG9ydCJFCgxPcmlnaW5SZWNvcmQSDgoGZm9ybWF0GAEgASgNEiUKBm9yaWdpbhgCIAEoDjIVLnAycGQubXV0ZXgudjEuT3JpZ2luIkIKC1N0YW1wUmVjb3JkEg4KBmZvcm1hdBgBIAEoDRIjCgVzdGFtcBgCIAEoCzIULnAycGQubXV0ZXgudjEuU3RhbXAiSAoMU3RhbXBzUmVjb3JkEg4KBmZvcm1hdBgBIAEoDRIoCgZzdGFtcHMYAiADKAsyGC5wMnBkLm11dGV4LnYxLlBlZXJTdGFtcCI+CglQZWVyU3RhbXASDAoEcGVlchgBIAEoCRIjCgVzdGFtcBgCIAEoCzIULnAycGQubXV0ZXgudjEuU3RhbXAisAEKDUFyYml0ZXJSZWNvcmQSDgoGZm9ybWF0GAEgASgNEhEKCWluc3RhbGxlZBgCIAEoBBIOCgZzZWFsZWQYAyABKAQSDwoHZ3JhbnRlZBgEIAEoCBINCgVmbG9vchgFIAEoBBIPCgdjZWlsaW5nGAYgASgEEhgKEGxvbmdlc3RfbGVhc2VfbXMYByABKAQSIQoEdm9pZBgIIAEoDjITLnAycGQubXV0ZXgudjEuVm9pZCKKAQoKU3RvcFJlY29yZBIOCgZmb3JtYXQYASABKA0SFwoPYWJzdGFpbnNfZm9yX21zGAIgASgEEigKCWluaGVyaXRlZBgDIAEoCzIVLnAycGQubXV0ZXgudjEuR3JhbnRzEikKBXZvdGVzGAQgAygLMhoucDJwZC5tdXRleC52MS5TdG9wcGVkVm90ZSIuCgZHcmFudHMSJAoGZ3JhbnRzGAEgAygLMhQucDJwZC5tdXRleC52MS5HcmFudCKoAQoLU3RvcHBlZFZvdGUSDAoEbG9jaxgBIAEoCRIpCgdyZXF1ZXN0GAIgASgLMhgucDJwZC5tdXRleC52MS5SZXF1ZXN0SWQSKQoFZ3JhbnQYAyABKAsyGi5wMnBkLm11dGV4LnYxLkdyYW50TnVtYmVyEg0KBWxldmVsGAQgASgEEhQKDHJlbWFpbmluZ19tcxgFIAEoBBIQCghsZWFzZV9tcxgGIAEoBCpoCghQcm9ncmVzcxIYChRQUk9HUkVTU19VTlNQRUNJRklFRBAAEhQKEFBST0dSRVNTX0dSQU5URUQQARITCg9QUk9HUkVTU19RVUVVRUQQAhIXChNQUk9HUkVTU19BQlNUQUlOSU5HEAMqyAEKB1JlZnVzYWwSFwoTUkVGVVNBTF9VTlNQRUNJRklFRBAAEh0KGVJFRlVTQUxfVElNRVNUQU1QX1RPT19MT1cQARIdChlSRUZVU0FMX1RJTUVTVEFNUF9UT09fRkFSEAISGgoWUkVGVVNBTF9MRUFTRV9UT09fTE9ORxADEhkKFVJFRlVTQUxfVE9LRU5fVE9PX0ZBUhAEEhQKEFJFRlVTQUxfVE9PX01BTlkQBRIZChVSRUZVU0FMX05PVF9JTkhFUklURUQQBiriAQoOVW5hdmFpbGFiaWxpdHkSHgoaVU5BVkFJTEFCSUxJVFlfVU5TUEVDSUZJRUQQABIeChpVTkFWQUlMQUJJTElUWV9OT1RfQV9WT1RFUhABEiAKHFVOQVZBSUxBQklMSVRZX09USEVSX1ZFUlNJT04QAhIbChdVTkFWQUlMQUJJTElUWV9TVEFSVElORxADEh0KGVVOQVZBSUxBQklMSVRZX0lOU1RBTExJTkcQBBIZChVVTkFWQUlMQUJJTElUWV9TRUFMRUQQBRIXChNVTkFWQUlMQUJJTElUWV9WT0lEEAYqSQoMUXVvcnVtU3lzdGVtEh0KGVFVT1JVTV9TWVNURU1fVU5TUEVDSUZJRUQQABIaChZRVU9SVU1fU1lTVEVNX01BSk9SSVRZEAEqYwoIV2lzaEtpbmQSGQoVV0lTSF9LSU5EX1VOU1BFQ0lGSUVEEAASEQoNV0lTSF9LSU5EX0FERBABEhQKEFdJU0hfS0lORF9SRU1PVkUQAhITCg9XSVNIX0tJTkRfTEVBVkUQAypcCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIRCg1PVVRDT01FX1RBS0VOEAESEAoMT1VUQ09NRV9ET05FEAISEwoPT1VUQ09NRV9SRUZVU0VEEAMqXQoGT3JpZ2luEhYKEk9SSUdJTl9VTlNQRUNJRklFRBAAEhIKDk9SSUdJTl9GT1VOREVSEAESEQoNT1JJR0lOX0pPSU5FUhACEhQKEE9SSUdJTl9FWFBFQ1RJTkcQAypBCgRWb2lkEhQKEFZPSURfVU5TUEVDSUZJRUQQABINCglWT0lEX0xPU1QQARIUChBWT0lEX1JPTExFRF9CQUNLEAJiBnByb3RvMw");
+  fileDesc("CgttdXRleC5wcm90bxINcDJwZC5tdXRleC52MSLYAQoFRnJhbWUSEgoKZWxlY3RvcmF0ZRgBIAEoDBIPCgd2ZXJzaW9uGAIgASgEEg0KBWNsb2NrGAMgASgEEiMKBXN0YW1wGAQgASgLMhQucDJwZC5tdXRleC52MS5TdGFtcBIlCgZhc2tpbmcYBSABKAsyFS5wMnBkLm11dGV4LnYxLkFza2luZxIrCglhbnN3ZXJpbmcYBiABKAsyGC5wMnBkLm11dGV4LnYxLkFuc3dlcmluZxIiCgVpdGVtcxgHIAMoCzITLnAycGQubXV0ZXgudjEuSXRlbSIqCgVTdGFtcBISCgpnZW5lcmF0aW9uGAEgASgEEg0KBXdyaXRlGAIgASgEIjAKCVNlc3Npb25JZBISCgpnZW5lcmF0aW9uGAEgASgEEg8KB2NvdW50ZXIYAiABKAQiPgoJUmVxdWVzdElkEhIKCmdlbmVyYXRpb24YASABKAQSDwoHY291bnRlchgCIAEoBBIMCgRwZWVyGAMgASgJIjIKC0dyYW50TnVtYmVyEhIKCmdlbmVyYXRpb24YASABKAQSDwoHY291bnRlchgCIAEoBCJcCgRWb3RlEikKB3JlcXVlc3QYASABKAsyGC5wMnBkLm11dGV4LnYxLlJlcXVlc3RJZBIpCgVncmFudBgCIAEoCzIaLnAycGQubXV0ZXgudjEuR3JhbnROdW1iZXIihgEKBkFza2luZxIpCgdzZXNzaW9uGAEgASgLMhgucDJwZC5tdXRleC52MS5TZXNzaW9uSWQSCwoDc2VxGAIgASgEEgsKA2FjaxgDIAEoBBINCgVvd25lchgEIAEoCRIoCgVpdGVtcxgFIAMoCzIZLnAycGQubXV0ZXgudjEuQXNraW5nSXRlbSLwAgoKQXNraW5nSXRlbRIjCgRzeW5jGAEgASgLMhMucDJwZC5tdXRleC52MS5TeW5jSAASKAoHcmVxdWVzdBgCIAEoCzIVLnAycGQubXV0ZXgudjEuTGlzdGVkSAASJgoEcGluZxgDIAEoCzIWLnAycGQubXV0ZXgudjEuTm90aGluZ0gAEg8KBXJlbmV3GAQgASgMSAASKgoKcmVuZXdfZWFjaBgFIAEoCzIULnAycGQubXV0ZXgudjEuVm90ZXNIABInCgdjb25maXJtGAYgASgLMhQucDJwZC5tdXRleC52MS5MZXZlbEgAEikKCnJlbGlucXVpc2gYByABKAsyEy5wMnBkLm11dGV4LnYxLlZvdGVIABIpCgdyZWxlYXNlGAggASgLMhYucDJwZC5tdXRleC52MS5SZWxlYXNlSAASJwoGY2FuY2VsGAkgASgLMhUucDJwZC5tdXRleC52MS5DYW5jZWxIAEIGCgRraW5kIgkKB05vdGhpbmciQAoEU3luYxIPCgd2ZXJzaW9uGAEgASgEEicKCHJlcXVlc3RzGAIgAygLMhUucDJwZC5tdXRleC52MS5MaXN0ZWQirgEKBkxpc3RlZBIpCgdyZXF1ZXN0GAEgASgLMhgucDJwZC5tdXRleC52MS5SZXF1ZXN0SWQSDAoEbG9jaxgCIAEoCRIRCgl0aW1lc3RhbXAYAyABKAQSEAoIbGVhc2VfbXMYBCABKAQSDAoEaGludBgFIAEoBBIpCgVncmFudBgGIAEoCzIaLnAycGQubXV0ZXgudjEuR3JhbnROdW1iZXISDQoFdG9rZW4YByABKAQiKwoFVm90ZXMSIgoFdm90ZXMYASADKAsyEy5wMnBkLm11dGV4LnYxLlZvdGUiOQoFTGV2ZWwSIQoEdm90ZRgBIAEoCzITLnAycGQubXV0ZXgudjEuVm90ZRINCgV0b2tlbhgCIAEoBCJ6CgdSZWxlYXNlEikKB3JlcXVlc3QYASABKAsyGC5wMnBkLm11dGV4LnYxLlJlcXVlc3RJZBIMCgRsb2NrGAIgASgJEg0KBXRva2VuGAMgASgEEicKBmdyYW50cxgEIAMoCzIXLnAycGQubXV0ZXgudjEuRXZpZGVuY2UihAEKCEV2aWRlbmNlEg8KB2FyYml0ZXIYASABKAkSKQoFZ3JhbnQYAiABKAsyGi5wMnBkLm11dGV4LnYxLkdyYW50TnVtYmVyEhAKCHByb3Bvc2FsGAMgASgEEioKBnNpZ25lZBgEIAEoCzIaLnAycGQubXV0ZXgudjEuU2lnbmVkVm90ZXMiNAoLU2lnbmVkVm90ZXMSEgoKc3RhdGVtZW50cxgBIAEoDBIRCglzaWduYXR1cmUYAiABKAwiQQoGQ2FuY2VsEikKB3JlcXVlc3QYASABKAsyGC5wMnBkLm11dGV4LnYxLlJlcXVlc3RJZBIMCgRsb2NrGAIgASgJIowBCglBbnN3ZXJpbmcSKQoHc2Vzc2lvbhgBIAEoCzIYLnAycGQubXV0ZXgudjEuU2Vzc2lvbklkEgsKA3NlcRgCIAEoBBILCgNhY2sYAyABKAQSDQoFb3duZXIYBCABKAkSKwoFaXRlbXMYBSADKAsyHC5wMnBkLm11dGV4LnYxLkFuc3dlcmluZ0l0ZW0izwMKDUFuc3dlcmluZ0l0ZW0SKAoFZ3JhbnQYASABKAsyFy5wMnBkLm11dGV4LnYxLkdyYW50aW5nSAASJgoHaW5xdWlyZRgCIAEoCzITLnAycGQubXV0ZXgudjEuVm90ZUgAEikKCWNvbmZpcm1lZBgDIAEoCzIULnAycGQubXV0ZXgudjEuTGV2ZWxIABInCgZhbnN3ZXIYBCABKAsyFS5wMnBkLm11dGV4LnYxLkFuc3dlckgAEikKB3JlbmV3ZWQYBSABKAsyFi5wMnBkLm11dGV4LnYxLlJlbmV3ZWRIABIwCg5yZW5ld19taXNtYXRjaBgGIAEoCzIWLnAycGQubXV0ZXgudjEuTm90aGluZ0gAEikKB3JlZnVzZWQYByABKAsyFi5wMnBkLm11dGV4LnYxLlJlZnVzZWRIABInCgVyZXNldBgIIAEoCzIWLnAycGQubXV0ZXgudjEuTm90aGluZ0gAEjEKC3VuYXZhaWxhYmxlGAkgASgLMhoucDJwZC5tdXRleC52MS5VbmF2YWlsYWJsZUgAEiwKBnNpZ25lZBgKIAEoCzIaLnAycGQubXV0ZXgudjEuU2lnbmVkVm90ZXNIAEIGCgRraW5kIm4KCEdyYW50aW5nEiEKBHZvdGUYASABKAsyEy5wMnBkLm11dGV4LnYxLlZvdGUSEAoIcHJvcG9zYWwYAiABKAQSDQoFY2xvY2sYAyABKAQSEAoIbGVhc2VfbXMYBCABKAQSDAoEYmFzZRgFIAEoBCJ0CgZBbnN3ZXISKQoHcmVxdWVzdBgBIAEoCzIYLnAycGQubXV0ZXgudjEuUmVxdWVzdElkEikKCHByb2dyZXNzGAIgASgOMhcucDJwZC5tdXRleC52MS5Qcm9ncmVzcxIUCgxyZW1haW5pbmdfbXMYAyABKAQiPQoHUmVuZXdlZBIMCgRiYXNlGAEgASgEEiQKB3JlZnVzZWQYAiADKAsyEy5wMnBkLm11dGV4LnYxLlZvdGUiXAoHUmVmdXNlZBIpCgdyZXF1ZXN0GAEgASgLMhgucDJwZC5tdXRleC52MS5SZXF1ZXN0SWQSJgoGcmVhc29uGAIgASgOMhYucDJwZC5tdXRleC52MS5SZWZ1c2FsIjwKC1VuYXZhaWxhYmxlEi0KBnJlYXNvbhgBIAEoDjIdLnAycGQubXV0ZXgudjEuVW5hdmFpbGFiaWxpdHkimAcKBEl0ZW0SKQoHaW5zcGVjdBgBIAEoCzIWLnAycGQubXV0ZXgudjEuSW5zcGVjdEgAEi0KCWluc3BlY3RlZBgCIAEoCzIYLnAycGQubXV0ZXgudjEuSW5zcGVjdGVkSAASIwoEaGVhZBgDIAEoCzITLnAycGQubXV0ZXgudjEuSGVhZEgAEiMKBHdhbnQYBCABKAsyEy5wMnBkLm11dGV4LnYxLldhbnRIABIlCgVjaGFpbhgFIAEoCzIULnAycGQubXV0ZXgudjEuQ2hhaW5IABImCgR3aXNoGAYgASgLMhYucDJwZC5tdXRleC52MS5XaXNoaW5nSAASMAoLd2lzaF9hbnN3ZXIYByABKAsyGS5wMnBkLm11dGV4LnYxLldpc2hBbnN3ZXJIABIrCgtyZWFkeV9hc2tlZBgIIAEoCzIULnAycGQubXV0ZXgudjEuUmVhZHlIABIlCgVyZWFkeRgJIAEoCzIULnAycGQubXV0ZXgudjEuUmVhZHlIABIpCgdwcmVwYXJlGAogASgLMhYucDJwZC5tdXRleC52MS5QcmVwYXJlSAASKQoHcHJvbWlzZRgLIAEoCzIWLnAycGQubXV0ZXgudjEuUHJvbWlzZUgAEi0KCW9iamVjdGlvbhgMIAEoCzIYLnAycGQubXV0ZXgudjEuT2JqZWN0aW9uSAASLQoJcHJlZW1wdGVkGA0gASgLMhgucDJwZC5tdXRleC52MS5QcmVlbXB0ZWRIABInCgZhY2NlcHQYDiABKAsyFS5wMnBkLm11dGV4LnYxLkFjY2VwdEgAEisKCGFjY2VwdGVkGA8gASgLMhcucDJwZC5tdXRleC52MS5BY2NlcHRlZEgAEicKBWZldGNoGBAgASgLMhYucDJwZC5tdXRleC52MS5WZXJzaW9uSAASKgoGcmVwb3J0GBEgASgLMhgucDJwZC5tdXRleC52MS5SZXBvcnRpbmdIABIoCgRjb3B5GBIgASgLMhgucDJwZC5tdXRleC52MS5SZXBvcnRpbmdIABIrCglpbnN0YWxsZWQYEyABKAsyFi5wMnBkLm11dGV4LnYxLlZlcnNpb25IABIlCgVzdGFydBgUIAEoCzIULnAycGQubXV0ZXgudjEuU3RhcnRIABIyCgxzdGFydF9hbnN3ZXIYFSABKAsyGi5wMnBkLm11dGV4LnYxLlN0YXJ0QW5zd2VySABCBgoEa2luZCImCgdJbnNwZWN0Eg0KBXRva2VuGAEgASgEEgwKBGxvY2sYAiABKAkiRQoJSW5zcGVjdGVkEg0KBXRva2VuGAEgASgEEikKBWxvY2tzGAIgAygLMhoucDJwZC5tdXRleC52MS5BcmJpdGVyTG9jayJ9CgtBcmJpdGVyTG9jaxIMCgRsb2NrGAEgASgJEikKB3JlcXVlc3QYAiABKAsyGC5wMnBkLm11dGV4LnYxLlJlcXVlc3RJZBINCgV0b2tlbhgDIAEoBBIVCg1leHBpcmVzX2luX21zGAQgASgEEg8KB3dhaXRlcnMYBSADKAkiaQoESGVhZBIKCgJpZBgBIAEoDBIPCgd2ZXJzaW9uGAIgASgEEg8KB3NlcnZpbmcYAyABKAQSDwoHZ3JhbnRlZBgEIAEoCBIRCglleHBlY3RpbmcYBSABKAQSDwoHZm91bmRlchgGIAEoCSIhCgRXYW50EgoKAmlkGAEgASgMEg0KBWFmdGVyGAIgASgEInMKBUNoYWluEgoKAmlkGAEgASgMEicKB2NoYXJ0ZXIYAiABKAsyFi5wMnBkLm11dGV4LnYxLkNoYXJ0ZXISEQoJc2lnbmF0dXJlGAMgASgMEiIKBWxpbmtzGAQgAygLMhMucDJwZC5tdXRleC52MS5MaW5rIq0BCgdDaGFydGVyEg8KB2NsdXN0ZXIYASABKAwSDQoFbm9uY2UYAiABKAwSDwoHZm91bmRlchgDIAEoCRIyCg1xdW9ydW1fc3lzdGVtGAQgASgOMhsucDJwZC5tdXRleC52MS5RdW9ydW1TeXN0ZW0SFAoMbWF4X2xlYXNlX21zGAUgASgEEhMKC2RyaWZ0X2JvdW5kGAYgASgBEhIKCm1heF92b3RlcnMYByABKA0ilwEKBExpbmsSDwoHdmVyc2lvbhgBIAEoBBIlCgZiYWxsb3QYAiABKAsyFS5wMnBkLm11dGV4LnYxLkJhbGxvdBIpCghkZWNpc2lvbhgDIAEoCzIXLnAycGQubXV0ZXgudjEuRGVjaXNpb24SLAoHYWNjZXB0cxgEIAMoCzIbLnAycGQubXV0ZXgudjEuU2lnbmVkQWNjZXB0IjkKBkJhbGxvdBINCgVyb3VuZBgBIAEoBBIMCgRwZWVyGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKAQicAoIRGVjaXNpb24SJAoGdm90ZXJzGAEgASgLMhQucDJwZC5tdXRleC52MS5QZWVycxImCghyZXBsYWNlZBgCIAEoCzIULnAycGQubXV0ZXgudjEuUGVlcnMSFgoOZGlzc29sdmVkX2ludG8YAyABKAwiFgoFUGVlcnMSDQoFcGVlcnMYASADKAkiMAoMU2lnbmVkQWNjZXB0Eg0KBXZvdGVyGAEgASgJEhEKCXNpZ25hdHVyZRgCIAEoDCKDAQoKQWNjZXB0Qm9keRISCgplbGVjdG9yYXRlGAEgASgMEg8KB3ZlcnNpb24YAiABKAQSJQoGYmFsbG90GAMgASgLMhUucDJwZC5tdXRleC52MS5CYWxsb3QSKQoIZGVjaXNpb24YBCABKAsyFy5wMnBkLm11dGV4LnYxLkRlY2lzaW9uIjsKB1dpc2hpbmcSDQoFdG9rZW4YASABKAQSIQoEd2lzaBgCIAEoCzITLnAycGQubXV0ZXgudjEuV2lzaCI7CgRXaXNoEiUKBGtpbmQYASABKA4yFy5wMnBkLm11dGV4LnYxLldpc2hLaW5kEgwKBHBlZXIYAiABKAkiVAoKV2lzaEFuc3dlchINCgV0b2tlbhgBIAEoBBInCgdvdXRjb21lGAIgASgOMhYucDJwZC5tdXRleC52MS5PdXRjb21lEg4KBnJlYXNvbhgDIAEoCSInCgVSZWFkeRIPCgd2ZXJzaW9uGAEgASgEEg0KBXRva2VuGAIgASgEImwKB1ByZXBhcmUSDwoHdmVyc2lvbhgBIAEoBBIlCgZiYWxsb3QYAiABKAsyFS5wMnBkLm11dGV4LnYxLkJhbGxvdBIpCghkZWNpc2lvbhgDIAEoCzIXLnAycGQubXV0ZXgudjEuRGVjaXNpb24ibAoHUHJvbWlzZRIPCgd2ZXJzaW9uGAEgASgEEiUKBmJhbGxvdBgCIAEoCzIVLnAycGQubXV0ZXgudjEuQmFsbG90EikKCGFjY2VwdGVkGAMgASgLMhcucDJwZC5tdXRleC52MS5Qcm9wb3NhbCJcCghQcm9wb3NhbBIlCgZiYWxsb3QYASABKAsyFS5wMnBkLm11dGV4LnYxLkJhbGxvdBIpCghkZWNpc2lvbhgCIAEoCzIXLnAycGQubXV0ZXgudjEuRGVjaXNpb24iUwoJT2JqZWN0aW9uEg8KB3ZlcnNpb24YASABKAQSJQoGYmFsbG90GAIgASgLMhUucDJwZC5tdXRleC52MS5CYWxsb3QSDgoGcmVhc29uGAMgASgJImwKCVByZWVtcHRlZBIPCgd2ZXJzaW9uGAEgASgEEiUKBmJhbGxvdBgCIAEoCzIVLnAycGQubXV0ZXgudjEuQmFsbG90EicKCHByb21pc2VkGAMgASgLMhUucDJwZC5tdXRleC52MS5CYWxsb3QiawoGQWNjZXB0Eg8KB3ZlcnNpb24YASABKAQSJQoGYmFsbG90GAIgASgLMhUucDJwZC5tdXRleC52MS5CYWxsb3QSKQoIZGVjaXNpb24YAyABKAsyFy5wMnBkLm11dGV4LnYxLkRlY2lzaW9uIm8KCEFjY2VwdGVkEg8KB3ZlcnNpb24YASABKAQSJQoGYmFsbG90GAIgASgLMhUucDJwZC5tdXRleC52MS5CYWxsb3QSKwoGYWNjZXB0GAMgASgLMhsucDJwZC5tdXRleC52MS5TaWduZWRBY2NlcHQiGgoHVmVyc2lvbhIPCgd2ZXJzaW9uGAEgASgEIkMKCVJlcG9ydGluZxIPCgd2ZXJzaW9uGAEgASgEEiUKBnJlcG9ydBgCIAEoCzIVLnAycGQubXV0ZXgudjEuUmVwb3J0Im8KBlJlcG9ydBINCgVmbG9vchgBIAEoBBIWCg51bmtub3duX2Zvcl9tcxgCIAEoBBIYChBsb25nZXN0X2xlYXNlX21zGAMgASgEEiQKBmdyYW50cxgEIAMoCzIULnAycGQubXV0ZXgudjEuR3JhbnQiVgoFR3JhbnQSDAoEbG9jaxgBIAEoCRIpCgdyZXF1ZXN0GAIgASgLMhgucDJwZC5tdXRleC52MS5SZXF1ZXN0SWQSFAoMcmVtYWluaW5nX21zGAMgASgEIlAKBVN0YXJ0EiMKBXN0YW1wGAEgASgLMhQucDJwZC5tdXRleC52MS5TdGFtcBIiCgRiYXNlGAIgASgLMhQucDJwZC5tdXRleC52MS5TdGFtcCJ9CgtTdGFydEFuc3dlchIjCgVzdGFtcBgBIAEoCzIULnAycGQubXV0ZXgudjEuU3RhbXASIwoFa25vd24YAiABKAsyFC5wMnBkLm11dGV4LnYxLlN0YW1wEiQKBmJlZm9yZRgDIAEoCzIULnAycGQubXV0ZXgudjEuU3RhbXAiQgoOVm90ZVN0YXRlbWVudHMSMAoKc3RhdGVtZW50cxgBIAMoCzIcLnAycGQubXV0ZXgudjEuVm90ZVN0YXRlbWVudCKqAQoNVm90ZVN0YXRlbWVudBISCgplbGVjdG9yYXRlGAEgASgMEg8KB3ZlcnNpb24YAiABKAQSDAoEbG9jaxgDIAEoCRIpCgdyZXF1ZXN0GAQgASgLMhgucDJwZC5tdXRleC52MS5SZXF1ZXN0SWQSKQoFZ3JhbnQYBSABKAsyGi5wMnBkLm11dGV4LnYxLkdyYW50TnVtYmVyEhAKCHByb3Bvc2FsGAYgASgEIn0KC0NoYWluUmVjb3JkEg4KBmZvcm1hdBgBIAEoDRInCgdjaGFydGVyGAIgASgLMhYucDJwZC5tdXRleC52MS5DaGFydGVyEhEKCXNpZ25hdHVyZRgDIAEoDBIiCgVsaW5rcxgEIAMoCzITLnAycGQubXV0ZXgudjEuTGluayI/CgpMaW5rUmVjb3JkEg4KBmZvcm1hdBgBIAEoDRIhCgRsaW5rGAIgASgLMhMucDJwZC5tdXRleC52MS5MaW5rIoUBCg5BY2NlcHRvclJlY29yZBIOCgZmb3JtYXQYASABKA0SDwoHdmVyc2lvbhgCIAEoBBInCghwcm9taXNlZBgDIAEoCzIVLnAycGQubXV0ZXgudjEuQmFsbG90EikKCGFjY2VwdGVkGAQgASgLMhcucDJwZC5tdXRleC52MS5Qcm9wb3NhbCJWCgxSZXBvcnRSZWNvcmQSDgoGZm9ybWF0GAEgASgNEg8KB3ZlcnNpb24YAiABKAQSJQoGcmVwb3J0GAMgASgLMhUucDJwZC5tdXRleC52MS5SZXBvcnQiRQoMT3JpZ2luUmVjb3JkEg4KBmZvcm1hdBgBIAEoDRIlCgZvcmlnaW4YAiABKA4yFS5wMnBkLm11dGV4LnYxLk9yaWdpbiJCCgtTdGFtcFJlY29yZBIOCgZmb3JtYXQYASABKA0SIwoFc3RhbXAYAiABKAsyFC5wMnBkLm11dGV4LnYxLlN0YW1wIkgKDFN0YW1wc1JlY29yZBIOCgZmb3JtYXQYASABKA0SKAoGc3RhbXBzGAIgAygLMhgucDJwZC5tdXRleC52MS5QZWVyU3RhbXAiPgoJUGVlclN0YW1wEgwKBHBlZXIYASABKAkSIwoFc3RhbXAYAiABKAsyFC5wMnBkLm11dGV4LnYxLlN0YW1wIqEBCg1BcmJpdGVyUmVjb3JkEg4KBmZvcm1hdBgBIAEoDRIRCglpbnN0YWxsZWQYAiABKAQSDgoGc2VhbGVkGAMgASgEEg8KB2dyYW50ZWQYBCABKAgSDwoHY2VpbGluZxgFIAEoBBIYChBsb25nZXN0X2xlYXNlX21zGAYgASgEEiEKBHZvaWQYByABKA4yEy5wMnBkLm11dGV4LnYxLlZvaWQiigEKClN0b3BSZWNvcmQSDgoGZm9ybWF0GAEgASgNEhcKD2Fic3RhaW5zX2Zvcl9tcxgCIAEoBBIoCglpbmhlcml0ZWQYAyABKAsyFS5wMnBkLm11dGV4LnYxLkdyYW50cxIpCgV2b3RlcxgEIAMoCzIaLnAycGQubXV0ZXgudjEuU3RvcHBlZFZvdGUiLgoGR3JhbnRzEiQKBmdyYW50cxgBIAMoCzIULnAycGQubXV0ZXgudjEuR3JhbnQiTQoPQ29uZmxpY3RzUmVjb3JkEg4KBmZvcm1hdBgBIAEoDRIqCgljb25mbGljdHMYAiADKAsyFy5wMnBkLm11dGV4LnYxLkNvbmZsaWN0IoABCghDb25mbGljdBIPCgdhcmJpdGVyGAEgASgJEgwKBGxvY2sYAiABKAkSKQoFZmlyc3QYAyABKAsyGi5wMnBkLm11dGV4LnYxLlNpZ25lZFZvdGVzEioKBnNlY29uZBgEIAEoCzIaLnAycGQubXV0ZXgudjEuU2lnbmVkVm90ZXMiqAEKC1N0b3BwZWRWb3RlEgwKBGxvY2sYASABKAkSKQoHcmVxdWVzdBgCIAEoCzIYLnAycGQubXV0ZXgudjEuUmVxdWVzdElkEikKBWdyYW50GAMgASgLMhoucDJwZC5tdXRleC52MS5HcmFudE51bWJlchINCgVsZXZlbBgEIAEoBBIUCgxyZW1haW5pbmdfbXMYBSABKAQSEAoIbGVhc2VfbXMYBiABKAQqaAoIUHJvZ3Jlc3MSGAoUUFJPR1JFU1NfVU5TUEVDSUZJRUQQABIUChBQUk9HUkVTU19HUkFOVEVEEAESEwoPUFJPR1JFU1NfUVVFVUVEEAISFwoTUFJPR1JFU1NfQUJTVEFJTklORxADKsgBCgdSZWZ1c2FsEhcKE1JFRlVTQUxfVU5TUEVDSUZJRUQQABIdChlSRUZVU0FMX1RJTUVTVEFNUF9UT09fTE9XEAESHQoZUkVGVVNBTF9USU1FU1RBTVBfVE9PX0ZBUhACEhoKFlJFRlVTQUxfTEVBU0VfVE9PX0xPTkcQAxIZChVSRUZVU0FMX1RPS0VOX1RPT19GQVIQBBIUChBSRUZVU0FMX1RPT19NQU5ZEAUSGQoVUkVGVVNBTF9OT1RfSU5IRVJJVEVEEAYq4gEKDlVuYXZhaWxhYmlsaXR5Eh4KGlVOQVZBSUxBQklMSVRZX1VOU1BFQ0lGSUVEEAASHgoaVU5BVkFJTEFCSUxJVFlfTk9UX0FfVk9URVIQARIgChxVTkFWQUlMQUJJTElUWV9PVEhFUl9WRVJTSU9OEAISGwoXVU5BVkFJTEFCSUxJVFlfU1RBUlRJTkcQAxIdChlVTkFWQUlMQUJJTElUWV9JTlNUQUxMSU5HEAQSGQoVVU5BVkFJTEFCSUxJVFlfU0VBTEVEEAUSFwoTVU5BVkFJTEFCSUxJVFlfVk9JRBAGKkkKDFF1b3J1bVN5c3RlbRIdChlRVU9SVU1fU1lTVEVNX1VOU1BFQ0lGSUVEEAASGgoWUVVPUlVNX1NZU1RFTV9NQUpPUklUWRABKmMKCFdpc2hLaW5kEhkKFVdJU0hfS0lORF9VTlNQRUNJRklFRBAAEhEKDVdJU0hfS0lORF9BREQQARIUChBXSVNIX0tJTkRfUkVNT1ZFEAISEwoPV0lTSF9LSU5EX0xFQVZFEAMqXAoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASEQoNT1VUQ09NRV9UQUtFThABEhAKDE9VVENPTUVfRE9ORRACEhMKD09VVENPTUVfUkVGVVNFRBADKl0KBk9yaWdpbhIWChJPUklHSU5fVU5TUEVDSUZJRUQQABISCg5PUklHSU5fRk9VTkRFUhABEhEKDU9SSUdJTl9KT0lORVIQAhIUChBPUklHSU5fRVhQRUNUSU5HEAMqQQoEVm9pZBIUChBWT0lEX1VOU1BFQ0lGSUVEEAASDQoJVk9JRF9MT1NUEAESFAoQVk9JRF9ST0xMRURfQkFDSxACYgZwcm90bzM");
 
 /**
  * @generated from message p2pd.mutex.v1.Frame
@@ -820,9 +820,9 @@ export type Item = Message<"p2pd.mutex.v1.Item"> & {
     case: "chain";
   } | {
     /**
-     * @generated from field: p2pd.mutex.v1.WishFor wish = 6;
+     * @generated from field: p2pd.mutex.v1.Wishing wish = 6;
      */
-    value: WishFor;
+    value: Wishing;
     case: "wish";
   } | {
     /**
@@ -910,9 +910,9 @@ export type Item = Message<"p2pd.mutex.v1.Item"> & {
     case: "start";
   } | {
     /**
-     * @generated from field: p2pd.mutex.v1.Start start_answer = 21;
+     * @generated from field: p2pd.mutex.v1.StartAnswer start_answer = 21;
      */
-    value: Start;
+    value: StartAnswer;
     case: "startAnswer";
   } | { case: undefined; value?: undefined };
 };
@@ -1316,31 +1316,48 @@ export const AcceptBodySchema: GenMessage<AcceptBody> = /*@__PURE__*/
   messageDesc(file_mutex, 37);
 
 /**
- * @generated from message p2pd.mutex.v1.WishFor
+ * @generated from message p2pd.mutex.v1.Wishing
  */
-export type WishFor = Message<"p2pd.mutex.v1.WishFor"> & {
+export type Wishing = Message<"p2pd.mutex.v1.Wishing"> & {
   /**
    * @generated from field: uint64 token = 1;
    */
   token: bigint;
 
   /**
-   * @generated from field: p2pd.mutex.v1.WishKind kind = 2;
+   * @generated from field: p2pd.mutex.v1.Wish wish = 2;
+   */
+  wish?: Wish | undefined;
+};
+
+/**
+ * Describes the message p2pd.mutex.v1.Wishing.
+ * Use `create(WishingSchema)` to create a new message.
+ */
+export const WishingSchema: GenMessage<Wishing> = /*@__PURE__*/
+  messageDesc(file_mutex, 38);
+
+/**
+ * @generated from message p2pd.mutex.v1.Wish
+ */
+export type Wish = Message<"p2pd.mutex.v1.Wish"> & {
+  /**
+   * @generated from field: p2pd.mutex.v1.WishKind kind = 1;
    */
   kind: WishKind;
 
   /**
-   * @generated from field: string peer = 3;
+   * @generated from field: string peer = 2;
    */
   peer: string;
 };
 
 /**
- * Describes the message p2pd.mutex.v1.WishFor.
- * Use `create(WishForSchema)` to create a new message.
+ * Describes the message p2pd.mutex.v1.Wish.
+ * Use `create(WishSchema)` to create a new message.
  */
-export const WishForSchema: GenMessage<WishFor> = /*@__PURE__*/
-  messageDesc(file_mutex, 38);
+export const WishSchema: GenMessage<Wish> = /*@__PURE__*/
+  messageDesc(file_mutex, 39);
 
 /**
  * @generated from message p2pd.mutex.v1.WishAnswer
@@ -1369,7 +1386,7 @@ export type WishAnswer = Message<"p2pd.mutex.v1.WishAnswer"> & {
  * Use `create(WishAnswerSchema)` to create a new message.
  */
 export const WishAnswerSchema: GenMessage<WishAnswer> = /*@__PURE__*/
-  messageDesc(file_mutex, 39);
+  messageDesc(file_mutex, 40);
 
 /**
  * @generated from message p2pd.mutex.v1.Ready
@@ -1391,7 +1408,7 @@ export type Ready = Message<"p2pd.mutex.v1.Ready"> & {
  * Use `create(ReadySchema)` to create a new message.
  */
 export const ReadySchema: GenMessage<Ready> = /*@__PURE__*/
-  messageDesc(file_mutex, 40);
+  messageDesc(file_mutex, 41);
 
 /**
  * @generated from message p2pd.mutex.v1.Prepare
@@ -1418,7 +1435,7 @@ export type Prepare = Message<"p2pd.mutex.v1.Prepare"> & {
  * Use `create(PrepareSchema)` to create a new message.
  */
 export const PrepareSchema: GenMessage<Prepare> = /*@__PURE__*/
-  messageDesc(file_mutex, 41);
+  messageDesc(file_mutex, 42);
 
 /**
  * @generated from message p2pd.mutex.v1.Promise
@@ -1445,7 +1462,7 @@ export type Promise = Message<"p2pd.mutex.v1.Promise"> & {
  * Use `create(PromiseSchema)` to create a new message.
  */
 export const PromiseSchema: GenMessage<Promise> = /*@__PURE__*/
-  messageDesc(file_mutex, 42);
+  messageDesc(file_mutex, 43);
 
 /**
  * @generated from message p2pd.mutex.v1.Proposal
@@ -1467,7 +1484,7 @@ export type Proposal = Message<"p2pd.mutex.v1.Proposal"> & {
  * Use `create(ProposalSchema)` to create a new message.
  */
 export const ProposalSchema: GenMessage<Proposal> = /*@__PURE__*/
-  messageDesc(file_mutex, 43);
+  messageDesc(file_mutex, 44);
 
 /**
  * @generated from message p2pd.mutex.v1.Objection
@@ -1496,7 +1513,7 @@ export type Objection = Message<"p2pd.mutex.v1.Objection"> & {
  * Use `create(ObjectionSchema)` to create a new message.
  */
 export const ObjectionSchema: GenMessage<Objection> = /*@__PURE__*/
-  messageDesc(file_mutex, 44);
+  messageDesc(file_mutex, 45);
 
 /**
  * @generated from message p2pd.mutex.v1.Preempted
@@ -1523,7 +1540,7 @@ export type Preempted = Message<"p2pd.mutex.v1.Preempted"> & {
  * Use `create(PreemptedSchema)` to create a new message.
  */
 export const PreemptedSchema: GenMessage<Preempted> = /*@__PURE__*/
-  messageDesc(file_mutex, 45);
+  messageDesc(file_mutex, 46);
 
 /**
  * @generated from message p2pd.mutex.v1.Accept
@@ -1550,7 +1567,7 @@ export type Accept = Message<"p2pd.mutex.v1.Accept"> & {
  * Use `create(AcceptSchema)` to create a new message.
  */
 export const AcceptSchema: GenMessage<Accept> = /*@__PURE__*/
-  messageDesc(file_mutex, 46);
+  messageDesc(file_mutex, 47);
 
 /**
  * @generated from message p2pd.mutex.v1.Accepted
@@ -1577,7 +1594,7 @@ export type Accepted = Message<"p2pd.mutex.v1.Accepted"> & {
  * Use `create(AcceptedSchema)` to create a new message.
  */
 export const AcceptedSchema: GenMessage<Accepted> = /*@__PURE__*/
-  messageDesc(file_mutex, 47);
+  messageDesc(file_mutex, 48);
 
 /**
  * @generated from message p2pd.mutex.v1.Version
@@ -1594,7 +1611,7 @@ export type Version = Message<"p2pd.mutex.v1.Version"> & {
  * Use `create(VersionSchema)` to create a new message.
  */
 export const VersionSchema: GenMessage<Version> = /*@__PURE__*/
-  messageDesc(file_mutex, 48);
+  messageDesc(file_mutex, 49);
 
 /**
  * @generated from message p2pd.mutex.v1.Reporting
@@ -1616,7 +1633,7 @@ export type Reporting = Message<"p2pd.mutex.v1.Reporting"> & {
  * Use `create(ReportingSchema)` to create a new message.
  */
 export const ReportingSchema: GenMessage<Reporting> = /*@__PURE__*/
-  messageDesc(file_mutex, 49);
+  messageDesc(file_mutex, 50);
 
 /**
  * @generated from message p2pd.mutex.v1.Report
@@ -1648,7 +1665,7 @@ export type Report = Message<"p2pd.mutex.v1.Report"> & {
  * Use `create(ReportSchema)` to create a new message.
  */
 export const ReportSchema: GenMessage<Report> = /*@__PURE__*/
-  messageDesc(file_mutex, 50);
+  messageDesc(file_mutex, 51);
 
 /**
  * @generated from message p2pd.mutex.v1.Grant
@@ -1675,7 +1692,7 @@ export type Grant = Message<"p2pd.mutex.v1.Grant"> & {
  * Use `create(GrantSchema)` to create a new message.
  */
 export const GrantSchema: GenMessage<Grant> = /*@__PURE__*/
-  messageDesc(file_mutex, 51);
+  messageDesc(file_mutex, 52);
 
 /**
  * @generated from message p2pd.mutex.v1.Start
@@ -1687,11 +1704,11 @@ export type Start = Message<"p2pd.mutex.v1.Start"> & {
   stamp?: Stamp | undefined;
 
   /**
-   * Of an answer: the highest of the asker's that is known.
+   * When this life began.
    *
-   * @generated from field: p2pd.mutex.v1.Stamp known = 2;
+   * @generated from field: p2pd.mutex.v1.Stamp base = 2;
    */
-  known?: Stamp | undefined;
+  base?: Stamp | undefined;
 };
 
 /**
@@ -1699,7 +1716,38 @@ export type Start = Message<"p2pd.mutex.v1.Start"> & {
  * Use `create(StartSchema)` to create a new message.
  */
 export const StartSchema: GenMessage<Start> = /*@__PURE__*/
-  messageDesc(file_mutex, 52);
+  messageDesc(file_mutex, 53);
+
+/**
+ * @generated from message p2pd.mutex.v1.StartAnswer
+ */
+export type StartAnswer = Message<"p2pd.mutex.v1.StartAnswer"> & {
+  /**
+   * The asker's.
+   *
+   * @generated from field: p2pd.mutex.v1.Stamp stamp = 1;
+   */
+  stamp?: Stamp | undefined;
+
+  /**
+   * The highest of the asker's on the disk, and the highest of a life before that one.
+   *
+   * @generated from field: p2pd.mutex.v1.Stamp known = 2;
+   */
+  known?: Stamp | undefined;
+
+  /**
+   * @generated from field: p2pd.mutex.v1.Stamp before = 3;
+   */
+  before?: Stamp | undefined;
+};
+
+/**
+ * Describes the message p2pd.mutex.v1.StartAnswer.
+ * Use `create(StartAnswerSchema)` to create a new message.
+ */
+export const StartAnswerSchema: GenMessage<StartAnswer> = /*@__PURE__*/
+  messageDesc(file_mutex, 54);
 
 /**
  * What an arbiter signs of its grants: those of one frame.
@@ -1718,7 +1766,7 @@ export type VoteStatements = Message<"p2pd.mutex.v1.VoteStatements"> & {
  * Use `create(VoteStatementsSchema)` to create a new message.
  */
 export const VoteStatementsSchema: GenMessage<VoteStatements> = /*@__PURE__*/
-  messageDesc(file_mutex, 53);
+  messageDesc(file_mutex, 55);
 
 /**
  * Electorate, version and the request's peer are absent where they are those of the statement before.
@@ -1762,7 +1810,7 @@ export type VoteStatement = Message<"p2pd.mutex.v1.VoteStatement"> & {
  * Use `create(VoteStatementSchema)` to create a new message.
  */
 export const VoteStatementSchema: GenMessage<VoteStatement> = /*@__PURE__*/
-  messageDesc(file_mutex, 54);
+  messageDesc(file_mutex, 56);
 
 /**
  * @generated from message p2pd.mutex.v1.ChainRecord
@@ -1794,7 +1842,7 @@ export type ChainRecord = Message<"p2pd.mutex.v1.ChainRecord"> & {
  * Use `create(ChainRecordSchema)` to create a new message.
  */
 export const ChainRecordSchema: GenMessage<ChainRecord> = /*@__PURE__*/
-  messageDesc(file_mutex, 55);
+  messageDesc(file_mutex, 57);
 
 /**
  * @generated from message p2pd.mutex.v1.LinkRecord
@@ -1816,7 +1864,7 @@ export type LinkRecord = Message<"p2pd.mutex.v1.LinkRecord"> & {
  * Use `create(LinkRecordSchema)` to create a new message.
  */
 export const LinkRecordSchema: GenMessage<LinkRecord> = /*@__PURE__*/
-  messageDesc(file_mutex, 56);
+  messageDesc(file_mutex, 58);
 
 /**
  * Of Paxos, on what follows `version`.
@@ -1850,7 +1898,7 @@ export type AcceptorRecord = Message<"p2pd.mutex.v1.AcceptorRecord"> & {
  * Use `create(AcceptorRecordSchema)` to create a new message.
  */
 export const AcceptorRecordSchema: GenMessage<AcceptorRecord> = /*@__PURE__*/
-  messageDesc(file_mutex, 57);
+  messageDesc(file_mutex, 59);
 
 /**
  * @generated from message p2pd.mutex.v1.ReportRecord
@@ -1877,7 +1925,7 @@ export type ReportRecord = Message<"p2pd.mutex.v1.ReportRecord"> & {
  * Use `create(ReportRecordSchema)` to create a new message.
  */
 export const ReportRecordSchema: GenMessage<ReportRecord> = /*@__PURE__*/
-  messageDesc(file_mutex, 58);
+  messageDesc(file_mutex, 60);
 
 /**
  * How this peer came to the cluster.
@@ -1901,7 +1949,7 @@ export type OriginRecord = Message<"p2pd.mutex.v1.OriginRecord"> & {
  * Use `create(OriginRecordSchema)` to create a new message.
  */
 export const OriginRecordSchema: GenMessage<OriginRecord> = /*@__PURE__*/
-  messageDesc(file_mutex, 59);
+  messageDesc(file_mutex, 61);
 
 /**
  * @generated from message p2pd.mutex.v1.StampRecord
@@ -1923,7 +1971,7 @@ export type StampRecord = Message<"p2pd.mutex.v1.StampRecord"> & {
  * Use `create(StampRecordSchema)` to create a new message.
  */
 export const StampRecordSchema: GenMessage<StampRecord> = /*@__PURE__*/
-  messageDesc(file_mutex, 60);
+  messageDesc(file_mutex, 62);
 
 /**
  * @generated from message p2pd.mutex.v1.StampsRecord
@@ -1945,7 +1993,7 @@ export type StampsRecord = Message<"p2pd.mutex.v1.StampsRecord"> & {
  * Use `create(StampsRecordSchema)` to create a new message.
  */
 export const StampsRecordSchema: GenMessage<StampsRecord> = /*@__PURE__*/
-  messageDesc(file_mutex, 61);
+  messageDesc(file_mutex, 63);
 
 /**
  * @generated from message p2pd.mutex.v1.PeerStamp
@@ -1967,7 +2015,7 @@ export type PeerStamp = Message<"p2pd.mutex.v1.PeerStamp"> & {
  * Use `create(PeerStampSchema)` to create a new message.
  */
 export const PeerStampSchema: GenMessage<PeerStamp> = /*@__PURE__*/
-  messageDesc(file_mutex, 62);
+  messageDesc(file_mutex, 64);
 
 /**
  * @generated from message p2pd.mutex.v1.ArbiterRecord
@@ -1994,22 +2042,17 @@ export type ArbiterRecord = Message<"p2pd.mutex.v1.ArbiterRecord"> & {
   granted: boolean;
 
   /**
-   * @generated from field: uint64 floor = 5;
-   */
-  floor: bigint;
-
-  /**
-   * @generated from field: uint64 ceiling = 6;
+   * @generated from field: uint64 ceiling = 5;
    */
   ceiling: bigint;
 
   /**
-   * @generated from field: uint64 longest_lease_ms = 7;
+   * @generated from field: uint64 longest_lease_ms = 6;
    */
   longestLeaseMs: bigint;
 
   /**
-   * @generated from field: p2pd.mutex.v1.Void void = 8;
+   * @generated from field: p2pd.mutex.v1.Void void = 7;
    */
   void: Void;
 };
@@ -2019,7 +2062,7 @@ export type ArbiterRecord = Message<"p2pd.mutex.v1.ArbiterRecord"> & {
  * Use `create(ArbiterRecordSchema)` to create a new message.
  */
 export const ArbiterRecordSchema: GenMessage<ArbiterRecord> = /*@__PURE__*/
-  messageDesc(file_mutex, 63);
+  messageDesc(file_mutex, 65);
 
 /**
  * Written by a clean stop. Times count from the restart.
@@ -2053,7 +2096,7 @@ export type StopRecord = Message<"p2pd.mutex.v1.StopRecord"> & {
  * Use `create(StopRecordSchema)` to create a new message.
  */
 export const StopRecordSchema: GenMessage<StopRecord> = /*@__PURE__*/
-  messageDesc(file_mutex, 64);
+  messageDesc(file_mutex, 66);
 
 /**
  * @generated from message p2pd.mutex.v1.Grants
@@ -2070,7 +2113,63 @@ export type Grants = Message<"p2pd.mutex.v1.Grants"> & {
  * Use `create(GrantsSchema)` to create a new message.
  */
 export const GrantsSchema: GenMessage<Grants> = /*@__PURE__*/
-  messageDesc(file_mutex, 65);
+  messageDesc(file_mutex, 67);
+
+/**
+ * @generated from message p2pd.mutex.v1.ConflictsRecord
+ */
+export type ConflictsRecord = Message<"p2pd.mutex.v1.ConflictsRecord"> & {
+  /**
+   * @generated from field: uint32 format = 1;
+   */
+  format: number;
+
+  /**
+   * @generated from field: repeated p2pd.mutex.v1.Conflict conflicts = 2;
+   */
+  conflicts: Conflict[];
+};
+
+/**
+ * Describes the message p2pd.mutex.v1.ConflictsRecord.
+ * Use `create(ConflictsRecordSchema)` to create a new message.
+ */
+export const ConflictsRecordSchema: GenMessage<ConflictsRecord> = /*@__PURE__*/
+  messageDesc(file_mutex, 68);
+
+/**
+ * Two votes of one arbiter that cannot both be honest.
+ *
+ * @generated from message p2pd.mutex.v1.Conflict
+ */
+export type Conflict = Message<"p2pd.mutex.v1.Conflict"> & {
+  /**
+   * @generated from field: string arbiter = 1;
+   */
+  arbiter: string;
+
+  /**
+   * @generated from field: string lock = 2;
+   */
+  lock: string;
+
+  /**
+   * @generated from field: p2pd.mutex.v1.SignedVotes first = 3;
+   */
+  first?: SignedVotes | undefined;
+
+  /**
+   * @generated from field: p2pd.mutex.v1.SignedVotes second = 4;
+   */
+  second?: SignedVotes | undefined;
+};
+
+/**
+ * Describes the message p2pd.mutex.v1.Conflict.
+ * Use `create(ConflictSchema)` to create a new message.
+ */
+export const ConflictSchema: GenMessage<Conflict> = /*@__PURE__*/
+  messageDesc(file_mutex, 69);
 
 /**
  * @generated from message p2pd.mutex.v1.StoppedVote
@@ -2112,7 +2211,7 @@ export type StoppedVote = Message<"p2pd.mutex.v1.StoppedVote"> & {
  * Use `create(StoppedVoteSchema)` to create a new message.
  */
 export const StoppedVoteSchema: GenMessage<StoppedVote> = /*@__PURE__*/
-  messageDesc(file_mutex, 66);
+  messageDesc(file_mutex, 70);
 
 /**
  * @generated from enum p2pd.mutex.v1.Progress

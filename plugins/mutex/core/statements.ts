@@ -12,20 +12,9 @@ import { ProtoWriter } from '../../../lib/wire/writer.ts'
 import type { Ballot, Charter, Decision, ElectorateId, RequestId } from './electorate/messages.ts'
 import { mutexLimits } from './limits.ts'
 import type { GrantNumber, SignedVotes, VoteStatement } from './messages.ts'
-import {
-  append,
-  decoding,
-  hexText,
-  malformed,
-  readElectorateId,
-  readName,
-  readNumber,
-  readRequestId,
-  required,
-  writeNumber,
-  writeRequestId,
-} from './wire/fields.ts'
-import { writeBallot, writeCharterFields, writeDecision } from './wire/parts.ts'
+import { ballots, charters, decisions } from './wire/parts.ts'
+import { append, decoding, hexText, malformed, readElectorateId, readName, required } from './wire/scalars.ts'
+import { readNumber, readRequestId, writeNumber, writeRequestId } from './wire/votes.ts'
 
 const charterTag = ascii('p2pd mutex charter 1\0')
 const acceptTag = ascii('p2pd mutex accept 1\0')
@@ -36,7 +25,7 @@ const writer = new ProtoWriter()
 /** What the founder signs. */
 export function charterBytes(charter: Charter): Uint8Array {
   writer.begin()
-  writeCharterFields(writer, charter)
+  charters.writeFields(writer, charter)
   return tagged(charterTag, writer.finish())
 }
 
@@ -55,8 +44,8 @@ export function acceptBytes(
   writer.begin()
   writer.hex(1, electorate)
   writer.uint(2, version)
-  writeBallot(writer, 3, ballot)
-  writeDecision(writer, 4, decision)
+  ballots.write(writer, 3, ballot)
+  decisions.write(writer, 4, decision)
   return tagged(acceptTag, writer.finish())
 }
 

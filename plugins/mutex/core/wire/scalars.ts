@@ -1,4 +1,4 @@
-/** Fields that several messages share, to the wire and from it. Readers throw `WireError`. */
+/** Numbers, texts and ids, to the wire and from it. Readers throw `WireError`. */
 import type { PeerId } from '../../../../lib/protocols/core.ts'
 import { WireError } from '../../../../lib/wire/errors.ts'
 import { maxPeerIdLength } from '../../../../lib/wire/limits.ts'
@@ -6,10 +6,9 @@ import type { ProtoReader } from '../../../../lib/wire/reader.ts'
 import { TextMemory } from '../../../../lib/wire/text-memory.ts'
 import { utf8Text } from '../../../../lib/wire/utf8.ts'
 import type { ProtoWriter } from '../../../../lib/wire/writer.ts'
-import type { ElectorateId, RequestId, Stamp } from '../electorate/messages.ts'
+import type { ElectorateId } from '../electorate/messages.ts'
 import { mutexLimits } from '../limits.ts'
 import { isLockName } from '../lock-name.ts'
-import type { GrantNumber, SessionId, VoteName } from '../messages.ts'
 
 export function malformed(what: string): WireError {
   return new WireError('ERR_MALFORMED', `mutex: ${what}`)
@@ -51,6 +50,8 @@ const names = new TextMemory((bytes) => {
 })
 
 const idBytes = 16
+/** Of all votes of a peer, see `digestOf`. */
+export const digestBytes = 8
 const ids = new TextMemory((bytes) => hexText(bytes, idBytes))
 
 /** Its shape only; whether a key stands behind it shows when a signature is verified. */
@@ -114,91 +115,6 @@ export function readSignature(reader: ProtoReader): Uint8Array {
     throw malformed(`a signature of ${bytes.length} bytes`)
   }
   return new Uint8Array(bytes)
-}
-
-/** The peer is left out where it is `owner`, which the message around names. */
-export function writeRequestId(
-  writer: ProtoWriter,
-  field: number,
-  request: RequestId,
-  owner?: PeerId | undefined,
-): void {
-  const mark = writer.open(field)
-  writer.uint(1, request.generation)
-  writer.uint(2, request.counter)
-  if (request.peer !== owner) writer.ascii(3, request.peer)
-  writer.close(mark)
-}
-
-export function readRequestId(outer: ProtoReader, owner?: PeerId | undefined): RequestId {
-  const reader = outer.message('RequestId')
-  let peer = owner
-  let generation = 0
-  let counter = 0
-  for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === 1) generation = reader.count()
-    else if (field === 2) counter = reader.count()
-    else if (field === 3) peer = readPeer(reader)
-    else reader.unknown()
-  }
-  return { peer: required(peer, 'peer of a request'), generation, counter }
-}
-
-/** Of a session, or of a grant. */
-export function writeNumber(writer: ProtoWriter, field: number, number: GrantNumber | SessionId): void {
-  writePair(writer, field, number.generation, number.counter)
-}
-
-export function readNumber(outer: ProtoReader): GrantNumber {
-  const reader = outer.message('GrantNumber')
-  let generation = 0
-  let counter = 0
-  for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === 1) generation = reader.count()
-    else if (field === 2) counter = reader.count()
-    else reader.unknown()
-  }
-  return { generation, counter }
-}
-
-export function writeStamp(writer: ProtoWriter, field: number, stamp: Stamp): void {
-  writePair(writer, field, stamp.generation, stamp.write)
-}
-
-export function readStamp(outer: ProtoReader): Stamp {
-  const { generation, counter: write } = readNumber(outer)
-  return { generation, write }
-}
-
-function writePair(writer: ProtoWriter, field: number, first: number, second: number): void {
-  const mark = writer.open(field)
-  writer.uint(1, first)
-  writer.uint(2, second)
-  writer.close(mark)
-}
-
-export function writeVote(
-  writer: ProtoWriter,
-  field: number,
-  vote: VoteName,
-  owner?: PeerId | undefined,
-): void {
-  const mark = writer.open(field)
-  writeRequestId(writer, 1, vote.request, owner)
-  writeNumber(writer, 2, vote.grant)
-  writer.close(mark)
-}
-
-export function readVote(outer: ProtoReader, owner?: PeerId | undefined): VoteName {
-  const reader = outer.message('Vote')
-  let request: RequestId | undefined
-  let grant: GrantNumber | undefined
-  for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === 1) request = readRequestId(reader, owner)
-    else if (field === 2) grant = readNumber(reader)
-    else reader.unknown()
-  }
-  return { request: required(request, 'request of a vote'), grant: required(grant, 'grant of a vote') }
 }
 
 /** Names of this code for values of an enum on the wire, and back. */
