@@ -20,6 +20,7 @@ import type {
   MutexCommand,
   MutexEvent,
   MutexFailure,
+  MutexMisbehaviour,
   VoteConflict,
 } from './core/messages.ts'
 import {
@@ -137,7 +138,7 @@ export class MutexService implements MutexApi {
         return
       case 'misbehaved':
         this.#tally.misbehaved[event.reason] += 1
-        this.#init.strike(event.peer)
+        if (isLie(event.reason)) this.#init.strike(event.peer)
         return
       case 'stopped':
         this.#stopped.resolve()
@@ -423,5 +424,23 @@ export class MutexService implements MutexApi {
 
   #assertRuns(): void {
     if (this.#stopping) throw mutexStopped()
+  }
+}
+
+/** Whoever asks for too much, or with a clock that is behind, may be honest: that is refused, and no more. */
+function isLie(reason: MutexMisbehaviour): boolean {
+  switch (reason) {
+    case 'timestamp-too-low':
+    case 'lease-too-long':
+    case 'too-many':
+    case 'not-a-voter':
+      return false
+    case 'forged-grant':
+    case 'bad-proof':
+    case 'conflicting-votes':
+    case 'timestamp-too-far':
+    case 'token-too-far':
+    case 'not-held':
+      return true
   }
 }

@@ -1,18 +1,7 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
-import { Driver } from '../../lib/host/driver.ts'
-import { cryptoOf, generateIdentity } from '../../lib/host/identity.ts'
-import { bulkLimits, controlLimits } from '../../lib/host/links.ts'
+import { bulkLimits } from '../../lib/host/links.ts'
 import type { Peer } from '../../lib/peer.ts'
 import type { Crypto, PeerId } from '../../lib/protocols/core.ts'
-import { packetCodec } from '../../lib/protocols/membership/codec.ts'
-import { profiles } from '../../lib/protocols/membership/config.ts'
-import { Membership } from '../../lib/protocols/membership/membership.ts'
-import type {
-  MembershipCommand,
-  MembershipEvent,
-  MembershipRequest,
-  Packet,
-} from '../../lib/protocols/membership/messages.ts'
 import { multicastCodec } from '../../lib/protocols/multicast/codec.ts'
 import { ascii, authorKeyOf, groupIdOf } from '../../lib/protocols/multicast/dots.ts'
 import { sealEnvelope } from '../../lib/protocols/multicast/envelope.ts'
@@ -23,10 +12,11 @@ import type {
   PacketBody,
 } from '../../lib/protocols/multicast/messages.ts'
 import { EnvelopeSchema, HeaderSchema } from '../../lib/wire/gen/multicast_pb.ts'
-import { maxBulkFrameBytes, maxControlFrameBytes } from '../../lib/wire/limits.ts'
+import { maxBulkFrameBytes } from '../../lib/wire/limits.ts'
 import { eventually } from '../support/eventually.ts'
-import { type RawPeer, startRawPeer } from './host/raw-peer.ts'
+import type { RawPeer } from './host/raw-peer.ts'
 import { sha256, type Unsealed } from './protocols/multicast/sealing.ts'
+import { startRawMember } from './raw-member.ts'
 
 /** A member of the cluster and of one group that keeps membership's rules, and none of multicast's. */
 export interface HostileMember {
@@ -52,28 +42,17 @@ export interface HostileMember {
   stop(): Promise<void>
 }
 
-const local = profiles.local
-
 export async function startHostile(
   { addresses, clusterId }: Peer,
   secret: string,
   groupName: string,
   peers: readonly Peer[],
 ): Promise<HostileMember> {
-  const identity = await generateIdentity()
-  const crypto = cryptoOf(identity)
   const group = groupIdOf(groupName, sha256)
   const packets: HostileMember['packets'] = []
+  const member = await startRawMember({ secret, clusterId, groups: ['all', groupName] })
+  const { id: self, raw, crypto, core } = member
   const codec = multicastCodec(crypto)
-  let driver: Driver<Packet, MembershipCommand, MembershipEvent, MembershipRequest> | undefined
-  const raw = await startRawPeer({
-    identity,
-    secret: Buffer.from(secret, 'hex'),
-    protocol: { ...controlLimits, name: 'membership', maxFrameBytes: maxControlFrameBytes },
-    receive: (_peer, from, frame) => driver?.receive(from, frame),
-    connected: (peer) => driver?.command({ type: 'connected', peer }),
-    disconnected: (peer, closedBy) => driver?.command({ type: 'disconnected', peer, closedBy }),
-  })
   await raw.links.register({
     ...bulkLimits,
     name: 'multicast',
@@ -84,40 +63,10 @@ export async function startHostile(
       hostile.answer(from, packet)
     },
   })
-  const core = new Membership({
-    self: identity.peerId,
-    cluster: clusterId,
-    name: 'hostile',
-    version: '0',
-    addresses: [raw.address],
-    config: local,
-    crypto,
-    random: Math.random,
-    durable: new Map(),
-    groups: ['all', groupName],
-  })
-  driver = new Driver({
-    core,
-    codec: packetCodec,
-    counters: raw.counters,
-    send: (to, bytes) => raw.links.send(to, 'membership', bytes),
-    write: async () => {},
-    emit: () => {},
-    request: (request) => {
-      const { id } = request
-      if (request.type === 'dial')
-        void raw.dialer.dial(request).then((outcome) => driver?.command({ type: 'dialled', id, outcome }))
-      else void raw.dialer.knock(request).then((outcome) => driver?.command({ type: 'knocked', id, outcome }))
-    },
-    writeFailed: () => {},
-    failed: (error) => {
-      throw error
-    },
-  })
   const topic = (id = group) => `p2pd/${id}`
   const hostile: HostileMember = {
-    id: identity.peerId,
-    key: authorKeyOf(identity.peerId, sha256),
+    id: self,
+    key: authorKeyOf(self, sha256),
     get epoch() {
       return core.generation
     },
@@ -130,7 +79,7 @@ export async function startHostile(
         {
           cluster: clusterId,
           group,
-          author: identity.peerId,
+          author: self,
           epoch: core.generation,
           seq: 1,
           previous: undefined,
@@ -148,7 +97,7 @@ export async function startHostile(
         version: 1,
         cluster: Buffer.from(clusterId, 'hex'),
         group: Buffer.from(group, 'hex'),
-        author: identity.peerId as string,
+        author: self as string,
         epoch: BigInt(core.generation),
         seq: 1n,
         sizes: payloads.map((payload) => payload.length),
@@ -165,19 +114,15 @@ export async function startHostile(
     gossip: (bytes, id) => void raw.gossip.publish(topic(id), bytes),
     frame: (to, bytes) => raw.links.send(to, 'multicast', bytes),
     send: (to, body, id = group) => raw.links.send(to, 'multicast', codec.encode({ group: id, body })),
-    async stop() {
-      driver?.stop()
-      await raw.stop()
-    },
+    stop: () => member.stop(),
   }
   raw.gossip.subscribe(topic())
-  raw.dialer.trust(addresses)
-  driver.command({ type: 'start', contacts: addresses })
+  member.join(addresses)
   await eventually('the hostile member', () =>
     peers.every(
       (peer) =>
         raw.shown.has(`${peer.peerId} ${topic()}`) &&
-        peer.groups().some(({ name, members }) => name === groupName && members.includes(identity.peerId)),
+        peer.groups().some(({ name, members }) => name === groupName && members.includes(self)),
     ),
   )
   return hostile

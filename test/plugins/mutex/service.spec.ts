@@ -401,10 +401,11 @@ describe('the locks of an app', () => {
     })
   })
 
-  it('counts what others do wrong, strikes them, and shows all of it as metrics', async () => {
+  it('counts what others do wrong, strikes who lies, and shows all of it as metrics', async () => {
     core.emit({ type: 'misbehaved', peer: other, reason: 'forged-grant' })
     core.emit({ type: 'misbehaved', peer: other, reason: 'forged-grant' })
-    assert.deepEqual(core.struck, [other, other])
+    core.emit({ type: 'misbehaved', peer: third, reason: 'too-many' })
+    assert.deepEqual(core.struck, [other, other], 'to ask for much is no lie')
     await held()
     core.electorate = { ...core.electorate, abstainsForMs: 1500 }
     const shown = new Map(
