@@ -1,13 +1,10 @@
 /** Child processes that talk with each other: ours or the rival's, driven by the JSON lines of `rivals/chat.mjs`. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { type Driven, startProgram } from './program.ts'
 
 export const programs = { ours: 'p2pd-peer.mjs', raw: 'raw-gossipsub.mjs' } as const
 export type Program = keyof typeof programs
@@ -63,13 +60,6 @@ export interface Outcome {
   readonly reports: readonly Report[]
 }
 
-interface Member {
-  readonly child: ChildProcess
-  /** Whatever is asked fails. */
-  gone(error: Error): void
-  ask(command: object): Promise<unknown>
-}
-
 /** What has not come after so long without anything coming does not come. */
 const stalledMs = 6000
 const pollMs = 100
@@ -77,7 +67,7 @@ const pollMs = 100
 export class Crew {
   readonly #folder: string
   readonly #signal: AbortSignal
-  readonly #members: Member[] = []
+  readonly #members: Driven[] = []
   readonly #onAbort = (): void => {
     for (const member of this.#members) member.gone(this.#signal.reason)
   }
@@ -95,7 +85,7 @@ export class Crew {
     const addresses: string[] = []
     try {
       for (let index = 0; index < size; index++) {
-        const member = startMember(program, crew.#folder)
+        const member = startProgram(programs[program], crew.#folder)
         crew.#members.push(member)
         const { loss = 0, talk } = options
         const dataDir = join(crew.#folder, `n${index}`)
@@ -111,7 +101,7 @@ export class Crew {
   }
 
   get pids(): readonly number[] {
-    return this.#members.flatMap(({ child }) => (child.pid === undefined ? [] : [child.pid]))
+    return this.#members.flatMap(({ pid }) => (pid === undefined ? [] : [pid]))
   }
 
   /** Until everybody hears everybody. */
@@ -139,7 +129,7 @@ export class Crew {
 
   async close(): Promise<void> {
     this.#signal.removeEventListener('abort', this.#onAbort)
-    await Promise.all(this.#members.map(({ child }) => end(child)))
+    await Promise.all(this.#members.map((member) => member.end()))
     await rm(this.#folder, { recursive: true, force: true })
   }
 
@@ -167,37 +157,4 @@ export class Crew {
       ),
     )
   }
-}
-
-const folderOfPrograms = fileURLToPath(new URL('../../bench/rivals/', import.meta.url))
-
-function startMember(program: Program, cwd: string): Member {
-  const child = spawn(process.execPath, [join(folderOfPrograms, programs[program])], {
-    cwd,
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  const waiting: { resolve: (event: unknown) => void; reject: (error: Error) => void }[] = []
-  const gone = (error: Error): void => {
-    for (const { reject } of waiting.splice(0)) reject(error)
-  }
-  createInterface({ input: child.stdout }).on('line', (line) => waiting.shift()?.resolve(JSON.parse(line)))
-  child.once('error', gone)
-  child.once('exit', () => gone(new Error(`${programs[program]} ended`)))
-  return {
-    child,
-    gone,
-    ask: (command) =>
-      new Promise((resolve, reject) => {
-        waiting.push({ resolve, reject })
-        child.stdin.write(`${JSON.stringify(command)}\n`)
-      }),
-  }
-}
-
-/** It ends when nobody talks to it any more. */
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
-  const exit = once(child, 'exit')
-  child.stdin?.end()
-  await exit
 }

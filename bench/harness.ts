@@ -18,7 +18,18 @@ export interface Figure {
   readonly runs: number
 }
 
-export type Unit = 'ms' | 'MiB' | '%' | '% of a core' | 'messages/s' | 'messages' | 'bytes' | 'dependencies'
+export type Unit =
+  | 'ms'
+  | 'MiB'
+  | '%'
+  | '% of a core'
+  | 'messages/s'
+  | 'messages'
+  | 'bytes'
+  | 'dependencies'
+  | 'entries/s'
+  | 'entries'
+  | 'of 1'
 
 export interface Question {
   readonly question: string

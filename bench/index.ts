@@ -3,8 +3,9 @@ import { parseArgs } from 'node:util'
 import { daemon } from './daemon.ts'
 import { type Bench, type Figure, figure, table } from './harness.ts'
 import { multicast } from './multicast.ts'
+import { mutex } from './mutex.ts'
 
-const benches: readonly Bench[] = [daemon, multicast]
+const benches: readonly Bench[] = [daemon, multicast, mutex]
 
 const { values, positionals } = parseArgs({
   options: { json: { type: 'boolean', default: false } },
