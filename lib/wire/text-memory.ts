@@ -1,3 +1,5 @@
+import { WireError } from './errors.ts'
+
 /**
  * Texts that come again and again: the peers, names and ids of a protocol's hot
  * messages. Making a string of bytes costs more than comparing them, and strings
@@ -5,8 +7,6 @@
  */
 
 const slots = 1024
-/** Longer texts are made anew each time, so that what is remembered stays below 1 MiB. */
-const mostBytes = 256
 
 interface Slot {
   readonly bytes: Uint8Array
@@ -15,23 +15,26 @@ interface Slot {
 
 /** One place a hash: who collides takes the other's place, so that nobody can make it grow or search. */
 export class TextMemory {
+  readonly #mostBytes: number
   readonly #decode: (bytes: Uint8Array) => string
   readonly #slots: (Slot | undefined)[] = Array.from({ length: slots }, () => undefined)
 
-  /** `decode` checks what it is given, and throws `WireError`. */
-  constructor(decode: (bytes: Uint8Array) => string) {
+  /** Holds 1024 texts of at most `mostBytes`; `decode` checks what it is given, and throws `WireError`. */
+  constructor(mostBytes: number, decode: (bytes: Uint8Array) => string) {
+    this.#mostBytes = mostBytes
     this.#decode = decode
   }
 
-  /** What `decode` makes of `bytes` from `from` up to `to`. */
+  /** What `decode` makes of `bytes` from `from` up to `to`. Throws `WireError` ERR_MALFORMED above the limit, before anything else. */
   text(bytes: Uint8Array, from: number, to: number): string {
+    if (to - from > this.#mostBytes) throw new WireError('ERR_MALFORMED', `a text of ${to - from} bytes`)
     const place = placeOf(bytes, from, to)
     const known = this.#slots[place]
     if (known !== undefined && isSame(known.bytes, bytes, from, to)) return known.text
     // Not `slice`: of a Buffer, which hosts hand in, that is a view.
     const copy = new Uint8Array(bytes.subarray(from, to))
     const text = this.#decode(copy)
-    if (copy.length <= mostBytes) this.#slots[place] = { bytes: copy, text }
+    this.#slots[place] = { bytes: copy, text }
     return text
   }
 }

@@ -13,7 +13,17 @@ import type {
   Unavailability,
   VoteName,
 } from '../messages.ts'
-import { append, Enumeration, malformed, readDuration, readPeer, required, writeDuration } from './scalars.ts'
+import {
+  append,
+  Enumeration,
+  malformed,
+  readDuration,
+  readLease,
+  readPeer,
+  required,
+  writeDuration,
+  writeLease,
+} from './scalars.ts'
 import {
   readLevel,
   readNothing,
@@ -187,7 +197,7 @@ function writeGranting(writer: ProtoWriter, item: Item<'grant'>, owner: PeerId |
   writeVote(writer, 1, item.vote, owner)
   writer.uint(2, item.proposal)
   writer.uint(3, item.clock)
-  writeDuration(writer, 4, item.leaseMs)
+  writeLease(writer, 4, item.leaseMs)
   writer.uint(5, item.base)
   writer.close(mark)
 }
@@ -197,17 +207,24 @@ function readGranting(outer: ProtoReader, owner: PeerId | undefined): Item<'gran
   let vote: VoteName | undefined
   let proposal = 0
   let clock = 0
-  let leaseMs = 0
+  let leaseMs: number | undefined
   let base = 0
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     if (field === 1) vote = readVote(reader, owner)
     else if (field === 2) proposal = reader.count()
     else if (field === 3) clock = reader.count()
-    else if (field === 4) leaseMs = readDuration(reader)
+    else if (field === 4) leaseMs = readLease(reader)
     else if (field === 5) base = reader.count()
     else reader.unknown()
   }
-  return { type: 'grant', vote: required(vote, 'vote of a grant'), proposal, clock, leaseMs, base }
+  return {
+    type: 'grant',
+    vote: required(vote, 'vote of a grant'),
+    proposal,
+    clock,
+    leaseMs: required(leaseMs, 'lease of a grant'),
+    base,
+  }
 }
 
 function writeAnswer(writer: ProtoWriter, item: Item<'answer'>, owner: PeerId | undefined): void {

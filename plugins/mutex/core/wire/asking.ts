@@ -10,11 +10,11 @@ import {
   digestBytes,
   hexText,
   malformed,
-  readDuration,
+  readLease,
   readName,
   readPeer,
   required,
-  writeDuration,
+  writeLease,
 } from './scalars.ts'
 import {
   readLevel,
@@ -186,7 +186,7 @@ function writeListed(writer: ProtoWriter, field: number, listed: Listed, owner: 
   writeRequestId(writer, 1, listed.request, owner)
   writer.text(2, listed.lock)
   writer.uint(3, listed.timestamp)
-  writeDuration(writer, 4, listed.leaseMs)
+  writeLease(writer, 4, listed.leaseMs)
   writer.uint(5, listed.hint)
   if (listed.grant !== undefined) writeNumber(writer, 6, listed.grant)
   writer.uint(7, listed.token)
@@ -198,7 +198,7 @@ function readListed(outer: ProtoReader, owner: PeerId | undefined): Listed {
   let request: RequestId | undefined
   let lock: string | undefined
   let timestamp = 0
-  let leaseMs = 0
+  let leaseMs: number | undefined
   let hint = 0
   let grant: GrantNumber | undefined
   let token = 0
@@ -206,18 +206,17 @@ function readListed(outer: ProtoReader, owner: PeerId | undefined): Listed {
     if (field === 1) request = readRequestId(reader, owner)
     else if (field === 2) lock = readName(reader)
     else if (field === 3) timestamp = reader.count()
-    else if (field === 4) leaseMs = readDuration(reader)
+    else if (field === 4) leaseMs = readLease(reader)
     else if (field === 5) hint = reader.count()
     else if (field === 6) grant = readNumber(reader)
     else if (field === 7) token = reader.count()
     else reader.unknown()
   }
-  if (leaseMs === 0) throw malformed('a request without a lease')
   return {
     request: required(request, 'request id'),
     lock: required(lock, 'lock of a request'),
     timestamp,
-    leaseMs,
+    leaseMs: required(leaseMs, 'lease of a request'),
     hint,
     grant,
     token,

@@ -21,6 +21,7 @@ import {
   double,
   duration,
   id,
+  lease,
   list,
   messageOf,
   name,
@@ -56,15 +57,14 @@ export const charters = messageOf<Charter>(
     nonce: id(2),
     founder: peer(3),
     quorumSystem: oneOf(4, quorumSystems),
-    maxLeaseMs: duration(5),
+    maxLeaseMs: lease(5),
     driftBound: double(6),
     maxVoters: count(7),
   },
-  ({ maxLeaseMs, driftBound, maxVoters }) => {
+  ({ driftBound, maxVoters }) => {
     // Not `driftBound >= 0.5`: it may be no number at all.
     if (!(driftBound >= 0 && driftBound < 0.5)) throw malformed('a bound of drift outside of [0, 0.5)')
     if (![1, 3, 5, 7].includes(maxVoters)) throw malformed(`at most ${maxVoters} voters`)
-    if (maxLeaseMs === 0) throw malformed('a charter without leases')
   },
 )
 

@@ -36,14 +36,13 @@ export function append<T>(list: T[], value: T, most: number, what: string): void
   list.push(value)
 }
 
-const peers = new TextMemory((bytes) => {
-  const text = asciiText(bytes, maxPeerIdLength, 'peer id')
+const peers = new TextMemory(maxPeerIdLength, (bytes) => {
+  const text = String.fromCharCode(...bytes)
   if (!/^[0-9A-Za-z]+$/.test(text)) throw malformed('a peer id that is none')
   return text
 })
 
-const names = new TextMemory((bytes) => {
-  if (bytes.length > mutexLimits.nameBytes) throw malformed(`a name of ${bytes.length} bytes`)
+const names = new TextMemory(mutexLimits.nameBytes, (bytes) => {
   const text = utf8Text(bytes)
   if (!isLockName(text)) throw malformed('a name that is none')
   return text
@@ -52,7 +51,7 @@ const names = new TextMemory((bytes) => {
 const idBytes = 16
 /** Of all votes of a peer, see `digestOf`. */
 export const digestBytes = 8
-const ids = new TextMemory((bytes) => hexText(bytes, idBytes))
+const ids = new TextMemory(idBytes, (bytes) => hexText(bytes, idBytes))
 
 /** Its shape only; whether a key stands behind it shows when a signature is verified. */
 export function readPeer(reader: ProtoReader): PeerId {
@@ -79,14 +78,11 @@ export function hexText(bytes: Uint8Array, length: number): string {
   return text
 }
 
-function asciiText(bytes: Uint8Array, most: number, what: string): string {
-  if (bytes.length > most) throw malformed(`a ${what} of ${bytes.length} bytes`)
-  return String.fromCharCode(...bytes)
-}
-
 /** Printable ASCII, which can neither repaint nor reorder a line. */
 export function readReason(reader: ProtoReader): string {
-  const text = asciiText(reader.bytes(), mutexLimits.reasonLength, 'reason')
+  const bytes = reader.bytes()
+  if (bytes.length > mutexLimits.reasonLength) throw malformed(`a reason of ${bytes.length} bytes`)
+  const text = String.fromCharCode(...bytes)
   if (!/^[ -~]*$/.test(text)) throw malformed('a reason that is not printable ASCII')
   return text
 }
@@ -106,6 +102,18 @@ export function readDuration(reader: ProtoReader): number {
 /** Rounded up: what blocks somebody may do so a little longer, never shorter. */
 export function writeDuration(writer: ProtoWriter, field: number, ms: number): void {
   writer.uint(field, Math.max(0, Math.ceil(ms)))
+}
+
+/** Whole ms, from 1 to a day. */
+export function readLease(reader: ProtoReader): number {
+  const ms = readDuration(reader)
+  if (ms === 0) throw malformed('a lease of nothing')
+  return ms
+}
+
+/** Rounded down: who holds something may do so a little shorter, never longer. */
+export function writeLease(writer: ProtoWriter, field: number, ms: number): void {
+  writer.uint(field, Math.max(0, Math.floor(ms)))
 }
 
 /** A copy: a view would keep the whole frame in memory, and of a Buffer `slice` is a view. */

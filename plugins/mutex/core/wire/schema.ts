@@ -11,11 +11,13 @@ import {
   malformed,
   readDuration,
   readId,
+  readLease,
   readName,
   readPeer,
   readReason,
   readSignature,
   writeDuration,
+  writeLease,
   writeReason,
 } from './scalars.ts'
 
@@ -112,6 +114,11 @@ export function duration(number: number): Field<number> {
     read: readDuration,
     absent: () => 0,
   }
+}
+
+/** Ms, rounded down to whole ones; at least 1, at most a day. */
+export function lease(number: number): Field<number> {
+  return { number, write: (writer, value) => writeLease(writer, number, value), read: readLease }
 }
 
 export function bool(number: number): Field<boolean> {
