@@ -302,10 +302,10 @@ export class Requester {
     }
     if (request === undefined) return
     const known = request.vote(link.peer, link.version)
-    if (known !== undefined && compareNumbers(known.grant, vote.grant) === 0) return
     const hint = this.#hints.get(request.asked.lock) ?? 0
     const sentAt = link.sentAt(base)
-    if (leaseMs !== request.asked.leaseMs || sentAt === undefined || proposal <= 0) {
+    const isRepeated = known !== undefined && compareNumbers(known.grant, vote.grant) === 0
+    if (isRepeated || leaseMs !== request.asked.leaseMs || sentAt === undefined || proposal <= 0) {
       this.#context.misbehaved(link.peer, 'forged-grant')
       return
     }
@@ -548,17 +548,12 @@ export class Requester {
   /** Whatever is due on that link, and when it is looked at next. */
   #tick(link: VoterLink): void {
     const { now, config } = this.#context
-    if (!this.#isWanted(link)) {
-      if (!link.isOpen || link.isAcknowledged) return
-      // The last word is followed by a ping, which shows whether it has arrived.
-      this.#again(link, now + config.pingMs)
-      return
-    }
+    if (!this.#isWanted(link)) return
     if (!link.isOpen) {
       this.#knock(link)
       return
     }
-    const due = this.#dueAt(link)
+    const due = link.hasItems ? now + soonMs : this.#dueAt(link)
     if (due > now) {
       this.#again(link, due)
       return
@@ -572,9 +567,6 @@ export class Requester {
 
   #again(link: VoterLink, at: number): void {
     this.#context.scheduleAtLatest(`voter:${link.peer}`, Math.max(at, this.#context.now + 1), () => {
-      const { now, config } = this.#context
-      const lapsed = !this.#isWanted(link) && link.isOpen && !link.isAcknowledged
-      if (lapsed && now - link.lastSentAt >= config.pingMs) this.#push(link, { type: 'ping' }, true)
       this.#tick(link)
     })
   }
