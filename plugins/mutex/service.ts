@@ -270,9 +270,10 @@ export class MutexService implements MutexApi {
 
   #leaseOf(asked: number | undefined): number {
     const longest = this.electorate().maxLeaseMs
-    if (asked === undefined) return Math.min(this.#init.config.leaseMs, longest ?? Number.POSITIVE_INFINITY)
-    assertLease(asked, longest)
-    return asked
+    if (asked !== undefined) assertLease(asked, longest)
+    const leaseMs = asked ?? Math.min(this.#init.config.leaseMs, longest ?? Number.POSITIVE_INFINITY)
+    // As it crosses the wire, and comes back.
+    return Math.round(leaseMs)
   }
 
   #request(waiting: Waiting): void {

@@ -71,7 +71,11 @@ describe('the locks of an app', () => {
     it('takes names of 256 bytes, and the shortest and the longest lease', () => {
       core.service.acquire('ü'.repeat(128), { leaseMs: 500 }).catch(() => {})
       core.service.acquire('a b', { leaseMs: 20_000, waitMs: 0 }).catch(() => {})
-      assert.equal(core.all('acquire').length, 2)
+      core.service.acquire('whole', { leaseMs: 700.4 }).catch(() => {})
+      assert.deepEqual(
+        core.all('acquire').map(({ leaseMs }) => leaseMs),
+        [500, 20_000, 700],
+      )
     })
 
     it('says why it failed, each with its code', async () => {
