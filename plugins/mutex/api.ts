@@ -53,7 +53,7 @@ export interface MutexApi {
   electorate(): ElectorateView
   /** Each change of `electorate()`; returns how to end it. */
   watchElectorate(listener: (view: ElectorateView) => void): () => void
-  /** By hand. Errors: ERR_VOTERS_REFUSED with the reason, ERR_NO_QUORUM. */
+  /** By hand. Errors: ERR_BAD_PEER_ID, ERR_VOTERS_REFUSED with the reason, ERR_NO_QUORUM. */
   addVoter(peer: PeerId, options?: { readonly signal?: AbortSignal }): Promise<ElectorateView>
   removeVoter(peer: PeerId, options?: { readonly signal?: AbortSignal }): Promise<ElectorateView>
   /** Of a sole voter whose disk was rolled back: a token may repeat unless the resource was told none since. */

@@ -7,6 +7,7 @@
  *                                              └──▶ event failed(token) ──▶ error with code and hint
  * ```
  */
+import { parsePeerId } from '../../lib/host/identity.ts'
 import { withResolvers } from '../../lib/host/with-resolvers.ts'
 import { orAbort } from '../../lib/or-abort.ts'
 import type { PeerId } from '../../lib/protocols/core.ts'
@@ -224,11 +225,11 @@ export class MutexService implements MutexApi {
   }
 
   async addVoter(peer: PeerId, options: { readonly signal?: AbortSignal } = {}): Promise<ElectorateView> {
-    return this.#outcome(await this.#wish({ type: 'add', peer }, options.signal))
+    return this.#outcome(await this.#wish({ type: 'add', peer: parsePeerId(peer) }, options.signal))
   }
 
   async removeVoter(peer: PeerId, options: { readonly signal?: AbortSignal } = {}): Promise<ElectorateView> {
-    return this.#outcome(await this.#wish({ type: 'remove', peer }, options.signal))
+    return this.#outcome(await this.#wish({ type: 'remove', peer: parsePeerId(peer) }, options.signal))
   }
 
   async recoverVoter(): Promise<ElectorateView> {

@@ -6,7 +6,11 @@ import type { Clocks } from '../../../plugins/mutex/suspend-watch.ts'
 
 type Of<Type extends MutexCommand['type']> = Extract<MutexCommand, { readonly type: Type }>
 
-export const [self, other, third] = ['self', 'other', 'third'] as unknown as readonly [PeerId, PeerId, PeerId]
+export const [self, other, third] = [
+  '12D3KooWLfgaUgt73MXnQ2rgtxTdogMXjycySZKvJpJGD156iC1y',
+  '12D3KooWMAcHkrkT6L3RVCGETCuHMLpZUv7D2tXfdhHVWesGiL1L',
+  '12D3KooW9ur77kEjK8Dy7PhpC569WfnCBH1b2BLmyLp18c15W2Hq',
+] as unknown as readonly [PeerId, PeerId, PeerId]
 
 /** A service over a core that does what the test says. */
 export class FakeCore {

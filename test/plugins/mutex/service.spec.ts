@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { PeerId } from '../../../lib/protocols/core.ts'
 import type { MutexFailure } from '../../../plugins/mutex/core/messages.ts'
 import { mutexMetrics } from '../../../plugins/mutex/metrics.ts'
 import type { Clocks } from '../../../plugins/mutex/suspend-watch.ts'
@@ -105,7 +106,7 @@ describe('the locks of an app', () => {
       core.emit({ type: 'failed', token, failure: { type: 'no-quorum', missing: [other, third] } })
       await assert.rejects(asked, {
         code: 'ERR_NO_QUORUM',
-        message: '1 of 3 voters answer, and it takes more than half; missing: berta (other), third',
+        message: `1 of 3 voters answer, and it takes more than half; missing: berta (${other}), ${third}`,
       })
     })
 
@@ -296,6 +297,7 @@ describe('the locks of an app', () => {
       }
       assert.equal((await core.service.addVoter(other)).version, 4)
       assert.deepEqual(core.last('wish').wish, { type: 'add', peer: other })
+      await assert.rejects(core.service.addVoter('nobody' as PeerId), { code: 'ERR_BAD_PEER_ID' })
       await core.service.removeVoter(third)
       assert.deepEqual(core.last('wish').wish, { type: 'remove', peer: third })
     })
@@ -318,7 +320,7 @@ describe('the locks of an app', () => {
       core.electorate = { ...core.electorate, reachable: false, voters }
       await assert.rejects(core.service.removeVoter(third), {
         code: 'ERR_NO_QUORUM',
-        message: /berta \(other\), third$/,
+        message: new RegExp(`berta \\(${other}\\), ${third}$`),
       })
     })
 
