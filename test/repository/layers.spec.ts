@@ -20,7 +20,10 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'lib/': ['lib/host/', 'lib/protocols/', 'lib/wire/'],
   'plugins/mutex/core/': ['lib/protocols/', 'lib/wire/'],
   'plugins/mutex/checker/': [],
+  // What holds a lock for a command; client and daemon end it by the same rules.
+  'plugins/mutex/control/': ['plugins/', 'plugins/mutex/core/', 'lib/host/', 'lib/protocols/', 'lib/wire/'],
   'plugins/': [
+    'plugins/mutex/control/',
     'plugins/mutex/core/',
     'plugins/mutex/checker/',
     'lib/',
@@ -28,7 +31,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     'lib/protocols/',
     'lib/wire/',
   ],
-  'daemon/client/': ['daemon/', 'lib/wire/errors.ts'],
+  'daemon/client/': ['daemon/', 'plugins/mutex/control/', 'lib/wire/errors.ts'],
   'daemon/': ['daemon/client/', 'plugins/', 'lib/', 'lib/host/', 'lib/protocols/', 'lib/wire/'],
   'testnet/checkers/': [],
   'testnet/spacetime/': [],
@@ -56,6 +59,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'bin/': [
     'daemon/',
     'daemon/client/',
+    'plugins/mutex/control/',
     'testnet/',
     'testnet/cluster/',
     'testnet/sim/',
