@@ -301,10 +301,11 @@ export class MutexService implements MutexApi {
     const waiting = this.#take(token)
     if (waiting === undefined) return
     const sleptMs = this.#watch.look()
-    if (sleptMs > 0) {
-      // Nobody has entered yet: what the voters said before the sleep is given back, and asked for anew.
+    const until = this.#init.core.validUntil(token) ?? Number.NEGATIVE_INFINITY
+    if (sleptMs > 0 || until <= performance.now()) {
+      // It is over before anybody has entered, since the machine slept or the disk was slow: asked for anew.
       this.#command(() => ({ type: 'release', token }))
-      this.#slept(sleptMs)
+      if (sleptMs > 0) this.#slept(sleptMs)
       this.#request(waiting)
       return
     }

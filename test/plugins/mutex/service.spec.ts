@@ -256,6 +256,16 @@ describe('the locks of an app', () => {
       assert.equal(core.all('slept').length, 1)
     })
 
+    it('is asked for anew when its lease ran out before its caller could be told', async () => {
+      const asked = core.service.acquire('deploy', { waitMs: 9000 })
+      const late = core.grant(5, -1)
+      assert.equal(core.last('release').token, late)
+      assert.ok((core.last('acquire').waitMs ?? 0) < 9000)
+      core.grant(6)
+      assert.equal((await asked).token, 6)
+      assert.deepEqual(core.all('slept'), [])
+    })
+
     it('is asked for anew when the machine slept between request and grant', async () => {
       const asked = core.service.acquire('deploy')
       asleep = 60
