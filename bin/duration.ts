@@ -34,6 +34,12 @@ export function formatAge(ms: number): string {
   return `${Math.floor(seconds / 86_400)}d`
 }
 
+/** What is left of a short time, rounded up: `250ms`, `1.5s`, `12s`. */
+export function formatLeft(ms: number): string {
+  if (ms < 1000) return `${Math.ceil(ms)}ms`
+  return ms < 9950 ? `${(Math.ceil(ms / 100) / 10).toFixed(1)}s` : `${Math.ceil(ms / 1000)}s`
+}
+
 /** A round trip, with three figures: `0.42ms`, `3.14ms`, `27.5ms`, `152ms`. */
 export function formatRtt(ms: number): string {
   const digits = ms < 10 ? 2 : ms < 100 ? 1 : 0
