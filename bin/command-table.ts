@@ -57,6 +57,25 @@ const peerArguments: readonly ArgumentSpec[] = [
   { name: '<peer...>', summary: 'peer id, unique prefix of one, or unique name' },
 ]
 
+const peerArgument: ArgumentSpec = {
+  name: '<peer>',
+  summary: 'peer id, unique prefix of one, or unique name',
+}
+
+const lockArgument: ArgumentSpec = { name: '<lock>', summary: 'name of the lock: 1 to 256 bytes of UTF-8' }
+
+const lockedCommand: ArgumentSpec = {
+  name: '[command...]',
+  summary: 'after --: what to run while it is held; without one it is held until stdin ends',
+  completes: 'files',
+}
+
+const leaseOption: OptionSpec = {
+  flags: '--lease <duration>',
+  summary: 'how long it outlives a machine that dies (default 10s)',
+  parse: parseDuration,
+}
+
 const groupArgument: ArgumentSpec = { name: '<group>', summary: 'name of the group; all is everybody' }
 
 /** What may also stand in the config file. */
@@ -269,6 +288,68 @@ export const commandTable: readonly CommandSpec[] = [
     options: [
       { flags: '-g, --group <group>', summary: 'whose vector (default all)' },
       { flags: '-w, --watch', summary: 'once a second, until Ctrl-C' },
+    ],
+  },
+  {
+    name: 'lock',
+    summary: 'run a command while holding a lock: it ends before anybody else can get in',
+    examples: [
+      ['p2pd lock deploy -- ./deploy.sh', 'one machine at a time; P2PD_FENCING_TOKEN says which turn it is'],
+      ['p2pd lock deploy --wait 30s -- make release', 'exit code 4 if somebody else still has it then'],
+      ['p2pd lock deploy --json', 'hold it until stdin ends, for a program'],
+    ],
+    arguments: [lockArgument, lockedCommand],
+    options: [
+      { flags: '--wait <duration>', summary: 'for the lock (default: for ever)', parse: parseDuration },
+      leaseOption,
+    ],
+    ownsSignals: true,
+    outlivesReader: true,
+  },
+  {
+    name: 'try-lock',
+    summary: 'the same without waiting: exit code 4 when somebody has it',
+    examples: [['p2pd try-lock backup -- ./backup.sh', 'on every machine, and one of them does it']],
+    arguments: [lockArgument, lockedCommand],
+    options: [leaseOption],
+    ownsSignals: true,
+    outlivesReader: true,
+  },
+  {
+    name: 'locks',
+    summary: 'who holds which lock, and who waits, as a quorum of the voters says',
+    examples: [
+      ['p2pd locks', 'all that are held'],
+      ['p2pd locks deploy --json', 'one of them, for a script'],
+    ],
+    arguments: [{ ...lockArgument, name: '[lock]' }],
+  },
+  {
+    name: 'voters',
+    summary: 'who votes on locks; the automatic policy changes that by itself',
+    examples: [
+      ['p2pd voters', 'who they are, who answers, and how this peer stands'],
+      ['p2pd voters add m4', 'by hand'],
+    ],
+    standsAlone: true,
+    subcommands: [
+      {
+        name: 'add',
+        summary: 'let a member vote',
+        examples: [['p2pd voters add m4', 'once it has taken over what the others granted']],
+        arguments: [peerArgument],
+      },
+      {
+        name: 'remove',
+        summary: 'let a voter vote no longer; also one whose disk was lost',
+        examples: [['p2pd voters remove m3', 'a quorum of the others has to answer']],
+        arguments: [peerArgument],
+      },
+      {
+        name: 'recover',
+        summary: 'of a sole voter whose disk was rolled back: go on all the same',
+        examples: [['p2pd voters recover', 'what was granted after the restored state is forgotten']],
+      },
     ],
   },
   {

@@ -10,6 +10,9 @@ export const exitCodes = {
   noQuorum: 5,
   denied: 6,
   lockLost: 7,
+  /** As a shell reports them. */
+  notExecutable: 126,
+  notFound: 127,
   /** 128 + SIGHUP and 128 + SIGINT, as a shell reports them. */
   hungUp: 129,
   interrupted: 130,
@@ -47,6 +50,9 @@ const byCode: Readonly<Record<string, ExitCode>> = {
   ERR_DENIED: exitCodes.denied,
   ERR_UNAUTHORIZED: exitCodes.denied,
   ERR_LOCK_LOST: exitCodes.lockLost,
+  ERR_LOCK_SESSION: exitCodes.lockLost,
+  ERR_COMMAND_NOT_EXECUTABLE: exitCodes.notExecutable,
+  ERR_COMMAND_NOT_FOUND: exitCodes.notFound,
 }
 
 export function exitCodeOf(code: ErrorCode): ExitCode {
