@@ -47,6 +47,8 @@ export type {
 } from './group.ts'
 export { type Admission, type AdmissionList, ConfirmError } from './host/admission.ts'
 export type { Counters } from './host/counters.ts'
+export type { HostNode } from './host/guest-node.ts'
+export { swarmKey } from './host/node.ts'
 export { createPeer, type Peer, type PeerCounters } from './peer.ts'
 export type { MemberEvent, MembersUpdate, PeerEvents } from './peer-events.ts'
 export type { PeerOptions } from './peer-options.ts'

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
 import { parseAddress } from './host/addresses.ts'
+import type { HostNode } from './host/guest-node.ts'
 import { defaultListen } from './host/listen.ts'
 import type { NoPlugins, PeerPlugin } from './plugin.ts'
 import { pluginList } from './plugin-list.ts'
@@ -25,6 +26,14 @@ export interface PeerOptions<Plugins extends Readonly<Record<string, PeerPlugin>
    * in locks until it is removed from the voters and added again.
    */
   readonly newIdentity?: boolean
+  /**
+   * Runs inside this libp2p node, which the app has started and stops after the
+   * peer, instead of making one. It needs TCP, noise and yamux, an Ed25519 key,
+   * given as `identity` as well, and `listen` is its own affair. Who connects must
+   * prove the secret. In a cluster with peers whose node is their own it also
+   * needs pnet with `swarmKey(secret)`.
+   */
+  readonly libp2p?: HostNode
   /** For people; the host name by default. */
   readonly name?: string
   /** Multiaddrs `/ip4|ip6/…/tcp/PORT`; all interfaces at one free port by default. */
@@ -51,9 +60,11 @@ export interface PeerSettings {
   readonly clusterId: string
   readonly secret: Uint8Array
   readonly name: string
+  /** None in an app's node. */
   readonly listen: readonly string[]
   readonly announce: readonly string[]
   readonly join: readonly string[]
+  readonly libp2p: HostNode | undefined
   readonly profile: Profile
   readonly config: MembershipConfig
   readonly plugins: readonly PeerPlugin[]
@@ -65,7 +76,7 @@ export interface PeerSettings {
 export function settingsOf(options: PeerOptions<Readonly<Record<string, PeerPlugin>>>): PeerSettings {
   const secret = secretBytes(options.secret)
   const cluster = text('cluster', options.cluster, 64)
-  const listen = options.listen ?? defaultListen
+  const listen = listenOf(options)
   const announce = options.announce ?? []
   const join = options.join ?? []
   const profile = options.profile ?? 'lan'
@@ -81,12 +92,33 @@ export function settingsOf(options: PeerOptions<Readonly<Record<string, PeerPlug
     listen,
     announce,
     join,
+    libp2p: options.libp2p,
     profile,
     config: { ...profiles[profile], ...options.membership },
     plugins: pluginList(options.plugins),
     multicast: multicastConfig(options.multicast),
     version: text('version', options.version ?? '0.1.0', 64),
   }
+}
+
+/** In an app's node what concerns the node is the app's. */
+function listenOf({
+  libp2p,
+  listen,
+  identity,
+}: PeerOptions<Readonly<Record<string, PeerPlugin>>>): readonly string[] {
+  if (libp2p === undefined) return listen ?? defaultListen
+  if (listen !== undefined) {
+    throw new P2pdError('ERR_BAD_OPTION', 'listen and libp2p exclude each other', {
+      hint: 'the node listens where createLibp2p was told to',
+    })
+  }
+  if (identity === undefined) {
+    throw new P2pdError('ERR_BAD_OPTION', 'libp2p without identity', {
+      hint: 'a node keeps its key to itself: give privateKeyToProtobuf(privateKey) of the one that createLibp2p got',
+    })
+  }
+  return []
 }
 
 /** Which cluster is meant: of name and secret, and of neither alone. 32 hexadecimal digits; tells nothing of the secret. */

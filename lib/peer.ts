@@ -2,7 +2,7 @@ import './host/with-resolvers.ts'
 import { openLife } from './first-life.ts'
 import type { ClockReading, Fork, Group, Groups, GroupView, TraceEvent } from './group.ts'
 import { parseAddress, recordAddresses, withoutPeer } from './host/addresses.ts'
-import { Admission, gaterOf } from './host/admission.ts'
+import { Admission } from './host/admission.ts'
 import { Connections } from './host/connections.ts'
 import { type Counters, newCounters } from './host/counters.ts'
 import { Dialer } from './host/dialer.ts'
@@ -10,8 +10,7 @@ import { Driver, systemClock } from './host/driver.ts'
 import { Gossip } from './host/gossip.ts'
 import { cryptoOf, type Identity, parsePeerId } from './host/identity.ts'
 import { bulkLimits, controlLimits, Links } from './host/links.ts'
-import { settleListen } from './host/listen.ts'
-import { createNode, listen, listeningAddresses, type Node } from './host/node.ts'
+import type { Node } from './host/node.ts'
 import type { Journal, Store } from './host/store.ts'
 import { TypedEvents } from './host/typed-events.ts'
 import { withResolvers } from './host/with-resolvers.ts'
@@ -19,6 +18,7 @@ import { MemberTable } from './member-table.ts'
 import { orAbort } from './or-abort.ts'
 import type { MembersUpdate, PeerEvents } from './peer-events.ts'
 import { type GroupCounts, multicastLink, PeerGroups } from './peer-groups.ts'
+import { makeNode } from './peer-node.ts'
 import { type PeerOptions, type PeerSettings, settingsOf } from './peer-options.ts'
 import { Pings } from './pings.ts'
 import type { NoPlugins, PeerPlugin, PluginApis } from './plugin.ts'
@@ -36,7 +36,6 @@ import {
   riderKinds,
 } from './protocols/membership/messages.ts'
 import { durableKeys } from './protocols/multicast/durable-state.ts'
-import { savedPort, savePort } from './saved-port.ts'
 import { settledWithin } from './settled-within.ts'
 import { P2pdError, WireError } from './wire/errors.ts'
 import { maxBulkFrameBytes, maxControlFrameBytes } from './wire/limits.ts'
@@ -96,7 +95,7 @@ export interface Peer<Plugins extends Readonly<Record<string, PeerPlugin>> = NoP
   leave(options?: { readonly force?: boolean }): Promise<void>
   /** Tells the others that the process ends, and stops, within 5 s; the membership remains. */
   stop(): Promise<void>
-  /** Resolves when the peer has stopped; rejects with what made it stop by itself (ERR_IDENTITY_IN_USE, ERR_INTERNAL). */
+  /** Resolves when the peer has stopped; rejects with what made it stop by itself (ERR_IDENTITY_IN_USE, ERR_NODE_STOPPED, ERR_INTERNAL). */
   readonly closed: Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -232,19 +231,19 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
 
   /** Whoever connects while this peer is not yet ready is told to the core as soon as there is one. */
   async start(): Promise<void> {
-    const { listen: asked, secret, version, join: contacts } = this.#settings
-    const settled = await settleListen(asked, savedPort(this.#store))
-    const node = await createNode({
+    const contacts = this.#settings.join
+    const node = await makeNode({
+      settings: this.#settings,
       identity: this.#identity,
-      secret,
-      listen: settled,
-      gater: gaterOf((peer) => this.admission.admits(peer), this.#counters, this.#dialer.judge),
-      datastore: this.#store.datastore,
-      version,
+      store: this.#store,
+      counters: this.#counters,
+      admits: (peer) => this.admission.admits(peer),
+      judge: this.#dialer.judge,
+      trouble: (error) => this.#trouble(error),
+      failed: (error) => this.#fail(error),
     })
     const links = await this.#connect(node)
-    await listen(node, settled)
-    await savePort(this.#store, asked, settled)
+    await node.open()
     this.#recordAddresses = this.#currentAddresses()
     this.#dialer.trust(contacts)
     const groups = await this.#startGroups(links)
@@ -467,7 +466,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
     this.#links?.stop()
     this.#pings.end()
     this.#table.end()
-    await settledWithin(Promise.resolve(this.#node?.stop()), (2 * spareMs) / 3)
+    await settledWithin(Promise.resolve(this.#node?.close()), (2 * spareMs) / 3)
     await settledWithin(this.#store.close(), spareMs / 3)
     this.#joined.reject(reason ?? new P2pdError('ERR_STOPPED', 'the peer has stopped'))
     if (reason === undefined) this.#closed.resolve()
@@ -579,7 +578,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
   #currentAddresses(): readonly string[] {
     const { announce, listen } = this.#settings
     if (announce.length > 0) return announce.map(withoutPeer)
-    return this.#node === undefined ? [] : recordAddresses(listeningAddresses(this.#node), listen)
+    return this.#node === undefined ? [] : recordAddresses(this.#node.addresses(), listen)
   }
 
   #lookAtAddresses(): void {

@@ -37,7 +37,6 @@ export class Connections {
   readonly #open = new Map<PeerId, Connection[]>()
   readonly #closedByUs = new WeakSet<Connection>()
   readonly #timers = new Set<NodeJS.Timeout>()
-  readonly #onOpen = (event: CustomEvent<Connection>): void => this.#opened(event.detail)
   #stopped = false
 
   constructor(node: Node, self: PeerId, counters: Counters, events: ConnectionEvents) {
@@ -48,13 +47,13 @@ export class Connections {
   }
 
   start(): void {
-    this.#node.addEventListener('connection:open', this.#onOpen)
+    this.#node.watch((connection) => this.#opened(connection))
   }
 
   /** No more events; closing what is open is the node's. */
   stop(): void {
     this.#stopped = true
-    this.#node.removeEventListener('connection:open', this.#onOpen)
+    this.#node.watch(undefined)
     for (const timer of this.#timers) clearTimeout(timer)
   }
 
@@ -74,36 +73,41 @@ export class Connections {
   /** Lets what was sent arrive, then closes; reported as closed by us. */
   close(connection: Connection): void {
     this.#closedByUs.add(connection)
-    connection.close().catch((error: Error) => connection.abort(error))
+    if (this.#node.letGo(connection)) this.#gone(connection)
+    else connection.close().catch((error: Error) => connection.abort(error))
   }
 
   /** Cuts all connections to `peer` at once; reported as closed by us. */
   abort(peer: PeerId, reason: Error): void {
     for (const connection of [...(this.#open.get(peer) ?? [])]) {
       this.#closedByUs.add(connection)
-      connection.abort(reason)
+      if (this.#node.letGo(connection)) this.#gone(connection)
+      else connection.abort(reason)
     }
   }
 
   #opened(connection: Connection): void {
     const peer = connection.remotePeer.toString() as PeerId
     if (connection.status !== 'open') return
+    this.#closedByUs.delete(connection)
     this.#counters.connectionsOpened += 1
     const connections = this.#open.get(peer) ?? []
     connections.push(connection)
     this.#open.set(peer, connections)
     // `connection:close` does not say why; the connection's own event does.
-    connection.addEventListener('close', (event) => this.#closed(peer, connection, event.error), {
-      once: true,
-    })
+    connection.addEventListener('close', (event) => this.#gone(connection, event.error), { once: true })
     // The links first: what the core says at once must find one.
     this.#events.changed(peer)
     if (connections.length === 1) this.#events.connected(peer)
     if (connections.length > 1) this.#later(() => this.#settled(peer, connection))
   }
 
-  #closed(peer: PeerId, connection: Connection, error: Error | undefined): void {
-    const left = (this.#open.get(peer) ?? []).filter((other) => other !== connection)
+  /** Closed, or let go of before. */
+  #gone(connection: Connection, error?: Error): void {
+    const peer = connection.remotePeer.toString() as PeerId
+    const open = this.#open.get(peer) ?? []
+    const left = open.filter((other) => other !== connection)
+    if (left.length === open.length) return
     this.#counters.connectionsClosed += 1
     if (left.length > 0) this.#open.set(peer, left)
     else this.#open.delete(peer)

@@ -222,7 +222,7 @@ export class Dialer {
     const address = multiaddr(target)
     this.#expected.set(address.toString(), expectation)
     try {
-      const connection = await this.#node?.dial(address, { signal, force: true })
+      const connection = await this.#node?.dial(address, { signal })
       if (connection === undefined) return { type: 'failed', reason: 'unreachable' }
       if (!signal.aborted) return { type: 'connected', connection, address: text }
       this.#connections?.close(connection)

@@ -46,6 +46,9 @@ const idontwantMinBytes = 16 * 1024
 /** The newest version alone: with three, each identify would announce a peer three times. */
 const protocol = '/meshsub/1.2.0'
 
+/** Not to be mixed up with the gossip of an app in whose node this runs, nor with its peers. */
+export const gossipProtocol = '/p2pd/gossip/1'
+
 /** One in use, and one that replaces it. */
 const maxInboundStreams = 4
 
@@ -189,7 +192,7 @@ interface Internals {
 /** gossipsub as a service of the node, with the settings that it needs here; `Gossip` is its face. */
 export class GossipService {
   readonly pubsub: GossipSub
-  readonly streams = new GossipStreams()
+  readonly streams = new GossipStreams((name) => (name === protocol ? gossipProtocol : name))
   readonly penalties = new GossipPenalties()
   readonly [Symbol.toStringTag] = '@p2pd/gossip'
   readonly [serviceCapabilities]: readonly string[] = ['@libp2p/pubsub']

@@ -34,6 +34,12 @@ export class GossipStreams {
   #topology: Topology | undefined
   #paused = false
   #events: GossipStreamEvents | undefined
+  readonly #wireName: (protocol: string) => string
+
+  /** `wireName`: what a protocol of gossipsub is called on the wire; its own name by default. */
+  constructor(wireName: (protocol: string) => string = (protocol) => protocol) {
+    this.#wireName = wireName
+  }
 
   watch(events: GossipStreamEvents | undefined): void {
     this.#events = events
@@ -76,10 +82,10 @@ export class GossipStreams {
 
   /** `registrar`, with every stream of whoever uses it noted here. */
   observe(registrar: Registrar): Registrar {
-    const observed: Pick<Registrar, 'handle' | 'register'> = {
+    const observed: Pick<Registrar, 'handle' | 'unhandle' | 'register'> = {
       handle: (protocol, handler, options) =>
         registrar.handle(
-          protocol,
+          this.#wireName(protocol),
           (stream, connection) => {
             this.#accepted(connection.remotePeer.toString() as PeerId, stream)
             return handler(stream, this.#observeConnection(connection))
@@ -88,8 +94,9 @@ export class GossipStreams {
         ),
       register: (protocol, topology) => {
         this.#topology = this.#observeTopology(topology)
-        return registrar.register(protocol, this.#topology)
+        return registrar.register(this.#wireName(protocol), this.#topology)
       },
+      unhandle: (protocol, options) => registrar.unhandle(this.#wireName(protocol), options),
     }
     return Object.assign(Object.create(registrar), observed)
   }
@@ -108,7 +115,11 @@ export class GossipStreams {
   #observeConnection(connection: Connection): Connection {
     const newStream: Connection['newStream'] = async (protocols, options) => {
       const signal = AbortSignal.timeout(openTimeoutMs)
-      const stream = await connection.newStream(protocols, { ...options, signal })
+      const asked = [protocols].flat()
+      const stream = await connection.newStream(asked.map(this.#wireName), { ...options, signal })
+      // By this name gossipsub tells what the peer understands.
+      stream.protocol =
+        asked.find((protocol) => this.#wireName(protocol) === stream.protocol) ?? stream.protocol
       coalesce(stream)
       this.#opened(connection.remotePeer.toString() as PeerId, stream)
       return stream

@@ -62,7 +62,7 @@ export class Gossip {
 
   /** Before the node starts, so that no stream is missed. */
   constructor({ node, connections, counters, events }: GossipInit) {
-    const service = node.services.gossip
+    const service = node.gossip
     this.#service = service
     this.#counters = counters
     this.#events = events

@@ -1,18 +1,46 @@
 import './with-resolvers.ts'
 import { type NoiseComponents, noise } from '@chainsafe/libp2p-noise'
 import { type Identify, identify } from '@libp2p/identify'
-import type { ConnectionEncrypter, ConnectionGater, Libp2p } from '@libp2p/interface'
+import type {
+  Connection,
+  ConnectionEncrypter,
+  ConnectionGater,
+  Libp2p,
+  StreamHandler,
+  StreamHandlerOptions,
+} from '@libp2p/interface'
 import { preSharedKey } from '@libp2p/pnet'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Datastore } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
+import type { PeerId } from '../protocols/core.ts'
 import { withoutPeer } from './addresses.ts'
+import { type Doorkeeper, doorProtocol, maxDoorStreams } from './doorkeeper.ts'
 import { type GossipService, gossipService } from './gossip-service.ts'
 import type { Identity } from './identity.ts'
 import { listenError } from './listen.ts'
 
-export type Node = Libp2p<{ readonly identify: Identify; readonly gossip: GossipService }>
+/** A libp2p node as the host uses it: one of its own, or its part of an app's. */
+export interface Node {
+  readonly gossip: GossipService
+  /** Told of each connection that may be used, as it opens; undefined ends that. */
+  watch(opened: ((connection: Connection) => void) | undefined): void
+  /** Streams of connections that may not be used never reach the handler. */
+  handle(protocol: string, handler: StreamHandler, options: StreamHandlerOptions): Promise<void>
+  /** Always a new connection, and one that may be used. */
+  dial(address: Multiaddr, options: { readonly signal: AbortSignal }): Promise<Connection>
+  /** When others use the connection too, it is not theirs to lose: true, and nothing of it is used any more. */
+  letGo(connection: Connection): boolean
+  /** Opens the doors. Errors: ERR_PORT_IN_USE, ERR_BAD_ADDRESS. */
+  open(): Promise<void>
+  /** Where it listens, wildcards expanded to the addresses of the interfaces, without `/p2p/ID`. */
+  addresses(): readonly string[]
+  close(): Promise<void>
+}
+
+type OwnLibp2p = Libp2p<{ readonly identify: Identify; readonly gossip: GossipService }>
 
 export interface NodeInit {
   readonly identity: Identity
@@ -21,8 +49,12 @@ export interface NodeInit {
   /** With their ports settled, see `settleListen`. */
   readonly listen: readonly string[]
   readonly gater: ConnectionGater
+  /** Answers who asks for a proof of the secret; of its own connections pnet is the proof. */
+  readonly doorkeeper: Doorkeeper
   readonly datastore: Datastore | undefined
   readonly version: string
+  /** It listens. */
+  readonly opened?: () => Promise<void>
 }
 
 /** A full mesh of a few hundred machines, with room for the second connection of a redial. */
@@ -59,8 +91,69 @@ const maxStreamWindowBytes = 256 * 1024
 /** Streams that one peer may open on a connection: a few per protocol. */
 const maxInboundStreams = 64
 
-/** A libp2p node that does not listen yet. */
-export function createNode(init: NodeInit): Promise<Node> {
+/** A node of its own that does not listen yet. */
+export async function createNode(init: NodeInit): Promise<Node> {
+  return new OwnNode(await createOwnLibp2p(init), init)
+}
+
+class OwnNode implements Node {
+  readonly gossip: GossipService
+  readonly #libp2p: OwnLibp2p
+  readonly #init: NodeInit
+  #onOpen: ((event: CustomEvent<Connection>) => void) | undefined
+
+  constructor(libp2p: OwnLibp2p, init: NodeInit) {
+    this.#libp2p = libp2p
+    this.#init = init
+    this.gossip = libp2p.services.gossip
+  }
+
+  watch(opened: ((connection: Connection) => void) | undefined): void {
+    if (this.#onOpen !== undefined) this.#libp2p.removeEventListener('connection:open', this.#onOpen)
+    this.#onOpen = opened === undefined ? undefined : (event) => opened(event.detail)
+    if (this.#onOpen !== undefined) this.#libp2p.addEventListener('connection:open', this.#onOpen)
+  }
+
+  async handle(protocol: string, handler: StreamHandler, options: StreamHandlerOptions): Promise<void> {
+    await this.#libp2p.handle(protocol, handler, options)
+  }
+
+  async dial(address: Multiaddr, { signal }: { readonly signal: AbortSignal }): Promise<Connection> {
+    return await this.#libp2p.dial(address, { signal, force: true })
+  }
+
+  letGo(): boolean {
+    return false
+  }
+
+  async open(): Promise<void> {
+    const { doorkeeper, listen, opened } = this.#init
+    await this.handle(
+      doorProtocol,
+      async (stream, { remotePeer }) => {
+        await doorkeeper.answer(stream, remotePeer.toString() as PeerId, () => {})
+      },
+      { maxInboundStreams: maxDoorStreams },
+    )
+    try {
+      await this.#libp2p.start()
+    } catch (error) {
+      const port = /EADDRINUSE.*?:(\d+)/.exec(String(error))?.[1]
+      throw listenError(listen.join(', '), Number(port ?? 0), error)
+    }
+    await opened?.()
+  }
+
+  addresses(): readonly string[] {
+    return this.#libp2p.getMultiaddrs().map((address) => withoutPeer(address.toString()))
+  }
+
+  async close(): Promise<void> {
+    await this.#libp2p.stop()
+  }
+}
+
+function createOwnLibp2p(init: NodeInit): Promise<OwnLibp2p> {
   return createLibp2p({
     start: false,
     privateKey: init.identity.privateKey,
@@ -95,21 +188,6 @@ export function createNode(init: NodeInit): Promise<Node> {
   })
 }
 
-/** Opens the doors. Errors: ERR_PORT_IN_USE, ERR_BAD_ADDRESS. */
-export async function listen(node: Node, addresses: readonly string[]): Promise<void> {
-  try {
-    await node.start()
-  } catch (error) {
-    const port = /EADDRINUSE.*?:(\d+)/.exec(String(error))?.[1]
-    throw listenError(addresses.join(', '), Number(port ?? 0), error)
-  }
-}
-
-/** Where the node listens, wildcards expanded to the addresses of the interfaces, without `/p2p/ID`. */
-export function listeningAddresses(node: Node): readonly string[] {
-  return node.getMultiaddrs().map((address) => withoutPeer(address.toString()))
-}
-
 /**
  * Noise that leaves the multiplexer to be agreed on afterwards, one round trip
  * later. With libp2p's short cut the accepting side counts a connection as open
@@ -128,7 +206,7 @@ function noiseThenMuxer(): (components: NoiseComponents) => ConnectionEncrypter 
   }
 }
 
-/** The swarm key file format that pnet reads. */
-function swarmKey(secret: Uint8Array): Uint8Array {
+/** A cluster's secret as pnet reads it, for an app's node that joins a cluster of nodes of their own. */
+export function swarmKey(secret: Uint8Array): Uint8Array {
   return new TextEncoder().encode(`/key/swarm/psk/1.0.0/\n/base16/\n${Buffer.from(secret).toString('hex')}`)
 }

@@ -33,7 +33,7 @@ const streams = (peer: RawPeer, other: RawPeer, direction: 'inbound' | 'outbound
   peer.connections
     .of(other.id)
     .flatMap((connection) => connection.streams)
-    .filter((stream) => stream.protocol.startsWith('/meshsub/') && stream.direction === direction)
+    .filter((stream) => /^\/(meshsub|p2pd\/gossip)\//.test(stream.protocol) && stream.direction === direction)
 
 describe('gossip', () => {
   afterEach(stopRawPeers)
@@ -73,7 +73,7 @@ describe('gossip', () => {
       'the subscriptions',
       () => b.shown.size === 2 && a.shown.size === 1 && c.shown.size === 1,
     )
-    const { penalties } = b.node.services.gossip
+    const { penalties } = b.node.gossip
     for (const message of ['meh', 'good']) a.gossip.publish(topic, bytes(message))
     await eventually('the good one', () => c.heard.length > 0)
     assert.equal(penalties.score(a.id), 0)
@@ -158,8 +158,8 @@ describe('gossip', () => {
     await connect(a, b)
     await eventually('all subscriptions', () => b.shown.size === 256)
     // gossipsub itself knows no limit of its own topics.
-    for (let i = 0; i < 300; i += 1) a.node.services.gossip.pubsub.subscribe(`more ${i}`)
-    a.node.services.gossip.pubsub.unsubscribe('topic 0')
+    for (let i = 0; i < 300; i += 1) a.node.gossip.pubsub.subscribe(`more ${i}`)
+    a.node.gossip.pubsub.unsubscribe('topic 0')
     await eventually('the last', () => !b.shown.has(`${a.id} topic 0`))
     assert.ok(b.shown.size <= 288, `${b.shown.size} subscriptions remembered`)
   })
@@ -213,7 +213,7 @@ describe('what is no gossip of ours', () => {
     const [a, b] = await pair()
     for (let i = 0; i < 50; i += 1) a.gossip.publish(topic, bytes(`${i}`))
     await eventually('all', () => b.heard.length === 50)
-    const { pubsub } = b.node.services.gossip
+    const { pubsub } = b.node.gossip
     const { score } = pubsub as unknown as { score: { deliveryRecords: { queue: { length: number } } } }
     assert.ok(score.deliveryRecords.queue.length > 0)
     pubsub.dispatchEvent(new CustomEvent('gossipsub:heartbeat'))
@@ -255,7 +255,7 @@ describe('a gossip stream that is lost', () => {
     this.timeout(20_000)
     const [a, b] = await pair()
     // Past our own limit, as only a broken or malicious peer would.
-    await a.node.services.gossip.publish(topic, new Uint8Array(2 ** 21 + 2 ** 17), true)
+    await a.node.gossip.publish(topic, new Uint8Array(2 ** 21 + 2 ** 17), true)
     await eventually('the loss', () => b.shown.size === 0)
     await works(a, b, 'after it')
     assert.deepEqual([a.connections.of(b.id).length, a.counters.gossipResets], [1, 0])

@@ -2,11 +2,12 @@ import { gaterOf } from '../../../lib/host/admission.ts'
 import { type ClosedBy, Connections } from '../../../lib/host/connections.ts'
 import { type Counters, newCounters } from '../../../lib/host/counters.ts'
 import { Dialer } from '../../../lib/host/dialer.ts'
+import { Doorkeeper } from '../../../lib/host/doorkeeper.ts'
 import { Gossip, type Verdict } from '../../../lib/host/gossip.ts'
 import { generateIdentity, type Identity } from '../../../lib/host/identity.ts'
 import { type LinkProtocol, Links } from '../../../lib/host/links.ts'
 import { settleListen } from '../../../lib/host/listen.ts'
-import { createNode, listen, listeningAddresses, type Node } from '../../../lib/host/node.ts'
+import { createNode, type Node } from '../../../lib/host/node.ts'
 import type { PeerId } from '../../../lib/protocols/core.ts'
 
 export interface Heard {
@@ -63,9 +64,11 @@ export async function startRawPeer(options: RawPeerOptions = {}): Promise<RawPee
   const address = { own: [] as readonly string[] }
   const dialer = new Dialer({ self: identity.peerId, admits, ownAddresses: () => address.own, counters })
   const asked = await settleListen([options.listen ?? '/ip4/127.0.0.1/tcp/0'], undefined)
+  const secret = options.secret ?? testSecret
   const node = await createNode({
     identity,
-    secret: options.secret ?? testSecret,
+    secret,
+    doorkeeper: new Doorkeeper({ self: identity.peerId, secret, cluster: 'test', admits, counters }),
     listen: asked,
     gater: gaterOf(admits, counters, dialer.judge),
     datastore: undefined,
@@ -115,14 +118,14 @@ export async function startRawPeer(options: RawPeerOptions = {}): Promise<RawPee
     },
     ...options.protocol,
   })
-  await listen(node, asked)
-  address.own = listeningAddresses(node)
+  await node.open()
+  address.own = node.addresses()
   const stop = async () => {
     dialer.stop()
     connections.stop()
     links.stop()
     gossip.stop()
-    await node.stop()
+    await node.close()
   }
   const peer: RawPeer = {
     id: identity.peerId,
