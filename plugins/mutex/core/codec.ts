@@ -4,6 +4,11 @@
  * Decoding refuses what breaks a limit before it makes an object of it, and every
  * field that this version does not know; it does not verify signatures, which is the core's
  * business. What it returns shares nothing with the bytes.
+ *
+ * With a name of nine bytes and an electorate, a frame with a request has 128 bytes, one
+ * with a grant and its answer 145, one with a release on two grants 260, one with a renewal 52
+ * and a ping 44. A peer id is 54 of them: its text, as everywhere else, which stands once for
+ * all requests of a frame. As raw bytes it would be 14 shorter.
  */
 import type { Codec } from '../../../lib/protocols/core.ts'
 import { WireError } from '../../../lib/wire/errors.ts'
