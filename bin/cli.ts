@@ -1,34 +1,70 @@
 /** From the command line to an exit code. */
-import { CommanderError } from 'commander'
+import { type Command, CommanderError } from 'commander'
 import { exitCodes } from '../daemon/exit-code.ts'
 import { resolveDataDir } from '../daemon/paths.ts'
 import { P2pdError } from '../lib/wire/errors.ts'
 import { commandModules } from './command-modules.ts'
 import { printJson, printLine } from './context.ts'
+import type { PluginCommand } from './plugin-verb.ts'
 import { buildProgram, type Invocation } from './program.ts'
 import { reportError } from './report.ts'
+import { UnknownCommand } from './usage-error.ts'
 
 /** `argv` without node and the script. Never throws; the answer is the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
-  let exitCode: number = exitCodes.ok
-  const program = buildProgram(process.stdout, async (invocation) => {
-    exitCode = await invoke(invocation)
-  })
   try {
-    await program.parseAsync(argv, { from: 'user' })
-    return exitCode
+    return await interpret(argv, undefined)
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.ok
     return reportError(error, asksForJson(argv), process.stderr)
   }
 }
 
-async function invoke({ spec, path, args, options, common }: Invocation): Promise<number> {
+/** `ofPlugin` is what a plugin of the daemon is known to have; it is looked for only where nothing else is meant. */
+async function interpret(argv: readonly string[], ofPlugin: PluginCommand | undefined): Promise<number> {
+  let exitCode: number = exitCodes.ok
+  const help: string[] = []
+  const output = { write: (text: string) => help.push(text) > 0 }
+  const onInvocation = async (invocation: Invocation) => {
+    exitCode = await invoke(invocation, ofPlugin)
+  }
+  const program = buildProgram(output, onInvocation, ofPlugin === undefined ? [] : [ofPlugin.spec])
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+    return exitCode
+  } catch (error) {
+    const word = ofPlugin === undefined ? unknownWord(error, program) : undefined
+    const found = word === undefined ? undefined : await findOfPlugin(word, program)
+    if (found !== undefined) return await interpret(argv, found)
+    if (!(error instanceof CommanderError && error.exitCode === 0)) throw error
+    process.stdout.write(help.join(''))
+    return exitCodes.ok
+  }
+}
+
+/** What stands where a command should, and is none: also in `p2pd hello --help`, which is help for the parser. */
+function unknownWord(error: unknown, program: Command): string | undefined {
+  if (error instanceof UnknownCommand) return error.word
+  const [word] = program.args
+  const isHelp = error instanceof CommanderError && error.code === 'commander.helpDisplayed'
+  if (!isHelp || word === undefined || word.startsWith('-')) return undefined
+  return program.commands.some((command) => command.name() === word) || word === 'help' ? undefined : word
+}
+
+async function findOfPlugin(word: string, program: Command): Promise<PluginCommand | undefined> {
+  const { findPluginCommand } = await import('./plugin-verb.ts')
+  const { data } = program.opts<{ readonly data?: string }>()
+  return await findPluginCommand(word, resolveDataDir(data, process.env))
+}
+
+async function invoke(
+  { spec, path, args, options, common }: Invocation,
+  ofPlugin: PluginCommand | undefined,
+): Promise<number> {
   if (common.version) return await printVersion(common.json === true)
   const interruption = spec.ownsSignals ? undefined : watchSignals()
   watchOutputs(spec.outlivesReader === true)
   try {
-    const command = await commandModules[path]?.()
+    const command = spec === ofPlugin?.spec ? ofPlugin.module : await commandModules[path]?.()
     const exitCode = await command?.run(
       {
         json: common.json === true,

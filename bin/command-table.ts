@@ -85,6 +85,17 @@ const settingOptions: readonly OptionSpec[] = [
   { flags: '--listen <multiaddr>', summary: 'address to listen at', repeatable: true },
   { flags: '--announce <multiaddr>', summary: 'address that others should dial', repeatable: true },
   { flags: '--join <multiaddr>', summary: 'address of a member to join through', repeatable: true },
+  {
+    flags: '--expect <n>',
+    summary: 'found the locks together: so many, each with the others in --join',
+    parse: wholeNumber(2, 1000),
+  },
+  {
+    flags: '--plugin <module>',
+    summary: 'run a plugin: a path or a package',
+    repeatable: true,
+    completes: 'files',
+  },
   { flags: '--profile <profile>', summary: 'timing of the probes', choices: ['lan', 'local'] },
   {
     flags: '--log <level>',
@@ -168,11 +179,14 @@ export const commandTable: readonly CommandSpec[] = [
     examples: [
       ['p2pd invite > invite.txt', 'into a file; hand it over privately'],
       ["p2pd invite | ssh m2 'p2pd --invite -'", 'straight into another machine'],
+      ['p2pd invite --new --cluster shop > invite.txt', 'without a daemon: for machines that found together'],
     ],
     options: [
+      { flags: '--new', summary: 'make a secret for a cluster that is yet to be founded; asks no daemon' },
+      { flags: '--cluster <name>', summary: 'with --new: its name (default p2pd)' },
       {
         flags: '--announce <multiaddr>',
-        summary: 'address to name in it (default: those that the daemon announces)',
+        summary: 'address to name in it (default: those that the daemon announces; with --new none)',
         repeatable: true,
       },
     ],
@@ -189,8 +203,10 @@ export const commandTable: readonly CommandSpec[] = [
     summary: 'give up membership, tell everybody, and end the daemon',
     examples: [
       ['p2pd leave', 'this machine is gone for good'],
+      ['p2pd leave --force', 'also when the others then have no quorum for locks'],
       ['systemctl stop p2pd', 'to stop and stay a member, do this instead'],
     ],
+    options: [{ flags: '--force', summary: 'go also where locks then stop for the others' }],
   },
   {
     name: 'peers',

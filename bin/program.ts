@@ -25,8 +25,15 @@ export interface Invocation {
 
 const commonNames: ReadonlySet<string> = new Set(['data', 'json', 'version'])
 
-/** Help goes to `help` and throws commander's own error; wrong usage throws ERR_USAGE. */
-export function buildProgram(help: Output, onInvocation: (invocation: Invocation) => Promise<void>): Command {
+/**
+ * Help goes to `help` and throws commander's own error; wrong usage throws ERR_USAGE,
+ * an `UnknownCommand` where it is that. `ofPlugins` stand beside the command table.
+ */
+export function buildProgram(
+  help: Output,
+  onInvocation: (invocation: Invocation) => Promise<void>,
+  ofPlugins: readonly CommandSpec[] = [],
+): Command {
   const program = buildCommand(runSpec, help, onInvocation)
     .enablePositionalOptions()
     .usage('[options]\n       p2pd COMMAND [options]')
@@ -35,7 +42,9 @@ export function buildProgram(help: Output, onInvocation: (invocation: Invocation
   program.addOption(toOption(versionOption))
   // Only there so that a mistyped command is told from one argument too many.
   program.argument('[command...]')
-  for (const spec of commandTable) program.addCommand(buildCommand(spec, help, onInvocation))
+  for (const spec of [...commandTable, ...ofPlugins]) {
+    program.addCommand(buildCommand(spec, help, onInvocation))
+  }
   return program
 }
 

@@ -30,12 +30,28 @@ export function usageError(error: CommanderError, spec: CommandSpec, command: Co
   })
 }
 
+/** `word` stands where a command of p2pd should; a plugin may know it. */
+export class UnknownCommand extends P2pdError {
+  readonly word: string
+
+  constructor(word: string) {
+    const meant = suggest(word, namesBelow(runSpec))
+    super('ERR_USAGE', `unknown command '${word}'`, {
+      hint:
+        meant === undefined
+          ? "'p2pd --help' lists the commands; those of plugins need a daemon that runs them"
+          : `did you mean ${meant}?`,
+    })
+    this.word = word
+  }
+}
+
 /** `word` stands where a command of `spec` should. */
 export function unknownCommand(spec: CommandSpec, word: string): P2pdError {
+  if (spec === runSpec) return new UnknownCommand(word)
   const meant = suggest(word, namesBelow(spec))
-  const path = spec === runSpec ? 'p2pd' : `p2pd ${spec.name}`
   return new P2pdError('ERR_USAGE', `unknown command '${word}'`, {
-    hint: meant === undefined ? `'${path} --help' lists the commands` : `did you mean ${meant}?`,
+    hint: meant === undefined ? `'p2pd ${spec.name} --help' lists the commands` : `did you mean ${meant}?`,
   })
 }
 

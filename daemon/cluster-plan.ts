@@ -27,7 +27,7 @@ export type ClusterPlan =
   | { readonly type: 'join'; readonly saved: SavedCluster; readonly secret: Uint8Array }
   | { readonly type: 'resume'; readonly saved: SavedCluster; readonly secret: Uint8Array }
 
-/** Throws ERR_NO_SECRET or ERR_OTHER_CLUSTER. */
+/** Throws ERR_NO_SECRET, ERR_NO_CONTACTS or ERR_OTHER_CLUSTER. */
 export function planCluster(found: Found, asked: Asked): ClusterPlan {
   assertSameCluster(found, asked)
   const { invite } = asked
@@ -35,6 +35,8 @@ export function planCluster(found: Found, asked: Asked): ClusterPlan {
   const saved = { cluster: name, contacts: contacts(found, asked) }
   if (found.secret !== undefined) return { type: 'resume', saved, secret: found.secret }
   if (invite !== undefined) {
+    // Who has nobody to ask would take itself for the first.
+    if (saved.contacts.length === 0) throw noContacts()
     return { type: 'join', saved: { ...saved, cluster: invite.cluster }, secret: invite.secret }
   }
   if (found.saved !== undefined && found.hasStore) {
@@ -44,7 +46,7 @@ export function planCluster(found: Found, asked: Asked): ClusterPlan {
   }
   if (asked.join.length > 0) {
     throw new P2pdError('ERR_NO_SECRET', 'joining needs the cluster secret, which is not here', {
-      hint: "make an invite on a member with 'p2pd invite' and start with 'p2pd --invite FILE'",
+      hint: "start with 'p2pd --invite FILE': 'p2pd invite' on a member makes one, 'p2pd invite --new' for a new cluster",
     })
   }
   // A name without secret and store is what an interrupted founding leaves: it never ran.
@@ -63,6 +65,12 @@ function assertSameCluster({ saved, secret }: Found, { cluster, invite }: Asked)
       hint: '--cluster names a cluster that is founded here: leave it out with --invite',
     })
   }
+}
+
+function noContacts(): P2pdError {
+  return new P2pdError('ERR_NO_CONTACTS', 'the invite names no address, and --join none either', {
+    hint: 'say with --join where a member listens, or the others that found the cluster with this one',
+  })
 }
 
 function other(here: string, asked: string): P2pdError {

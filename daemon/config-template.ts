@@ -23,6 +23,14 @@ ${line('announce', given.announce, [])}
 # Members to dial on start besides those that are remembered.
 ${line('join', given.join, [])}
 
+# Found the electorate of the locks together with others: so many peers, this one included, each
+# with the others in join. Default: the peer that founds the cluster founds the electorate too, alone.
+${line('expect', given.expect, 3)}
+
+# Plugins besides those that are built in: packages, or paths from the folder of this file. They run
+# with all the rights of the daemon.
+${line('plugins', given.plugins, [])}
+
 # Time-outs: "lan" for machines in one building, "local" for processes on one machine.
 ${line('profile', given.profile, configDefaults.profile)}
 
@@ -48,13 +56,13 @@ ${line('origins', given.control?.origins, [])}
 `
 }
 
-type Value = string | boolean | readonly string[]
+type Value = string | number | boolean | readonly string[]
 
 function line(key: string, given: Value | undefined, fallback: Value): string {
   return given === undefined ? `#${key} = ${toml(fallback)}` : `${key} = ${toml(given)}`
 }
 
-/** JSON's strings, booleans and arrays of strings are TOML's. */
+/** JSON's strings, numbers, booleans and arrays of strings are TOML's. */
 function toml(value: Value): string {
   return Array.isArray(value)
     ? `[${value.map((item) => JSON.stringify(item)).join(', ')}]`

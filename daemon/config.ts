@@ -6,21 +6,25 @@
  * key. The cluster secret comes from none of them: it lives in the data
  * directory and travels in an invite.
  */
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
+import { cwd } from 'node:process'
 import { z } from 'zod'
 import { type Profile, profiles } from '../lib/protocols/membership/config.ts'
 import { P2pdError } from '../lib/wire/errors.ts'
 import { badAddress, isDialAddress, isListenAddress, maxAddressCount } from './address.ts'
 import { readFileIfAny } from './files.ts'
+import { namePattern } from './names.ts'
 import { type Environment, resolveDataDir } from './paths.ts'
+import type { PluginModule } from './plugins/load.ts'
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof logLevels)[number]
 
-/** Of a cluster and of a peer: what can stand in a file name, a label and a terminal. */
-export const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
-
 const maxConfigBytes = 64 * 1024
+
+/** As many as found together at most. */
+const maxExpected = 1000
+const maxPlugins = 32
 
 const nameField = z.string().regex(namePattern, {
   error: 'must be 1 to 63 letters, digits, dots, dashes or underscores, and begin with a letter or digit',
@@ -44,6 +48,13 @@ const settingsSchema = z.strictObject({
   listen: addressesField(isListenAddress).min(1).optional(),
   announce: addressesField(isDialAddress).optional(),
   join: addressesField(isDialAddress).optional(),
+  expect: z.coerce
+    .number()
+    .refine((count) => Number.isInteger(count) && count >= 2 && count <= maxExpected, {
+      error: `must be a whole number from 2 to ${maxExpected}`,
+    })
+    .optional(),
+  plugins: z.array(z.string().min(1).max(1024)).max(maxPlugins).optional(),
   profile: z.enum(Object.keys(profiles) as [Profile, ...Profile[]]).optional(),
   log: z.enum(logLevels).optional(),
   membership: z.strictObject({ fastPath: z.boolean().optional() }).optional(),
@@ -72,6 +83,10 @@ export interface DaemonFlags {
   readonly join?: readonly string[]
   /** A file with an invite, or `-` for stdin. */
   readonly invite?: string
+  /** Found the electorate with so many. */
+  readonly expect?: number
+  /** Modules of plugins; their paths are meant from the working directory. */
+  readonly plugin?: readonly string[]
   readonly profile?: string
   readonly log?: string
   /** Ready event on stdout, log lines as JSON. */
@@ -87,8 +102,12 @@ export interface DaemonConfig {
   readonly listen: readonly string[] | undefined
   readonly announce: readonly string[] | undefined
   readonly join: readonly string[]
-  /** What of name, listen and announce did not come from the config file: the next start keeps it. */
-  readonly said: Pick<Settings, 'name' | 'listen' | 'announce'>
+  /** Found the electorate of the locks with so many, this one included; alone, or not at all, when undefined. */
+  readonly expect: number | undefined
+  /** Besides those that are built in. */
+  readonly plugins: readonly PluginModule[]
+  /** What of these did not come from the config file: the next start keeps it. */
+  readonly said: Pick<Settings, 'name' | 'listen' | 'announce' | 'expect'>
   readonly profile: Profile
   readonly log: LogLevel
   readonly fastPath: boolean
@@ -107,21 +126,20 @@ export const configDefaults = { profile: 'lan', log: 'info', fastPath: true } as
 /** Throws ERR_CONFIG, or ERR_BAD_ADDRESS, with the source and the key. */
 export async function loadConfig(flags: DaemonFlags, env: Environment): Promise<DaemonConfig> {
   refuseSecret(env)
-  const fromFlags = check(settingsSchema, flagSettings(flags), (key) => `--${key}`)
+  const fromFlags = flagSettings(flags)
   const fromEnv = check(settingsSchema, environmentSettings(env), environmentName)
   const named = flags.config ?? env.P2PD_CONFIG
   const file = named === undefined ? undefined : await readConfigFile(resolve(named), true)
   const dataDir = resolveDataDir(flags.data, { ...env, P2PD_DATA: env.P2PD_DATA || file?.data })
-  const { data, ...fromFile } = file ?? (await readConfigFile(join(dataDir, 'config.toml'), false)) ?? {}
+  const ownPath = join(dataDir, 'config.toml')
+  const { data, ...fromFile } = file ?? (await readConfigFile(ownPath, false)) ?? {}
   if (file === undefined && data !== undefined) {
-    throw configError(
-      `data in ${join(dataDir, 'config.toml')}`,
-      'cannot be set inside the data directory itself',
-    )
+    throw configError(`data in ${ownPath}`, 'cannot be set inside the data directory itself')
   }
   const merged = { ...fromFile, ...fromEnv, ...fromFlags }
   const control = { ...fromFile.control, ...fromEnv.control }
-  const { name, listen, announce } = { ...fromEnv, ...fromFlags }
+  const said = { ...fromEnv, ...fromFlags }
+  const { name, listen, announce, expect } = said
   return {
     dataDir,
     name: merged.name,
@@ -129,7 +147,14 @@ export async function loadConfig(flags: DaemonFlags, env: Environment): Promise<
     listen: merged.listen,
     announce: merged.announce,
     join: merged.join ?? [],
-    said: { name, listen, announce },
+    expect: merged.expect,
+    plugins: (said.plugins ?? fromFile.plugins ?? []).map((module) => ({
+      module,
+      // A path in a file is meant from where the file lies.
+      folder:
+        said.plugins === undefined ? dirname(file === undefined ? ownPath : resolve(named ?? '')) : cwd(),
+    })),
+    said: { name, listen, announce, expect },
     profile: merged.profile ?? configDefaults.profile,
     log: merged.log ?? configDefaults.log,
     fastPath: fromEnv.membership?.fastPath ?? fromFile.membership?.fastPath ?? configDefaults.fastPath,
@@ -170,9 +195,9 @@ export async function parseConfigFile(text: string, path: string): Promise<z.inf
 
 /** What of the flags may also stand in a config file, checked. */
 export function flagSettings(flags: DaemonFlags): Settings {
-  const { name, cluster, listen, announce, join, profile, log } = flags
-  const settings = withoutUndefined({ name, cluster, listen, announce, join, profile, log })
-  return check(settingsSchema, settings, (key) => `--${key}`)
+  const { name, cluster, listen, announce, join, expect, plugin: plugins, profile, log } = flags
+  const given = { name, cluster, listen, announce, join, expect, plugins, profile, log }
+  return check(settingsSchema, withoutUndefined(given), flagName)
 }
 
 /** Lists are separated by commas or white space; an empty variable counts as unset. */
@@ -185,6 +210,8 @@ function environmentSettings(env: Environment): unknown {
     listen: list(env.P2PD_LISTEN),
     announce: list(env.P2PD_ANNOUNCE),
     join: list(env.P2PD_JOIN),
+    expect: env.P2PD_EXPECT,
+    plugins: list(env.P2PD_PLUGINS),
     profile: env.P2PD_PROFILE,
     log: env.P2PD_LOG,
     membership: withoutUndefined({ fastPath: truth(env.P2PD_FAST_PATH) }),
@@ -195,6 +222,11 @@ function environmentSettings(env: Environment): unknown {
       origins: list(env.P2PD_CONTROL_ORIGINS),
     }),
   })
+}
+
+/** One a module. */
+function flagName(key: string): string {
+  return key === 'plugins' ? '--plugin' : `--${key}`
 }
 
 const environmentNames: Readonly<Record<string, string>> = {

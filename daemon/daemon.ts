@@ -8,7 +8,7 @@
 import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import type { Asked } from './cluster-plan.ts'
-import { type DaemonConfig, type DaemonFlags, loadConfig, namePattern } from './config.ts'
+import { type DaemonConfig, type DaemonFlags, loadConfig } from './config.ts'
 import { ControlPlane } from './control/control-plane.ts'
 import { onCrash } from './crash.ts'
 import { type DataDir, dataDirAt } from './data-dir.ts'
@@ -19,7 +19,10 @@ import { readInvite } from './invite-source.ts'
 import { lockDataDir } from './locked-dir.ts'
 import { createLog, type LineSink } from './log.ts'
 import { MembershipTally } from './membership-tally.ts'
+import { namePattern } from './names.ts'
 import type { Environment } from './paths.ts'
+import { loadPlugins } from './plugins/load.ts'
+import type { PluginSet } from './plugins/plugin-set.ts'
 import { readyEvent, tellReady } from './ready.ts'
 import { failureCode, RunningDaemon } from './running-daemon.ts'
 import { readPeer, type SavedPeer, writeCluster, writePeer } from './saved-state.ts'
@@ -68,6 +71,8 @@ interface Start {
   readonly config: DaemonConfig
   readonly asked: Asked
   readonly dir: DataDir
+  readonly saved: SavedPeer | undefined
+  readonly plugins: PluginSet
   readonly log: Logger
   readonly shutdown: Shutdown
 }
@@ -81,11 +86,13 @@ async function startAndServe(flags: DaemonFlags, io: DaemonIo, shutdown: Shutdow
   const asked = { cluster: config.cluster, invite: source?.invite, join: config.join }
   const dir = dataDirAt(config.dataDir)
   await planFor(dir, asked)
+  const saved = await readPeer(dir.peer)
+  const plugins = await loadPlugins(config.plugins, { expect: config.expect ?? saved?.expect })
 
   const locked = await lockDataDir(dir)
   let daemon: RunningDaemon
   try {
-    daemon = await start({ flags, io, config, asked, dir, log, shutdown })
+    daemon = await start({ flags, io, config, asked, dir, saved, plugins, log, shutdown })
   } catch (error) {
     await locked.restore()
     throw explainFileError(error, dir.path)
@@ -98,12 +105,11 @@ async function startAndServe(flags: DaemonFlags, io: DaemonIo, shutdown: Shutdow
 }
 
 async function start(start: Start): Promise<RunningDaemon> {
-  const { config, dir, io, log } = start
-  const saved = await readPeer(dir.peer)
+  const { config, dir, io, log, plugins } = start
   const cluster = await settleCluster(dir, start.asked)
   const tally = new MembershipTally()
   const notifier = createServiceNotifier(io.env, log)
-  let leave = async () => {}
+  let leave = async (_options: { readonly force: boolean }) => {}
   const control = await ControlPlane.open({
     dir,
     env: io.env,
@@ -112,12 +118,13 @@ async function start(start: Start): Promise<RunningDaemon> {
     version: packageVersion(),
     tally,
     log,
-    leave: () => leave(),
+    plugins,
+    leave: (options) => leave(options),
     departed: () => start.shutdown.begin(exitCodes.ok),
   })
   try {
-    const daemon = await startPeer(start, saved, cluster, { control, tally, notifier })
-    leave = () => daemon.leave()
+    const daemon = await startPeer(start, cluster, { control, tally, notifier })
+    leave = (options) => daemon.leave(options)
     return daemon
   } catch (error) {
     await control.close()
@@ -132,8 +139,7 @@ interface Parts {
 }
 
 async function startPeer(
-  { flags, io, config, dir, log, shutdown }: Start,
-  saved: SavedPeer | undefined,
+  { flags, io, config, dir, saved, plugins, log, shutdown }: Start,
   cluster: Cluster,
   parts: Parts,
 ): Promise<RunningDaemon> {
@@ -150,6 +156,7 @@ async function startPeer(
     join: cluster.saved.contacts,
     profile: config.profile,
     membership: { fastPath: config.fastPath },
+    plugins: Object.fromEntries(plugins.plugins.map((plugin) => [plugin.name, plugin])),
     version: packageVersion(),
     signal: shutdown.signal,
   })
@@ -181,6 +188,7 @@ async function rememberSaid(
     name: said.name ?? saved?.name,
     listen: said.listen ?? saved?.listen,
     announce: said.announce ?? saved?.announce,
+    expect: said.expect ?? saved?.expect,
   }
   if (Object.values(merged).some((value) => value !== undefined)) await writePeer(dir.peer, merged)
 }

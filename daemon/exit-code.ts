@@ -23,6 +23,9 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 const byCode: Readonly<Record<string, ExitCode>> = {
   ERR_CONFIG: exitCodes.usage,
   ERR_USAGE: exitCodes.usage,
+  ERR_PLUGIN_NOT_FOUND: exitCodes.usage,
+  ERR_BAD_PLUGIN: exitCodes.usage,
+  ERR_NO_CONTACTS: exitCodes.usage,
   ERR_BAD_OPTION: exitCodes.usage,
   ERR_BAD_PEER_ID: exitCodes.usage,
   ERR_INVITE_FILE: exitCodes.usage,

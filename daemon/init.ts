@@ -5,9 +5,10 @@
  * first start (`p2pd`, or `p2pd --invite FILE`).
  */
 import { stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { settleIdentity } from '../lib/first-life.ts'
 import { P2pdError } from '../lib/wire/errors.ts'
-import { type DaemonFlags, flagSettings } from './config.ts'
+import { type DaemonFlags, flagSettings, type Settings } from './config.ts'
 import { configTemplate } from './config-template.ts'
 import { dataDirAt } from './data-dir.ts'
 import { writeFileAtomically } from './files.ts'
@@ -27,7 +28,7 @@ export interface InitAnswer {
  * an existing config file would make void are an error (ERR_CONFIG_EXISTS).
  */
 export async function initDataDir(flags: DaemonFlags, env: Environment): Promise<InitAnswer> {
-  const settings = flagSettings(flags)
+  const settings = withWholePaths(flagSettings(flags))
   const dir = dataDirAt(resolveDataDir(flags.data, env))
   const hasConfig = await exists(dir.config)
   if (hasConfig && Object.keys(settings).length > 0) {
@@ -42,6 +43,17 @@ export async function initDataDir(flags: DaemonFlags, env: Environment): Promise
     const created = { identity: !hadIdentity, config: !hasConfig }
     return { dataDir: dir.path, peerId, config: dir.config, created }
   })
+}
+
+/** A path on the command line is meant from the working directory, one in the file from where that lies. */
+function withWholePaths(settings: Settings): Settings {
+  const { plugins } = settings
+  if (plugins === undefined) return settings
+  return { ...settings, plugins: plugins.map((module) => (isPath(module) ? resolve(module) : module)) }
+}
+
+function isPath(module: string): boolean {
+  return /^\.{1,2}\//.test(module) || /\.[cm]?js$/.test(module)
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -2,9 +2,9 @@
 import { open } from 'node:fs/promises'
 import { P2pdError } from '../lib/wire/errors.ts'
 import { isDialAddress } from './address.ts'
-import { namePattern } from './config.ts'
 import { systemCode } from './files.ts'
 import { decodeInvite, type Invite, inviteLimits } from './invite.ts'
+import { namePattern } from './names.ts'
 
 export interface InviteSource {
   readonly invite: Invite

@@ -16,9 +16,9 @@ export interface Invite {
   readonly cluster: string
   /** The cluster secret: 32 bytes. */
   readonly secret: Uint8Array
-  /** Where to dial, multiaddrs; at most 16. */
+  /** Where to dial, multiaddrs; at most 16. None where they are given otherwise. */
   readonly addresses: readonly string[]
-  /** Peer id of the inviter. */
+  /** Peer id of the inviter; '' in an invite into a cluster that is yet to be founded. */
   readonly inviter: string
 }
 

@@ -10,9 +10,9 @@ export async function loadDaemon(): Promise<typeof import('./daemon.ts')> {
 }
 
 /** What the compiler leaves behind in a checkout; an installed package has none of it. */
-const buildInfos = ['.', '../lib', '../lib/protocols', '../lib/wire'].map(
-  (project) => new URL(`./${project}/tsconfig.tsbuildinfo`, import.meta.url),
-)
+const buildInfos = [
+  ...['.', '../plugins', '../plugins/mutex/core', '../lib', '../lib/protocols', '../lib/wire'],
+].map((project) => new URL(`./${project}/tsconfig.tsbuildinfo`, import.meta.url))
 
 /** A bundle made before the last `tsc -b` is of another source than what was compiled. */
 function isCurrent(bundle: URL): boolean {

@@ -5,12 +5,14 @@
  * What is counted elsewhere is copied when asked for; only round trips need
  * sampling, because the library keeps no more than the smoothed one a member.
  */
+import type { Logger } from 'pino'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { GroupView } from '../lib/group.ts'
 import type { MemberView, PeerCounters } from '../lib/index.ts'
 import { countByStatus } from './control/member-rows.ts'
 import type { MembershipTally } from './membership-tally.ts'
 import type { PeerPort } from './peer-port.ts'
+import type { OwnedMetric, PluginSet } from './plugins/plugin-set.ts'
 
 export interface MetricsSource {
   /** Undefined while the peer does not run. */
@@ -21,6 +23,10 @@ export interface MetricsSource {
   watchers(): number
   /** Clients that read groups. */
   groupReaders(): number
+  readonly plugins: PluginSet
+  /** Clients that hold streams of plugins. */
+  pluginStreams(): number
+  readonly log: Logger
 }
 
 export interface Metrics {
@@ -39,6 +45,7 @@ export function createMetrics(source: MetricsSource): Metrics {
   addTally(registry, source)
   addTraffic(registry, source)
   addGroups(registry, source)
+  addPlugins(registry, source)
   addGauge(registry, 'p2pd_build_info', 'What runs here', ['version', 'node'], (set) =>
     set({ version: source.version, node: process.version }, 1),
   )
@@ -196,6 +203,56 @@ function addGroups(registry: Registry, { peer, groupReaders }: MetricsSource): v
   addGauge(registry, 'p2pd_group_readers', 'Clients that read groups', [], (set) => set({}, groupReaders()))
   addGauge(registry, 'p2pd_forks', 'Proofs that somebody signed two contents for one message', [], (set) =>
     set({}, peer()?.forks().length ?? 0),
+  )
+}
+
+/** Of one metric of a plugin: what is beyond is not shown. */
+const maxSamples = 64
+const maxLabelChars = 64
+
+function addPlugins(registry: Registry, source: MetricsSource): void {
+  addGauge(registry, 'p2pd_plugin_streams', 'Clients that hold streams of plugins', [], (set) =>
+    set({}, source.pluginStreams()),
+  )
+  for (const owned of source.plugins.metrics) addPluginMetric(registry, source, owned)
+}
+
+/** A plugin that fails to tell its figures keeps nobody from the others. */
+function addPluginMetric(
+  registry: Registry,
+  { peer, log }: MetricsSource,
+  { plugin, metric }: OwnedMetric,
+): void {
+  const { name, help, type, labels: labelNames = [] } = metric
+  const read = (add: (labels: Record<string, string>, value: number) => void): void => {
+    const apis = peer()?.plugins
+    if (apis === undefined) return
+    try {
+      for (const { labels = {}, value } of metric.samples(apis[plugin]).slice(0, maxSamples)) {
+        add(shortened(labels), value)
+      }
+    } catch (error) {
+      log.error({ plugin, metric: name, err: error }, 'a plugin failed to tell a figure')
+    }
+  }
+  if (type === 'gauge') addGauge(registry, name, help, labelNames, read)
+  else {
+    new Counter({
+      name,
+      help,
+      labelNames,
+      registers: [registry],
+      collect() {
+        this.reset()
+        read((labels, value) => this.inc(labels, value))
+      },
+    })
+  }
+}
+
+function shortened(labels: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(labels).map(([name, value]) => [name, String(value).slice(0, maxLabelChars)]),
   )
 }
 

@@ -19,5 +19,7 @@ export interface PeerPort
       | 'ping'
       | 'counters'
     > {
+  /** What each plugin gives, by its name. */
+  readonly plugins: Readonly<Record<string, unknown>>
   readonly admission: Pick<Admission, 'list' | 'allow' | 'deny'>
 }

@@ -22,6 +22,7 @@ const answerWithinMs = 1000
 
 export class RunningDaemon {
   readonly #init: RunningDaemonInit
+  #leaving = false
 
   constructor(init: RunningDaemonInit) {
     this.#init = init
@@ -35,12 +36,23 @@ export class RunningDaemon {
     control.serve(peer)
   }
 
-  /** Gives up membership; the daemon ends once the client of this has its answer. */
-  async leave(): Promise<void> {
+  /**
+   * Gives up membership; the daemon ends once the client of this has its answer.
+   * Errors: ERR_LEAVE_INCOMPLETE, ERR_STOPPING when it leaves already; it serves on.
+   */
+  async leave({ force }: { readonly force: boolean }): Promise<void> {
     const { peer, control, shutdown, log } = this.#init
-    log.info('leaving the cluster')
+    if (this.#leaving) throw new P2pdError('ERR_STOPPING', 'the daemon leaves already')
+    this.#leaving = true
+    log.info({ force }, 'leaving the cluster')
+    try {
+      await peer.leave({ force })
+    } catch (error) {
+      this.#leaving = false
+      log.warn({ err: error }, 'the daemon could not leave, and goes on')
+      throw error
+    }
     control.stopping()
-    await peer.leave()
     setTimeout(() => shutdown.begin(exitCodes.ok), answerWithinMs).unref()
   }
 

@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import { P2pdError } from '../lib/wire/errors.ts'
 import { isDialAddress, isListenAddress, maxAddressCount } from './address.ts'
-import { namePattern } from './config.ts'
 import { readFileIfAny, writeFileAtomically } from './files.ts'
+import { namePattern } from './names.ts'
 
 /** Where this peer's cluster is found again, beside the peers that membership remembers. */
 export const maxContacts = 64
@@ -17,6 +17,7 @@ const peerSchema = z.strictObject({
   name: z.string().regex(namePattern).optional(),
   listen: z.array(z.string().refine(isListenAddress)).min(1).max(maxAddressCount).optional(),
   announce: z.array(z.string().refine(isDialAddress)).max(maxAddressCount).optional(),
+  expect: z.int().min(2).optional(),
 })
 
 export type SavedCluster = Readonly<z.infer<typeof clusterSchema>>

@@ -2,19 +2,32 @@ import { ControlClient } from '../../daemon/client/client.ts'
 import type { StatusAnswer } from '../../daemon/control/schemas.ts'
 import { type Context, printJson, printLine } from '../context.ts'
 import { formatAge } from '../duration.ts'
+import { PeerNames } from '../peer-names.ts'
 import { type Style, styleFor } from '../style.ts'
 import { type Cell, renderTable } from '../table.ts'
 
 export async function run(context: Context): Promise<undefined> {
-  const status = await ControlClient.open(context.dataDir).status({ signal: context.signal })
-  if (context.json) printJson(context.stdout, status)
-  else
-    for (const line of renderStatus(status, styleFor(context.stdout, context.env)))
-      printLine(context.stdout, line)
+  const client = ControlClient.open(context.dataDir)
+  const status = await client.status({ signal: context.signal })
+  if (context.json) return void printJson(context.stdout, status)
+  const names = new Map<string, string>()
+  const shown = PeerNames.of(client, context.signal)
+  for (const peerId of peersNamed(status)) names.set(peerId, await shown.show(peerId))
+  const lines = renderStatus(status, styleFor(context.stdout, context.env), names)
+  for (const line of lines) printLine(context.stdout, line)
 }
 
-/** One screen. */
-export function renderStatus(status: StatusAnswer, style: Style): string[] {
+/** The daemon is asked for names only where somebody is to be named. */
+function peersNamed({ quorum: { missing, conflict } }: StatusAnswer): readonly string[] {
+  return [...missing, ...(conflict === null ? [] : [conflict.peerId])]
+}
+
+/** One screen. `names` are shown instead of ids. */
+export function renderStatus(
+  status: StatusAnswer,
+  style: Style,
+  names: ReadonlyMap<string, string> = new Map(),
+): string[] {
   const { alive, suspect, dead, left } = status.members
   const rows: Cell[][] = [
     ['name', { text: status.name, paint: style.bold }],
@@ -25,7 +38,8 @@ export function renderStatus(status: StatusAnswer, style: Style): string[] {
     ...labelled('addresses', status.addresses.length === 0 ? ['none'] : status.addresses),
     ['members', `${alive} alive, ${suspect} suspect, ${dead} dead, ${left} left`],
     ['health', health(status, style)],
-    ['quorum', quorum(status, style)],
+    ...quorumRows(status, style, (peerId) => names.get(peerId) ?? peerId),
+    ['locks', locks(status)],
     ['clock', `lamport ${status.clock.lamport}, hybrid ${status.clock.hlc}`],
     ...labelled(
       'groups',
@@ -70,10 +84,44 @@ function health({ ready, health: { score, isolated } }: StatusAnswer, style: Sty
   return { text: 'well', paint: style.green }
 }
 
-function quorum({ quorum: { voters, version, reachable } }: StatusAnswer, style: Style): Cell {
-  if (voters.length === 0) return 'none yet'
+function quorumRows({ quorum }: StatusAnswer, style: Style, nameOf: (peerId: string) => string): Cell[][] {
+  const { missing, change, conflict } = quorum
+  const rows: Cell[] = [quorumState(quorum, style)]
+  if (missing.length > 0) {
+    rows.push({ text: `no answer from ${missing.map(nameOf).join(', ')}`, paint: style.yellow })
+  }
+  if (change !== null) rows.push(`${change.phase} a change to ${voters(change.voters.length)}`)
+  if (quorum.void !== null) {
+    const deed = quorum.void === 'lost' ? 'was lost' : 'went back'
+    rows.push({ text: `this peer does not vote: its disk ${deed}; see 'p2pd voters'`, paint: style.red })
+  }
+  if (conflict !== null) {
+    const text = `${nameOf(conflict.peerId)} is of another electorate: a lock can be held once in each`
+    rows.push({ text, paint: style.red })
+  }
+  return rows.map((row, at) => [at === 0 ? 'quorum' : '', row])
+}
+
+function quorumState(quorum: StatusAnswer['quorum'], style: Style): Cell {
+  if (quorum.voters.length === 0) {
+    return quorum.self === 'waiting'
+      ? { text: 'none yet: waits for others', paint: style.yellow }
+      : 'none yet'
+  }
+  const { version, reachable, self, abstainsForMs } = quorum
+  const own = self === 'abstaining' ? `abstaining for ${formatAge(abstainsForMs)}` : self
   return {
-    text: `${voters.length} voters, version ${version}, ${reachable ? 'reachable' : 'not reachable'}`,
+    text:
+      `${voters(quorum.voters.length)}, version ${version}, ${reachable ? 'reachable' : 'not reachable'}` +
+      `${self === 'member' || self === 'none' ? '' : `; this one ${own}`}`,
     paint: reachable ? style.green : style.red,
   }
+}
+
+function voters(count: number): string {
+  return `${count} ${count === 1 ? 'voter' : 'voters'}`
+}
+
+function locks({ locks: { held, waiting } }: StatusAnswer): string {
+  return held === 0 && waiting === 0 ? 'none' : `${held} held, ${waiting} waiting`
 }

@@ -25,6 +25,7 @@ import type {
   JoinRequest,
   LeaveAnswer,
   LeaveGroupAnswer,
+  LeaveRequest,
   MemberRow,
   MembersAnswer,
   MembersQuery,
@@ -34,6 +35,7 @@ import type {
   PeersAnswer,
   PingAnswer,
   PingRequest,
+  PluginsAnswer,
   PublishAnswer,
   PublishRequest,
   StatusAnswer,
@@ -63,6 +65,8 @@ const callTimeoutMs = 10_000
 const marginMs = 5000
 /** A group is joined, which may mean to fetch what came before, and a message waits its turn. */
 const groupTimeoutMs = 45_000
+/** Locks are handed over first. */
+const leaveTimeoutMs = 30_000
 
 export type MemberStreamEvent =
   /** Always first. */
@@ -176,9 +180,14 @@ export class ControlClient {
     return this.#call('join', undefined, request, patient(request.timeoutMs, options))
   }
 
-  /** Resolves once the departure is announced; the daemon ends after it. */
-  leave(options: CallOptions = {}): Promise<LeaveAnswer> {
-    return this.#call('leave', undefined, {}, options)
+  /** Resolves once the departure is announced; the daemon ends after it. Errors: ERR_LEAVE_INCOMPLETE, and it goes on. */
+  leave({ force = false, ...options }: LeaveRequest & CallOptions = {}): Promise<LeaveAnswer> {
+    return this.#call('leave', undefined, { force }, { timeoutMs: leaveTimeoutMs, ...options })
+  }
+
+  /** What plugins add to the control API and to the CLI; also while the daemon starts. */
+  plugins(options: CallOptions = {}): Promise<PluginsAnswer> {
+    return this.#call('plugins', undefined, undefined, options)
   }
 
   peers(options: CallOptions = {}): Promise<PeersAnswer> {

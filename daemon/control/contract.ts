@@ -26,8 +26,13 @@ export const contract = {
   denyPeers: { body: schemas.admissionRequest, answer: schemas.peersAnswer },
   groups: { answer: schemas.groupsAnswer },
   publish: { params: schemas.groupParams, body: schemas.publishRequest, answer: schemas.publishAnswer },
-  leaveGroup: { params: schemas.groupParams, body: schemas.leaveRequest, answer: schemas.leaveGroupAnswer },
+  leaveGroup: {
+    params: schemas.groupParams,
+    body: schemas.leaveGroupRequest,
+    answer: schemas.leaveGroupAnswer,
+  },
   clock: { query: schemas.groupQuery, answer: schemas.clockAnswer },
+  plugins: { answer: schemas.pluginsAnswer },
   health: { answer: schemas.healthAnswer },
   ready: { answer: schemas.readyAnswer },
 } as const satisfies Record<keyof Api, Exchange>

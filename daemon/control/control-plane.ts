@@ -10,6 +10,7 @@ import type { MembershipTally } from '../membership-tally.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Environment } from '../paths.ts'
 import type { PeerPort } from '../peer-port.ts'
+import type { PluginSet } from '../plugins/plugin-set.ts'
 import type { ControlService } from './control-service.ts'
 import { readOrMakeToken } from './control-token.ts'
 import { EventFeed } from './event-feed.ts'
@@ -18,6 +19,7 @@ import { createHandlers } from './handlers.ts'
 import type { LoopbackGuard } from './loopback-guard.ts'
 import { toRow, toRows } from './member-rows.ts'
 import { MessageFeed } from './message-feed.ts'
+import { PluginFeed, PluginRequests } from './plugin-feed.ts'
 import { createControlServer } from './server.ts'
 import { type ControlSocket, listenOnSocket } from './socket.ts'
 
@@ -29,8 +31,9 @@ export interface ControlPlaneInit {
   readonly version: string
   readonly tally: MembershipTally
   readonly log: Logger
+  readonly plugins: PluginSet
   /** Gives up membership; resolves when the others know. */
-  readonly leave: () => Promise<void>
+  readonly leave: (options: { readonly force: boolean }) => Promise<void>
   /** The client of `leave` has its answer. */
   readonly departed: () => void
 }
@@ -45,6 +48,8 @@ export class ControlPlane {
   readonly #service: ControlService
   readonly #feed = new EventFeed(() => ({ members: toRows(this.#peer().members()) }))
   readonly #messages: MessageFeed
+  readonly #pluginStreams: PluginFeed
+  readonly #pluginRequests = new PluginRequests()
   readonly #servers: FastifyInstance[] = []
   #state: State = { type: 'starting' }
   #metrics: Metrics | undefined
@@ -54,7 +59,9 @@ export class ControlPlane {
 
   private constructor(init: ControlPlaneInit) {
     this.#init = init
-    this.#messages = new MessageFeed((error) => explainFailure(error) ?? internalFailure(init.log, error))
+    const explain = (error: unknown) => explainFailure(error) ?? internalFailure(init.log, error)
+    this.#messages = new MessageFeed(explain)
+    this.#pluginStreams = new PluginFeed(explain)
     const startedAt = performance.now()
     this.#service = {
       version: init.version,
@@ -66,10 +73,15 @@ export class ControlPlane {
         version: init.version,
         uptimeMs: () => performance.now() - startedAt,
         leave: init.leave,
+        plugins: init.plugins,
+        log: init.log,
       }),
       peer: () => this.#peer(),
       serves: () => this.#state.type === 'serving',
       messages: this.#messages,
+      plugins: init.plugins,
+      pluginStreams: this.#pluginStreams,
+      pluginRequests: this.#pluginRequests,
       feed: () => {
         this.#peer()
         return this.#feed
@@ -119,6 +131,8 @@ export class ControlPlane {
     this.#metrics?.stop()
     this.#feed.close()
     this.#messages.close()
+    this.#pluginStreams.close()
+    this.#pluginRequests.close()
     await Promise.all(this.#servers.map((server) => server.close()))
     await this.#socket?.remove()
   }
@@ -174,6 +188,9 @@ export class ControlPlane {
       version: this.#init.version,
       watchers: () => this.#feed.readers,
       groupReaders: () => this.#messages.readers,
+      plugins: this.#init.plugins,
+      pluginStreams: () => this.#pluginStreams.readers,
+      log: this.#init.log,
     })
     return this.#metrics
   }

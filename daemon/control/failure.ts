@@ -34,6 +34,7 @@ const statusByCode: Readonly<Record<string, number>> = {
   ERR_AMBIGUOUS_PEER: 409,
   ERR_WOULD_CUT_OFF: 409,
   ERR_GROUP_LEFT: 409,
+  ERR_LEAVE_INCOMPLETE: 409,
   ERR_CURSOR_UNKNOWN: 410,
   ERR_BODY_TOO_LARGE: 413,
   ERR_TOO_LARGE: 413,
@@ -52,9 +53,9 @@ const statusByCode: Readonly<Record<string, number>> = {
   ERR_DISK_FULL: 507,
 }
 
-/** A status that no entry above gives is 500. */
-export function statusOf(code: ErrorCode): number {
-  return statusByCode[code] ?? 500
+/** 500 where neither an entry above nor a plugin gives one. */
+export function statusOf(code: ErrorCode, ofPlugins: Readonly<Record<string, number>>): number {
+  return statusByCode[code] ?? ofPlugins[code] ?? 500
 }
 
 export function toAnswer(error: P2pdError): ErrorAnswer {

@@ -1,16 +1,18 @@
 /** The JSON routes: from a checked request to the peer and back. */
+import type { Logger } from 'pino'
 import { isPeerId } from '../../lib/host/identity.ts'
-import type { ConfirmError, MemberView, PeerId } from '../../lib/index.ts'
+import type { ConfirmError, PeerId } from '../../lib/index.ts'
 import { P2pdError } from '../../lib/wire/errors.ts'
 import { assertDialAddresses } from '../address.ts'
 import { encodeInvite } from '../invite.ts'
 import type { PeerPort } from '../peer-port.ts'
+import { type PluginSet, pluginStatus } from '../plugins/plugin-set.ts'
 import type { Handlers } from './contract.ts'
 import { ControlFailure } from './failure.ts'
 import { createGroupHandlers, groupStatus } from './group-handlers.ts'
 import { joinThrough } from './join.ts'
 import { countByStatus, toRows } from './member-rows.ts'
-import { resolvePeer } from './peer-reference.ts'
+import { choices, resolvePeer } from './peer-reference.ts'
 import type { InviteAnswer, PeerEntry, PeersAnswer, StatusAnswer } from './schemas.ts'
 
 export interface HandlerContext {
@@ -19,8 +21,10 @@ export interface HandlerContext {
   readonly secret: Uint8Array
   readonly version: string
   uptimeMs(): number
-  /** Resolves when the departure is announced. */
-  leave(signal: AbortSignal): Promise<void>
+  /** Resolves when the departure is announced. Errors: ERR_LEAVE_INCOMPLETE, and the peer stays. */
+  leave(options: { readonly force: boolean }): Promise<void>
+  readonly plugins: PluginSet
+  readonly log: Logger
 }
 
 export function createHandlers(context: HandlerContext): Handlers {
@@ -46,8 +50,8 @@ export function createHandlers(context: HandlerContext): Handlers {
       assertDialAddresses(body.addresses)
       return { contacted: await joinThrough(context.peer(), body.addresses, body.timeoutMs, signal) }
     },
-    leave: async ({ signal }) => {
-      await context.leave(signal)
+    leave: async ({ body: { force } }) => {
+      await context.leave({ force })
       return { left: true }
     },
     peers: () => listPeers(context.peer()),
@@ -66,6 +70,7 @@ export function createHandlers(context: HandlerContext): Handlers {
       return listPeers(peer)
     },
     ...createGroupHandlers(() => context.peer()),
+    plugins: () => ({ plugins: [...context.plugins.rows] }),
     health: () => ({ status: 'ok' }),
     ready: () => {
       context.peer()
@@ -90,10 +95,27 @@ function status(context: HandlerContext): StatusAnswer {
     rolledBack: peer.rolledBack,
     health: { score: peer.health.score, isolated: peer.health.isolated },
     members: countByStatus(peer.members()),
-    // There is no electorate yet: version 0, nobody votes, nothing to reach.
-    quorum: { version: 0, voters: [], reachable: false },
+    quorum: noQuorum,
+    locks: { held: 0, waiting: 0 },
     ...groupStatus(peer),
+    ...pluginStatus(context.plugins, peer.plugins, (plugin, error) => {
+      context.log.error({ plugin, err: error }, 'a plugin failed to tell its status')
+    }),
   }
+}
+
+/** There is no electorate: nobody votes, nothing to reach. */
+const noQuorum: StatusAnswer['quorum'] = {
+  version: 0,
+  voters: [],
+  reachable: false,
+  missing: [],
+  id: null,
+  self: 'none',
+  abstainsForMs: 0,
+  void: null,
+  conflict: null,
+  change: null,
 }
 
 function invite(context: HandlerContext, asked: readonly string[] | undefined): InviteAnswer {
@@ -119,15 +141,6 @@ async function withinTime<Result>(
       hint: "'p2pd members' shows whether it is connected",
     })
   }
-}
-
-interface KnownPeer {
-  readonly peerId: PeerId
-  readonly name: string
-}
-
-function choices(members: readonly MemberView[]): KnownPeer[] {
-  return members.map(({ peer, name }) => ({ peerId: peer, name }))
 }
 
 function listPeers(peer: PeerPort): PeersAnswer {

@@ -1,17 +1,26 @@
 /** The control API as an OpenAPI 3.1 document, from the schemas that validate its requests. */
 import { z } from 'zod'
+import type { PluginRoute } from '../../plugins/contract.ts'
+import { paramsOf } from '../plugins/examine.ts'
+import type { OwnedRoute, PluginSet } from '../plugins/plugin-set.ts'
 import { contract, streams, type Taken } from './contract.ts'
 import { type Api, type RouteName, routes } from './routes.ts'
 import { errorAnswer } from './schemas.ts'
 
 type Json = Record<string, unknown>
 
-export function openApiDocument(version: string): Json {
+export function openApiDocument(version: string, plugins: PluginSet): Json {
   const paths: Record<string, Json> = {}
+  const definitions: Json = {}
   for (const name of Object.keys(routes) as RouteName[]) {
     const { method } = routes[name]
     const path = routes[name].path.replace(/:(\w+)/g, '{$1}')
     paths[path] = { ...paths[path], [method.toLowerCase()]: operation(name) }
+  }
+  for (const owned of plugins.routes) {
+    const path = owned.route.path.replace(/:(\w+)/g, '{$1}')
+    const described = pluginOperation(owned, definitions)
+    paths[path] = { ...paths[path], [owned.route.method.toLowerCase()]: described }
   }
   return {
     openapi: '3.1.0',
@@ -23,7 +32,7 @@ export function openApiDocument(version: string): Json {
     },
     paths,
     components: {
-      schemas: components(),
+      schemas: { ...definitions, ...components() },
       securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'Over TCP only' } },
     },
   }
@@ -46,6 +55,60 @@ function operation(name: RouteName): Json {
       default: { description: 'What went wrong', content: json(reference(errorAnswer)) },
     },
   }
+}
+
+/** `definitions` takes what its schemas refer to. */
+function pluginOperation({ plugin, route }: OwnedRoute, definitions: Json): Json {
+  const { method, path, summary, query, body } = route
+  const parameters = [
+    ...paramsOf(path).map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
+    ...(query === undefined ? [] : queryParameters(foreign(query, 'input', definitions))),
+    ...('stream' in route ? [lastEventId] : []),
+  ]
+  return {
+    operationId: [plugin, method.toLowerCase(), ...path.split('/').slice(2)].join('-').replaceAll(':', ''),
+    tags: [plugin],
+    summary,
+    security: [{}, { token: [] }],
+    ...(parameters.length > 0 ? { parameters } : {}),
+    ...(body === undefined
+      ? {}
+      : { requestBody: { content: json(foreign(body, 'input', definitions)), required: true } }),
+    responses: {
+      200: { description: summary, content: pluginAnswer(route, definitions) },
+      default: { description: 'What went wrong', content: json(reference(errorAnswer)) },
+    },
+  }
+}
+
+function pluginAnswer(route: PluginRoute, definitions: Json): Json {
+  if ('stream' in route) {
+    const description = 'Events of the plugin, and `error` (StreamError, the last one)'
+    return { 'text/event-stream': { schema: { type: 'string', description } } }
+  }
+  const { answer } = route
+  return json(answer === undefined ? { type: 'object' } : foreign(answer, 'output', definitions))
+}
+
+function queryParameters({ properties, required }: Json): Json[] {
+  const needed: readonly unknown[] = Array.isArray(required) ? required : []
+  return Object.entries(Object(properties)).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: needed.includes(name),
+    schema,
+  }))
+}
+
+/** A schema that may come from another copy of zod, whose registry is not ours: what it refers to comes along. */
+function foreign(schema: z.ZodType, io: 'input' | 'output', definitions: Json): Json {
+  const { $schema, $defs, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' })
+  const moved: Json = JSON.parse(
+    JSON.stringify({ ...$defs, '': rest }).replaceAll('"#/$defs/', '"#/components/schemas/'),
+  )
+  const { '': root, ...others } = moved
+  Object.assign(definitions, others)
+  return Object(root)
 }
 
 const lastEventId: Json = {

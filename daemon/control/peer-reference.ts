@@ -1,4 +1,5 @@
 /** From what a person types (an id, a unique prefix of one, a unique name) to a peer. */
+import type { MemberView, PeerId } from '../../lib/index.ts'
 import { ControlFailure } from './failure.ts'
 import type { PeerChoice } from './schemas.ts'
 
@@ -26,6 +27,15 @@ export function resolvePeer<Known extends PeerChoice>(reference: string, known: 
     hint: 'name one by more of its id',
     peers: matching.slice(0, maxChoices).map(({ peerId, name }) => ({ peerId, name })),
   })
+}
+
+export interface KnownPeer {
+  readonly peerId: PeerId
+  readonly name: string
+}
+
+export function choices(members: readonly MemberView[]): KnownPeer[] {
+  return members.map(({ peer, name }) => ({ peerId: peer, name }))
 }
 
 export function quote(reference: string): string {

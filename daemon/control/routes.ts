@@ -16,12 +16,14 @@ import type {
   JoinRequest,
   LeaveAnswer,
   LeaveGroupAnswer,
+  LeaveGroupRequest,
   LeaveRequest,
   MembersAnswer,
   MembersQuery,
   PeersAnswer,
   PingAnswer,
   PingRequest,
+  PluginsAnswer,
   PublishAnswer,
   PublishRequest,
   ReadyAnswer,
@@ -77,6 +79,11 @@ export const routes = {
     path: '/v1/trace',
     summary: "The last events of this daemon's space-time line in a group, a JSON object a line",
   },
+  plugins: {
+    method: 'GET',
+    path: '/v1/plugins',
+    summary: 'What plugins add to this interface and to the CLI',
+  },
   health: { method: 'GET', path: '/healthz', summary: 'The process answers' },
   ready: { method: 'GET', path: '/readyz', summary: 'Listening, and joined or alone on purpose' },
   metrics: { method: 'GET', path: '/metrics', summary: 'Prometheus, text format' },
@@ -99,14 +106,15 @@ export interface Api {
   denyPeers: { query: undefined; body: AdmissionRequest; answer: PeersAnswer }
   groups: { query: undefined; body: undefined; answer: GroupsAnswer }
   publish: { params: GroupParams; query: undefined; body: PublishRequest; answer: PublishAnswer }
-  leaveGroup: { params: GroupParams; query: undefined; body: LeaveRequest; answer: LeaveGroupAnswer }
+  leaveGroup: { params: GroupParams; query: undefined; body: LeaveGroupRequest; answer: LeaveGroupAnswer }
   clock: { query: GroupQuery; body: undefined; answer: ClockAnswer }
+  plugins: { query: undefined; body: undefined; answer: PluginsAnswer }
   health: { query: undefined; body: undefined; answer: HealthAnswer }
   ready: { query: undefined; body: undefined; answer: ReadyAnswer }
 }
 
 /** `path` as it stands in a request, without its query. */
-export function matchesPath(route: Route, path: string): boolean {
+export function matchesPath(route: Pick<Route, 'path'>, path: string): boolean {
   const asked = path.split('/')
   const known = route.path.split('/')
   return (
@@ -115,6 +123,6 @@ export function matchesPath(route: Route, path: string): boolean {
 }
 
 /** The path of a request: each `:name` is replaced. */
-export function pathOf(route: Route, params: Readonly<Record<string, string>> = {}): string {
+export function pathOf(route: Pick<Route, 'path'>, params: Readonly<Record<string, string>> = {}): string {
   return route.path.replace(/:(\w+)/g, (_whole, name: string) => encodeURIComponent(params[name] ?? ''))
 }

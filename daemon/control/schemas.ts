@@ -83,8 +83,37 @@ export const memberRow = z
 export const membersQuery = z.strictObject({ status: memberStatus.optional() })
 export const membersAnswer = z.strictObject({ members: z.array(memberRow) }).meta({ id: 'Members' })
 
+/** How the daemon stands to the electorate of the locks: `ElectorateView` in short. */
+const quorum = z
+  .looseObject({
+    version: count,
+    voters: z.array(peerId),
+    reachable: z.boolean().meta({ description: 'A quorum of the voters answers' }),
+    missing: z.array(peerId).meta({ description: 'Voters that do not answer' }),
+    id: z.string().nullable().meta({ description: 'Of the electorate; null while there is none' }),
+    self: z
+      .enum([
+        ...['none', 'waiting', 'starting', 'installing', 'abstaining', 'serving', 'sealed', 'void', 'member'],
+      ] as const)
+      .meta({ description: 'How this daemon stands to it; `serving` is a voter at work, `member` is none' }),
+    abstainsForMs: count.meta({ description: 'For so long this voter grants nothing' }),
+    void: z
+      .enum(['lost', 'rolled-back'])
+      .nullable()
+      .meta({ description: 'Why this daemon never votes: what happened to its disk' }),
+    conflict: z
+      .strictObject({ id: z.string(), peerId })
+      .nullable()
+      .meta({ description: 'Another electorate, and who belongs to it: a lock can be held once in each' }),
+    change: z
+      .strictObject({ phase: z.enum(['deciding', 'sealing', 'installing']), voters: z.array(peerId) })
+      .nullable()
+      .meta({ description: 'What is under way' }),
+  })
+  .meta({ description: 'Version 0 and no voters: there is no electorate yet' })
+
 export const statusAnswer = z
-  .strictObject({
+  .looseObject({
     peerId,
     name: z.string(),
     cluster: z.string(),
@@ -101,16 +130,17 @@ export const statusAnswer = z
       isolated: z.boolean(),
     }),
     members: z.strictObject({ alive: count, suspect: count, dead: count, left: count }),
-    quorum: z
-      .strictObject({ version: count, voters: z.array(peerId), reachable: z.boolean() })
-      .meta({ description: 'Version 0 and no voters: there is no electorate yet' }),
+    quorum,
+    locks: z
+      .strictObject({ held: count, waiting: count })
+      .meta({ description: 'Through this daemon: locks that are held, requests that wait' }),
     clock: z.strictObject({ lamport: count, hlc: hybrid }),
     groups: z
       .array(z.strictObject({ name: z.string(), members: count, delivered: count, heldBack: count }))
       .meta({ description: 'Those that this daemon is in' }),
     forks: z.array(fork).meta({ description: 'Proofs that somebody signed two contents for one message' }),
   })
-  .meta({ id: 'Status' })
+  .meta({ id: 'Status', description: 'Plugins may add keys of their own' })
 
 export const pingRequest = z.strictObject({
   peer: peerRef,
@@ -137,7 +167,9 @@ export const joinAnswer = z
   .strictObject({ contacted: z.array(peerId).meta({ description: 'Who answered; at least one' }) })
   .meta({ id: 'Joined' })
 
-export const leaveRequest = z.strictObject({})
+export const leaveRequest = z.strictObject({
+  force: z.boolean().default(false).meta({ description: 'Also where locks then stop for the others' }),
+})
 export const leaveAnswer = z
   .strictObject({ left: z.literal(true) })
   .meta({ id: 'Left', description: 'Sent once the departure is announced; the daemon then ends' })
@@ -233,6 +265,7 @@ export const streamError = z
   .strictObject({ code: z.string(), message: z.string(), hint: z.string().nullable() })
   .meta({ id: 'StreamError' })
 
+export const leaveGroupRequest = z.strictObject({})
 export const leaveGroupAnswer = z
   .strictObject({ group: z.string(), left: z.literal(true) })
   .meta({ id: 'LeftGroup' })
@@ -295,6 +328,34 @@ export const traceLine = z
   })
   .meta({ id: 'TraceLine' })
 
+const method = z.enum(['GET', 'POST'])
+const routePath = z.string().meta({ description: 'A segment `:name` stands for any one segment' })
+const streams = z.boolean().meta({ description: 'Answers with server-sent events' })
+
+/** What a plugin adds to this interface, and to the CLI. */
+export const pluginRow = z
+  .strictObject({
+    name: z.string(),
+    verbs: z.array(
+      z.strictObject({
+        name: z.string(),
+        summary: z.string(),
+        examples: z.array(z.strictObject({ line: z.string(), meaning: z.string() })),
+        arguments: z
+          .array(z.strictObject({ name: z.string(), summary: z.string(), optional: z.boolean() }))
+          .meta({
+            description: 'Each fills the segment of the path, else the key of query or body, of its name',
+          }),
+        method,
+        path: routePath,
+        streams,
+      }),
+    ),
+    routes: z.array(z.strictObject({ method, path: routePath, summary: z.string(), streams })),
+  })
+  .meta({ id: 'Plugin' })
+export const pluginsAnswer = z.strictObject({ plugins: z.array(pluginRow) }).meta({ id: 'Plugins' })
+
 export const healthAnswer = z.strictObject({ status: z.literal('ok') }).meta({ id: 'Health' })
 export const readyAnswer = z.strictObject({ status: z.literal('ready') }).meta({ id: 'Ready' })
 
@@ -329,6 +390,9 @@ export type InviteAnswer = z.infer<typeof inviteAnswer>
 export type JoinRequest = z.input<typeof joinRequest>
 export type JoinAnswer = z.infer<typeof joinAnswer>
 export type LeaveRequest = z.input<typeof leaveRequest>
+export type LeaveGroupRequest = z.input<typeof leaveGroupRequest>
+export type PluginRow = z.infer<typeof pluginRow>
+export type PluginsAnswer = z.infer<typeof pluginsAnswer>
 export type LeaveAnswer = z.infer<typeof leaveAnswer>
 export type PeerEntry = z.infer<typeof peerEntry>
 export type PeersAnswer = z.infer<typeof peersAnswer>

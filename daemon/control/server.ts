@@ -1,7 +1,6 @@
 /** The control API over HTTP: routes to handlers, everything else to one form of error. */
 import type { Socket } from 'node:net'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import type { Logger } from 'pino'
 import { z } from 'zod'
 import { P2pdError } from '../../lib/wire/errors.ts'
 import { payloadTooLarge } from '../payload-limit.ts'
@@ -17,12 +16,13 @@ import {
   toAnswer,
 } from './failure.ts'
 import { assertAllowed, type LoopbackGuard } from './loopback-guard.ts'
+import { addPluginRoutes } from './plugin-routes.ts'
 import { type Api, matchesPath, type Route, routes } from './routes.ts'
 import { limits } from './schemas.ts'
 import { addStreams } from './streams.ts'
 
 /** Open connections a listener; further ones are hung up on. */
-const maxConnections = 256
+const maxConnections = 512
 
 /** A connection that asks nothing holds one of those places for this long, and until the next look, ms. */
 const requestTimeoutMs = 10_000
@@ -39,7 +39,7 @@ export function createControlServer(service: ControlService, guard?: () => Loopb
     // As long as the header may be: a name that is too long gets an answer that says so.
     routerOptions: { maxParamLength: 16 * 1024, querystringParser: parseQuery },
     clientErrorHandler: answerClientError,
-    frameworkErrors: (error, _request, reply) => void sendFailure(service.log, error, reply),
+    frameworkErrors: (error, _request, reply) => void sendFailure(service, error, reply),
   })
   app.server.maxConnections = maxConnections
   app.removeContentTypeParser('text/plain')
@@ -51,19 +51,20 @@ export function createControlServer(service: ControlService, guard?: () => Loopb
   app.setErrorHandler(async (error, request, reply) => {
     // Nobody is there to be told, and a client that hangs up is no fault.
     if (reply.raw.destroyed) return reply.hijack()
-    if (!isBodyTooLarge(error)) return sendFailure(service.log, error, reply)
+    if (!isBodyTooLarge(error)) return sendFailure(service, error, reply)
     await discardBody(request.raw)
     if (!request.raw.complete) reply.header('connection', 'close')
     const isPublish = request.routeOptions.url === routes.publish.path
-    return sendFailure(service.log, isPublish ? payloadTooLarge() : error, reply)
+    return sendFailure(service, isPublish ? payloadTooLarge() : error, reply)
   })
-  app.setNotFoundHandler((request, reply) => sendFailure(service.log, noRoute(request, reply), reply))
+  app.setNotFoundHandler((request, reply) => sendFailure(service, noRoute(service, request, reply), reply))
   app.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff')
     if (guard !== undefined) assertAllowed(guard(), request.headers)
   })
   addJsonRoutes(app, service)
   addStreams(app, service)
+  addPluginRoutes(app, service)
   return app
 }
 
@@ -128,10 +129,10 @@ function badRequest(error: z.ZodError): P2pdError {
   })
 }
 
-function noRoute(request: FastifyRequest, reply: FastifyReply): P2pdError {
+function noRoute({ plugins }: ControlService, request: FastifyRequest, reply: FastifyReply): P2pdError {
   const path = request.url.split('?', 1)[0] ?? ''
-  const known: readonly Route[] = Object.values(routes)
-  const methods = known.filter((route) => matchesPath(route, path)).map(({ method }) => method)
+  const known: readonly Route[] = [...Object.values(routes), ...plugins.routes.map(({ route }) => route)]
+  const methods = [...new Set(known.filter((route) => matchesPath(route, path)).map(({ method }) => method))]
   if (methods.length === 0) {
     return new ControlFailure('ERR_NO_ROUTE', `there is nothing at ${path.slice(0, 128)}`, {
       hint: `GET ${routes.openapi.path} lists every route`,
@@ -141,10 +142,11 @@ function noRoute(request: FastifyRequest, reply: FastifyReply): P2pdError {
   return new ControlFailure('ERR_METHOD_NOT_ALLOWED', `${path} takes ${methods.join(' and ')}`)
 }
 
-function sendFailure(log: Logger, error: unknown, reply: FastifyReply): FastifyReply {
+function sendFailure({ log, plugins }: ControlService, error: unknown, reply: FastifyReply): FastifyReply {
   const failure = explainFailure(error) ?? internalFailure(log, error)
   if (failure.code === 'ERR_UNAUTHORIZED') reply.header('www-authenticate', 'Bearer')
-  return reply.code(statusOf(failure.code)).type('application/json; charset=utf-8').send(toAnswer(failure))
+  const status = statusOf(failure.code, plugins.errorStatus)
+  return reply.code(status).type('application/json; charset=utf-8').send(toAnswer(failure))
 }
 
 /** What is not HTTP, too large a header, or too slow: answered in the same form and closed. */

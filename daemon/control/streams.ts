@@ -1,18 +1,19 @@
 /** The routes whose answer is a stream, or no JSON. */
 import { Readable } from 'node:stream'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { z } from 'zod'
 import type { TraceEvent } from '../../lib/group.ts'
 import { streams } from './contract.ts'
 import type { ControlService } from './control-service.ts'
 import { groupLeft, openMessages } from './group-handlers.ts'
+import { lastEventIdOf } from './last-event-id.ts'
 import { openApiDocument } from './openapi.ts'
 import { routes } from './routes.ts'
 
 export function addStreams(app: FastifyInstance, service: ControlService): void {
   let document: unknown
   app.get(routes.openapi.path, async () => {
-    document ??= openApiDocument(service.version)
+    document ??= openApiDocument(service.version, service.plugins)
     return document
   })
   app.get(routes.metrics.path, async (_request, reply) => {
@@ -69,10 +70,4 @@ function* traceLines(events: readonly TraceEvent[]): Generator<string> {
     const line = { group, host, hostEpoch, index, kind, sender, epoch, seq, time: Math.trunc(time), after }
     yield `${JSON.stringify(line)}\n`
   }
-}
-
-/** An empty one is none, as in the standard. */
-function lastEventIdOf({ headers }: FastifyRequest): string | undefined {
-  const id = headers['last-event-id']
-  return typeof id === 'string' && id !== '' ? id : undefined
 }

@@ -8,6 +8,7 @@ import type { MemberRow, StatusAnswer } from '../../daemon/control/schemas.ts'
 
 const idA = '12D3KooWAAAAaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'
 const idB = '12D3KooWBBBBbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb'
+const idC = '12D3KooWCCCCcccccccccccccccccccccccccccccccccccccccc'
 
 function memberRow(fields: Partial<MemberRow>): MemberRow {
   return {
@@ -86,6 +87,29 @@ describe('the membership table', () => {
   })
 })
 
+const noQuorum: StatusAnswer['quorum'] = {
+  version: 0,
+  voters: [],
+  reachable: false,
+  missing: [],
+  id: null,
+  self: 'none',
+  abstainsForMs: 0,
+  void: null,
+  conflict: null,
+  change: null,
+}
+const threeVoters: StatusAnswer['quorum'] = {
+  ...noQuorum,
+  version: 2,
+  voters: [idA, idB, idC],
+  reachable: true,
+  id: 'e1',
+  self: 'serving',
+}
+
+const names = new Map([[idB, 'm2']])
+
 describe('the status screen', () => {
   const status: StatusAnswer = {
     peerId: idA,
@@ -101,7 +125,8 @@ describe('the status screen', () => {
     rolledBack: false,
     health: { score: 0, isolated: false },
     members: { alive: 3, suspect: 1, dead: 2, left: 0 },
-    quorum: { version: 0, voters: [], reachable: false },
+    quorum: noQuorum,
+    locks: { held: 0, waiting: 0 },
     clock: { lamport: 12, hlc: '1700000000000.00001' },
     groups: [{ name: 'all', members: 3, delivered: 40, heldBack: 0 }],
     forks: [],
@@ -119,6 +144,7 @@ describe('the status screen', () => {
       'members    3 alive, 1 suspect, 2 dead, 0 left',
       'health     well',
       'quorum     none yet',
+      'locks      none',
       'clock      lamport 12, hybrid 1700000000000.00001',
       'groups     all: 3 members, 40 delivered',
     ])
@@ -131,9 +157,40 @@ describe('the status screen', () => {
     { fields: { addresses: [] }, shows: 'addresses  none' },
     { fields: { rolledBack: true }, shows: 'warning    this data directory was restored from a backup' },
     {
-      fields: { quorum: { version: 2, voters: [idA, idB], reachable: false } },
-      shows: 'quorum     2 voters, version 2, not reachable',
+      fields: { quorum: { ...noQuorum, self: 'waiting' } },
+      shows: 'quorum     none yet: waits for others',
     },
+    {
+      fields: { quorum: threeVoters },
+      shows: 'quorum     3 voters, version 2, reachable; this one serving',
+    },
+    {
+      fields: { quorum: { ...threeVoters, version: 1, voters: [idB], self: 'member', reachable: false } },
+      shows: 'quorum     1 voter, version 1, not reachable',
+    },
+    {
+      fields: { quorum: { ...threeVoters, self: 'abstaining', abstainsForMs: 61_000 } },
+      shows: 'quorum     3 voters, version 2, reachable; this one abstaining for 1m',
+    },
+    {
+      fields: { quorum: { ...threeVoters, missing: [idB, idC] } },
+      shows: `           no answer from m2, ${idC}`,
+    },
+    {
+      fields: {
+        quorum: { ...threeVoters, change: { phase: 'sealing', voters: [idA, idB, idC, idA, idB] } },
+      },
+      shows: '           sealing a change to 5 voters',
+    },
+    {
+      fields: { quorum: { ...threeVoters, self: 'void', void: 'rolled-back' } },
+      shows: "           this peer does not vote: its disk went back; see 'p2pd voters'",
+    },
+    {
+      fields: { quorum: { ...threeVoters, conflict: { id: 'e2', peerId: idB } } },
+      shows: '           m2 is of another electorate: a lock can be held once in each',
+    },
+    { fields: { locks: { held: 2, waiting: 1 } }, shows: 'locks      2 held, 1 waiting' },
     { fields: { groups: [] }, shows: 'groups     none' },
     {
       fields: { groups: [{ name: 'g', members: 1, delivered: 2, heldBack: 3 }] },
@@ -153,7 +210,8 @@ describe('the status screen', () => {
     },
   ]
   for (const { fields, shows } of lines) {
-    it(`says: ${shows}`, () => assert.ok(renderStatus({ ...status, ...fields }, plain).includes(shows)))
+    it(`says: ${shows}`, () =>
+      assert.ok(renderStatus({ ...status, ...fields }, plain, names).includes(shows)))
   }
 })
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { chmod, lstat, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
-import type { DaemonFlags } from '../../daemon/config.ts'
+import { type DaemonFlags, parseConfigFile } from '../../daemon/config.ts'
 import { runDaemon } from '../../daemon/daemon.ts'
 import { exitCodeOf } from '../../daemon/exit-code.ts'
 import { initDataDir } from '../../daemon/init.ts'
@@ -122,6 +122,13 @@ describe('a start that cannot be', () => {
       inviter: ids[0],
     })
     await refused(empty, { invite: '-' }, 'ERR_INVITE_TORN', 1, unusable)
+    const unaddressed = encodeInvite({
+      cluster: 'shop',
+      secret: new Uint8Array(32),
+      addresses: [],
+      inviter: '',
+    })
+    await refused(empty, { invite: '-' }, 'ERR_NO_CONTACTS', 2, unaddressed)
     await assert.rejects(readdir(empty), { code: 'ENOENT' })
 
     const data = await founded()
@@ -171,6 +178,26 @@ describe('a start that cannot be', () => {
     await new Promise((resolve) => taken.close(resolve))
   })
 
+  it('runs no plugin that is not there, is none, or takes what is p2pd’s', async () => {
+    const data = await fresh()
+    const folder = await tempDir()
+    const plugin = join(folder, 'plugin.mjs')
+    await refused(data, { plugin: [plugin] }, 'ERR_PLUGIN_NOT_FOUND', 2)
+    await writeFile(plugin, 'export const plugin = {}\n')
+    await refused(data, { plugin: [plugin] }, 'ERR_BAD_PLUGIN', 2)
+    const takes = (more: string) => `export const plugin = { name: 'x', needs: [], run() {}, ${more} }\n`
+    const status = join(folder, 'status.mjs')
+    await writeFile(
+      status,
+      takes("routes: () => [{ method: 'GET', path: '/v1/status', summary: 'x', handle() {} }]"),
+    )
+    await refused(data, { plugin: [status] }, 'ERR_BAD_PLUGIN', 2)
+    const both = join(folder, 'both.mjs')
+    await writeFile(both, takes(''))
+    await refused(data, { plugin: [both, both] }, 'ERR_BAD_PLUGIN', 2)
+    await assert.rejects(readdir(data), { code: 'ENOENT' })
+  })
+
   it('takes no address that is none, and no key of the config file that it does not know', async () => {
     const data = await fresh()
     await refused(data, { listen: ['/ip4/127.0.0.1/udp/1'] }, 'ERR_BAD_ADDRESS', 2)
@@ -196,11 +223,18 @@ describe('init', () => {
     const data = join(await tempDir(), 'data')
     const first = await initDataDir({ data, name: 'm1', listen }, {})
     assert.deepEqual(first.created, { identity: true, config: true })
-    assert.deepEqual((await readdir(data)).sort(), ['config.toml', 'identity.key', 'lock'])
+    assert.deepEqual((await readdir(data)).sort(), ['config.toml', 'identity.key', 'lock', 'store'])
     const again = await initDataDir({ data }, {})
     assert.deepEqual(again.created, { identity: false, config: false })
     assert.equal(again.peerId, first.peerId)
     await assert.rejects(initDataDir({ data, name: 'm2' }, {}), { code: 'ERR_CONFIG_EXISTS' })
+  })
+
+  it('writes whole paths of plugins, since those in the file are meant from where it lies', async () => {
+    const data = join(await tempDir(), 'data')
+    await initDataDir({ data, plugin: ['./a.mjs', 'b.mjs', 'package'] }, {})
+    const { plugins = [] } = await parseConfigFile(await readFile(join(data, 'config.toml'), 'utf8'), 'x')
+    assert.deepEqual(plugins, [join(process.cwd(), 'a.mjs'), join(process.cwd(), 'b.mjs'), 'package'])
   })
 
   it('is followed by a start that founds under that name and identity', async () => {

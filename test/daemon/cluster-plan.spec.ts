@@ -53,6 +53,18 @@ describe('which cluster a start is about', () => {
     })
   })
 
+  it('does not join where it has nobody to ask, and would take itself for the first', () => {
+    const unaddressed = { ...invite, addresses: [] }
+    assert.throws(() => planCluster(empty, { ...nothing, invite: unaddressed }), { code: 'ERR_NO_CONTACTS' })
+    const join = ['/dns/m2.example/tcp/1']
+    assert.deepEqual(planCluster(empty, { ...nothing, invite: unaddressed, join }), {
+      type: 'join',
+      secret,
+      saved: { cluster: 'shop', contacts: join },
+    })
+    assert.equal(planCluster(member, { ...nothing, invite: unaddressed }).type, 'resume')
+  })
+
   it('resumes without a word, and adds what it is told to dial', () => {
     const join = ['/ip4/192.0.2.3/tcp/3']
     assert.deepEqual(planCluster(member, nothing), { type: 'resume', secret, saved: member.saved })

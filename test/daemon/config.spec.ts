@@ -28,7 +28,7 @@ describe("the daemon's configuration", () => {
   it('keeps for the next start what flags and environment said, and not what the file says', async () => {
     const listen = ['/ip4/127.0.0.1/tcp/0']
     const config = await load({ listen }, { P2PD_NAME: 'env' }, 'announce = ["/ip4/192.0.2.1/tcp/1"]\n')
-    assert.deepEqual(config.said, { name: 'env', listen, announce: undefined })
+    assert.deepEqual(config.said, { name: 'env', listen, announce: undefined, expect: undefined })
     assert.deepEqual(config.announce, ['/ip4/192.0.2.1/tcp/1'])
   })
 
@@ -49,6 +49,37 @@ describe("the daemon's configuration", () => {
     assert.equal(config.announce, undefined)
   })
 
+  it('takes plugins from the working directory, and those of a file from where it lies', async () => {
+    const named = async (...args: Parameters<typeof load>) => (await load(...args)).plugins
+    const file = 'plugins = ["./b.mjs", "c"]\n'
+    assert.deepEqual(await named({}), [])
+    assert.deepEqual(await named({ plugin: ['./a.mjs'] }, {}, file), [
+      { module: './a.mjs', folder: process.cwd() },
+    ])
+    assert.deepEqual(await named({}, { P2PD_PLUGINS: 'a, ./b.mjs' }, file), [
+      { module: 'a', folder: process.cwd() },
+      { module: './b.mjs', folder: process.cwd() },
+    ])
+    const { plugins, dataDir } = await load({}, {}, file)
+    assert.deepEqual(plugins, [
+      { module: './b.mjs', folder: dataDir },
+      { module: 'c', folder: dataDir },
+    ])
+    const elsewhere = await tempDir()
+    await writeFile(join(elsewhere, 'p2pd.toml'), file)
+    const [first] = await named({ config: join(elsewhere, 'p2pd.toml') })
+    assert.deepEqual(first, { module: './b.mjs', folder: elsewhere })
+  })
+
+  it('takes how many are expected from each source, and keeps what was said', async () => {
+    assert.equal((await load({})).expect, undefined)
+    assert.equal((await load({}, {}, 'expect = 5\n')).expect, 5)
+    assert.equal((await load({}, {}, 'expect = 5\n')).said.expect, undefined)
+    const config = await load({ expect: 3 }, { P2PD_EXPECT: '4' }, 'expect = 5\n')
+    assert.deepEqual([config.expect, config.said.expect], [3, 3])
+    assert.equal((await load({}, { P2PD_EXPECT: '4' }, 'expect = 5\n')).expect, 4)
+  })
+
   it('names the source and the key of whatever is wrong', async () => {
     const wrong: [DaemonFlags, Record<string, string>, string | undefined, string, RegExp][] = [
       [{ profile: 'wan' }, {}, undefined, 'ERR_CONFIG', /^--profile must be one of lan, local$/],
@@ -61,6 +92,13 @@ describe("the daemon's configuration", () => {
         'ERR_CONFIG',
         /^P2PD_CONTROL_TCP must be a loopback/,
       ],
+      [{ expect: 1 }, {}, undefined, 'ERR_CONFIG', /^--expect must be a whole number from 2 to 1000$/],
+      [{}, { P2PD_EXPECT: '1001' }, undefined, 'ERR_CONFIG', /^P2PD_EXPECT must be a whole number/],
+      [{}, { P2PD_EXPECT: 'three' }, undefined, 'ERR_CONFIG', /^P2PD_EXPECT must be a number$/],
+      [{}, {}, 'expect = 2.5\n', 'ERR_CONFIG', /^expect in .* must be a whole number/],
+      [{ plugin: [''] }, {}, undefined, 'ERR_CONFIG', /^--plugin must not be empty$/],
+      [{}, { P2PD_PLUGINS: 'a,'.repeat(33) }, undefined, 'ERR_CONFIG', /^P2PD_PLUGINS holds more than 32$/],
+      [{}, {}, 'plugins = "a"\n', 'ERR_CONFIG', /^plugins in .* must be a list$/],
       [{}, {}, 'lisen = []\n', 'ERR_CONFIG', /^lisen in .*config\.toml is not a known key$/],
       [{}, {}, '[membership]\nfastpath = true\n', 'ERR_CONFIG', /^membership\.fastpath in /],
       [{}, {}, 'name = 3\n', 'ERR_CONFIG', /^name in .* must be a string$/],
@@ -121,6 +159,8 @@ describe('the config file that init writes', () => {
       listen: ['/ip4/0.0.0.0/tcp/0', '/ip6/::/tcp/0'],
       announce: [],
       join: [],
+      expect: 3,
+      plugins: [],
       profile: configDefaults.profile,
       log: configDefaults.log,
       membership: { fastPath: configDefaults.fastPath },

@@ -41,7 +41,10 @@ function lint(files: ReadonlyMap<string, string>): ReadonlyMap<string, readonly 
   }
 }
 
-const pureFolders = ['lib/wire', 'lib/protocols', 'testnet/sim', 'testnet/checkers', 'testnet/spacetime']
+const pureFolders = [
+  ...['lib/wire', 'lib/protocols', 'plugins/mutex/core', 'plugins/mutex/checker'],
+  ...['testnet/sim', 'testnet/checkers', 'testnet/spacetime'],
+]
 
 const impurities = {
   'wall-clock': 'export const x = Date.now()',
@@ -64,6 +67,12 @@ const skipping = [
   ['lib/host', '../peer.ts'],
   ['plugins/mutex', 'libp2p'],
   ['plugins/mutex', '../../daemon/config.ts'],
+  ['plugins/mutex/core', '../api.ts'],
+  ['plugins/mutex/core', '../../../lib/peer.ts'],
+  ['plugins/mutex/core', '../../../lib/host/links.ts'],
+  ['plugins/mutex/core/lock', '../../control/lock-routes.ts'],
+  ['plugins/mutex/checker', '../core/messages.ts'],
+  ['plugins/mutex/checker', '../../../lib/wire/errors.ts'],
   ['daemon', '@libp2p/tcp'],
   ['daemon', '../bin/p2pd.ts'],
   ['daemon/client', 'zod'],
@@ -74,6 +83,7 @@ const skipping = [
   ['testnet/checkers', '../../lib/wire/errors.ts'],
   ['testnet/spacetime', '../checkers/history.ts'],
   ['testnet/sim', '../cluster/x.ts'],
+  ['testnet/sim/mutex', '../../../plugins/mutex/service.ts'],
   ['bin', 'fastify'],
   ['bin/commands', '../../lib/peer.ts'],
   ['bin/commands', '../../lib/protocols/core.ts'],
@@ -87,6 +97,15 @@ const permitted = [
   ['lib/host', 'libp2p'],
   ['lib/host', '../protocols/core.ts'],
   ['lib', './host/links.ts'],
+  ['plugins/mutex', './core/mutex.ts'],
+  ['plugins/mutex', '../../lib/plugin.ts'],
+  ['plugins/mutex/core', '../../../lib/protocols/core.ts'],
+  ['plugins/mutex/core/lock', '../messages.ts'],
+  ['plugins/mutex/core', '@bufbuild/protobuf/wire'],
+  ['plugins/mutex/checker', './history.ts'],
+  ['testnet/sim/mutex', '../../../plugins/mutex/core/mutex.ts'],
+  ['testnet/sim/mutex', '../../../plugins/mutex/checker/history.ts'],
+  ['daemon', '../plugins/mutex/index.ts'],
   ['daemon', '../lib/index.ts'],
   ['daemon', '../lib/host/key-file.ts'],
   ['daemon', 'fastify'],

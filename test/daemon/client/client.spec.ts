@@ -35,11 +35,15 @@ describe('the control client', () => {
     await client.members({ status: 'dead' })
     await client.ping({ peer: 'm2' })
     await client.leave()
+    await client.leave({ force: true })
+    await client.plugins()
     assert.deepEqual(seen, [
       { line: 'GET /v1/status', body: '', type: undefined },
       { line: 'GET /v1/members?status=dead', body: '', type: undefined },
       { line: 'POST /v1/ping', body: '{"peer":"m2"}', type: 'application/json' },
-      { line: 'POST /v1/leave', body: '{}', type: 'application/json' },
+      { line: 'POST /v1/leave', body: '{"force":false}', type: 'application/json' },
+      { line: 'POST /v1/leave', body: '{"force":true}', type: 'application/json' },
+      { line: 'GET /v1/plugins', body: '', type: undefined },
     ])
   })
 

@@ -2,11 +2,8 @@ import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:http'
 import { join } from 'node:path'
 import { SseDecoder } from '../../../daemon/client/sse.ts'
-import {
-  MessageFeed,
-  type MessageFeedLimits,
-  messageFeedLimits,
-} from '../../../daemon/control/message-feed.ts'
+import { MessageFeed, messageFeedLimits } from '../../../daemon/control/message-feed.ts'
+import type { StreamFeedLimits } from '../../../daemon/control/stream-feed.ts'
 import { P2pdError } from '../../../lib/wire/errors.ts'
 import { eventually } from '../../support/eventually.ts'
 import { removeTempDirs, tempDir } from '../../support/temp-dir.ts'
@@ -21,7 +18,7 @@ describe('the stream of a group', () => {
   let place: { socketPath: string }
   let opened: Promise<unknown>
 
-  async function serve(limits: Partial<MessageFeedLimits> = {}): Promise<void> {
+  async function serve(limits: Partial<StreamFeedLimits> = {}): Promise<void> {
     group = new FakeGroup('g', new Map())
     feed = new MessageFeed((error) => new P2pdError('ERR_INTERNAL', String(error)), {
       ...messageFeedLimits,

@@ -4,6 +4,7 @@ import { contract } from '../../../daemon/control/contract.ts'
 import { type Api, routes } from '../../../daemon/control/routes.ts'
 import { errorAnswer, limits } from '../../../daemon/control/schemas.ts'
 import { decodeInvite } from '../../../daemon/invite.ts'
+import { P2pdError } from '../../../lib/wire/errors.ts'
 import { eventually } from '../../support/eventually.ts'
 import { removeTempDirs } from '../../support/temp-dir.ts'
 import { openControl, type TestControl, testSecret } from '../support/control.ts'
@@ -50,7 +51,9 @@ describe('the control API', () => {
     assert.equal(status.peerId, ids[0])
     assert.equal(status.version, '9.9.9')
     assert.deepEqual(status.members, { alive: 2, suspect: 0, dead: 1, left: 0 })
-    assert.deepEqual(status.quorum, { version: 0, voters: [], reachable: false })
+    const { version, voters, reachable, self } = status.quorum
+    assert.deepEqual([version, voters, reachable, self], [0, [], false, 'none'])
+    assert.deepEqual(status.locks, { held: 0, waiting: 0 })
   })
 
   it('lists members, itself first, and by status', async () => {
@@ -131,6 +134,20 @@ describe('the control API', () => {
     assert.deepEqual(await send('leave', {}), { left: true })
     await eventually('the departure', () => control.leaves.departed === 1)
     assert.equal(control.leaves.asked, 1)
+  })
+
+  it('goes on when it cannot leave, and leaves when it is told to all the same', async () => {
+    await control.plane.close()
+    control = await openControl({
+      leave: async ({ force }) => {
+        if (!force) throw new P2pdError('ERR_LEAVE_INCOMPLETE', 'no quorum would be left', { hint: 'wait' })
+      },
+    })
+    refused(await post(control.place, '/v1/leave', {}), 409, 'ERR_LEAVE_INCOMPLETE')
+    assert.equal((await get('status')).ready, true)
+    assert.equal(control.leaves.departed, 0)
+    assert.deepEqual(await send('leave', { force: true }), { left: true })
+    await eventually('the departure', () => control.leaves.departed === 1)
   })
 
   it('asks before the first allow cuts somebody off, and then lets the list decide', async () => {

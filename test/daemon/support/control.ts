@@ -2,6 +2,8 @@ import { pino } from 'pino'
 import { ControlPlane } from '../../../daemon/control/control-plane.ts'
 import { dataDirAt, openDataDir } from '../../../daemon/data-dir.ts'
 import { MembershipTally } from '../../../daemon/membership-tally.ts'
+import { pluginSet } from '../../../daemon/plugins/plugin-set.ts'
+import type { Plugin } from '../../../plugins/contract.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { FakePeer } from './fake-peer.ts'
 
@@ -26,12 +28,17 @@ export async function openControl(
     tcp?: string
     origins?: string[]
     serve?: boolean
+    plugins?: readonly Plugin[]
+    /** What each plugin gives, by name. */
+    apis?: Readonly<Record<string, unknown>>
+    leave?: (options: { readonly force: boolean }) => Promise<void>
   } = {},
 ): Promise<TestControl> {
   const dataDir = options.dataDir ?? (await tempDir())
   const dir = dataDirAt(dataDir)
   await openDataDir(dir)
   const peer = new FakePeer()
+  peer.plugins = options.apis ?? {}
   const tally = new MembershipTally()
   const leaves = { asked: 0, departed: 0 }
   const plane = await ControlPlane.open({
@@ -46,8 +53,10 @@ export async function openControl(
     version: '9.9.9',
     tally,
     log: pino({ level: 'silent' }),
-    leave: async () => {
+    plugins: pluginSet(options.plugins ?? []),
+    leave: async (how) => {
       leaves.asked += 1
+      await options.leave?.(how)
     },
     departed: () => {
       leaves.departed += 1

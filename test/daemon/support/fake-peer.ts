@@ -59,6 +59,7 @@ export class FakePeer extends FakeGroups implements PeerPort {
     view(ids[1], 'm1'),
     view(ids[2], 'm2', { status: 'dead', connected: false, addresses: ['/ip4/192.0.2.3/tcp/4003'] }),
   ]
+  plugins: Readonly<Record<string, unknown>> = {}
   list: AdmissionList = { restricted: false, allowed: [], denied: [] }
   readonly joined: string[][] = []
   /** What `join` brings about. */
