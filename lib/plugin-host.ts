@@ -12,10 +12,11 @@ import type {
   ServiceName,
   Services,
 } from './plugin.ts'
-import type { Crypto, PeerId } from './protocols/core.ts'
+import type { Codec, Crypto, PeerId } from './protocols/core.ts'
 import type { Profile } from './protocols/membership/config.ts'
 import type { MemberView } from './protocols/membership/messages.ts'
 import { settledWithin } from './settled-within.ts'
+import { WireError } from './wire/errors.ts'
 import { maxControlFrameBytes } from './wire/limits.ts'
 
 export interface PluginHostInit {
@@ -161,7 +162,10 @@ export class PluginHost {
     const { store, counters, trouble, failed } = this.#init
     const driver = new Driver({
       core: protocol.core,
-      codec: protocol.codec,
+      codec: {
+        encode: (message) => protocol.codec.encode(message),
+        decode: malformedIfThrown(protocol.codec),
+      },
       counters,
       send: (to, bytes) => links.send(to, name, bytes),
       write: (entries) => store.write(name, entries),
@@ -216,6 +220,18 @@ export class PluginHost {
 
 async function ending(plugin: RunningPlugin<unknown>): Promise<void> {
   await plugin.stop?.()
+}
+
+/** What comes from outside must not end the peer, and a module elsewhere has no `WireError` of this one. */
+function malformedIfThrown<Message>(codec: Codec<Message>): (bytes: Uint8Array) => Message {
+  return (bytes) => {
+    try {
+      return codec.decode(bytes)
+    } catch (error) {
+      if (error instanceof WireError) throw error
+      throw new WireError('ERR_MALFORMED', `not a message: ${String(error)}`, { cause: error })
+    }
+  }
 }
 
 /** The peer itself is more than a plugin may have. */

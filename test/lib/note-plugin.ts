@@ -34,12 +34,13 @@ class NoteCore implements Core<string, NoteCommand, NoteEvent> {
   }
 }
 
-/** Refuses what begins with `!`. */
+/** Refuses what begins with `!`, and is at a loss about what begins with `?`. */
 const codec: Codec<string> = {
   encode: (text) => new TextEncoder().encode(text),
   decode: (bytes) => {
     const text = new TextDecoder().decode(bytes)
     if (text.startsWith('!')) throw new WireError('ERR_WIRE', 'it begins with !')
+    if (text.startsWith('?')) throw new Error('of another class')
     return text
   },
 }

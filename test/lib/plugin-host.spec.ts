@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { createPeer, type Peer, type PeerOptions } from '../../lib/index.ts'
 import type { PeerPlugin } from '../../lib/plugin.ts'
+import type { PeerId } from '../../lib/protocols/core.ts'
 import { P2pdError } from '../../lib/wire/errors.ts'
+import type { Plugin } from '../../plugins/contract.ts'
 import { eventually } from '../support/eventually.ts'
 import { removeTempDirs, tempDir } from '../support/temp-dir.ts'
 import { type NoteApi, type NoteOptions, notes } from './note-plugin.ts'
@@ -100,7 +102,7 @@ describe('a plugin in a peer', () => {
 
   it('has whoever sends it nonsense cut off', async () => {
     const [a, b] = await pair()
-    for (let i = 0; i < 3; i += 1) a.plugins.notes.say(b.peerId, '! nonsense')
+    for (const text of ['! nonsense', '? nonsense', '! nonsense']) a.plugins.notes.say(b.peerId, text)
     await eventually('the cut', () => b.counters().linksCut === 1)
     assert.equal(b.counters().dropped.malformed, 3)
     assert.equal(b.plugins.notes.notes.filter((note) => note.startsWith('heard')).length, 0)
@@ -204,6 +206,25 @@ describe('a plugin in a peer', () => {
     await assert.rejects(createPeer({ ...base, dataDir, plugins }), { code: 'ERR_BAD_OPTION' })
     assert.deepEqual(told, ['ended'])
     await start({ dataDir })
+  })
+
+  it('may stand in a module outside the tree, as examples/hello-plugin.mjs does', async () => {
+    const { plugin } = (await import(
+      String(new URL('../../../examples/hello-plugin.mjs', import.meta.url))
+    )) as {
+      readonly plugin: Plugin<{ readonly answers: number; greet(to: PeerId): void }>
+    }
+    const plugins = { hello: plugin }
+    const a = await createPeer({ ...base, name: 'a', plugins })
+    const b = await createPeer({ ...base, name: 'b', plugins, join: a.addresses })
+    running.push(a, b)
+    await eventually('a link', () => a.members().some(({ self, connected }) => !self && connected))
+    a.plugins.hello.greet(b.peerId)
+    await eventually('an answer', () => a.plugins.hello.answers === 1)
+    assert.equal(b.plugins.hello.answers, 0)
+    const [greet, answered] = [{ type: 'greet' }, { type: 'answered' }]
+    assert.deepEqual(plugin.checker?.check([greet, answered]), [])
+    assert.equal(plugin.checker?.check([greet, answered, answered]).length, 1)
   })
 
   it('drives one core, within run', async () => {
