@@ -181,4 +181,8 @@ describe('the import graph', () => {
     assert.deepEqual(heavy, [])
     assert.ok(loadedBy('daemon/daemon.ts').packages.has('fastify'), 'what is loaded is found at all')
   })
+
+  it('gives plugins of others what they are written against without the peer', () => {
+    assert.deepEqual([...loadedBy('plugins/index.ts').packages], [])
+  })
 })
