@@ -1,0 +1,105 @@
+/**
+ * How everybody comes to know the chain: heads say where one stands, whoever is
+ * behind wants what follows, and gets it in pages.
+ */
+import type { PeerId } from '../../../../lib/protocols/core.ts'
+import { mutexLimits } from '../limits.ts'
+import type { ChainStore } from './chain-store.ts'
+import type { ElectorateId, ElectorateItem } from './messages.ts'
+import type { Standing } from './standing.ts'
+
+/** Between two answers, or two questions, to one peer that nothing new gave rise to. */
+const pauseMs = 300
+
+type Head = Extract<ElectorateItem, { type: 'head' }>
+
+export class Gossip {
+  readonly #standing: Standing
+  readonly #store: ChainStore
+  readonly #head: () => Head
+  /** When each connected peer was last asked or told. */
+  readonly #asked = new Map<PeerId, number>()
+  readonly #told = new Map<PeerId, number>()
+
+  constructor(standing: Standing, store: ChainStore, head: () => Head) {
+    this.#standing = standing
+    this.#store = store
+    this.#head = head
+  }
+
+  start(): void {
+    this.tellAll()
+    this.#round()
+  }
+
+  /** To somebody at random: what got lost is made up for. */
+  #round(): void {
+    const { host } = this.#standing
+    const peers = host.connected()
+    const peer = peers[Math.floor(host.random() * peers.length)]
+    if (peer !== undefined) this.tell(peer)
+    host.schedule('electorate/head', host.now + host.config.headMs, () => this.#round())
+  }
+
+  stop(): void {
+    this.#standing.host.cancel('electorate/head')
+  }
+
+  tell(peer: PeerId): void {
+    this.#standing.host.send(peer, this.#head())
+  }
+
+  tellAll(): void {
+    for (const peer of this.#standing.host.connected()) this.tell(peer)
+  }
+
+  disconnected(peer: PeerId): void {
+    this.#asked.delete(peer)
+    this.#told.delete(peer)
+  }
+
+  /** Asks for what follows, at most once in a while. */
+  want(peer: PeerId, id: ElectorateId, after: number): void {
+    if (this.#isDue(this.#asked, peer)) this.#standing.host.send(peer, { type: 'want', id, after })
+  }
+
+  /** The last page came: the next may be asked for at once. */
+  more(peer: PeerId): void {
+    this.#asked.delete(peer)
+  }
+
+  /** Sends what follows version `after`, unasked, at most once in a while. */
+  push(peer: PeerId, after: number): void {
+    const { chain } = this.#standing
+    if (chain !== undefined && after < chain.version && this.#isDue(this.#told, peer))
+      this.#page(peer, chain.id, after)
+  }
+
+  receiveWant(from: PeerId, { id, after }: Extract<ElectorateItem, { type: 'want' }>): void {
+    if (!this.#page(from, id, after)) this.tell(from)
+  }
+
+  /** True when something follows. */
+  #page(peer: PeerId, id: ElectorateId, after: number): boolean {
+    const { host, chain: own } = this.#standing
+    const chain = own?.id === id ? own : this.#store.gone(id)
+    if (chain === undefined) return false
+    const links = chain.page(after)
+    if (links.length === 0 && after > 0) return false
+    const { charter, signature } = chain
+    host.send(peer, { type: 'chain', id, charter, signature, links })
+    return true
+  }
+
+  #isDue(last: Map<PeerId, number>, peer: PeerId): boolean {
+    const { now } = this.#standing.host
+    if (now - (last.get(peer) ?? Number.NEGATIVE_INFINITY) < pauseMs) return false
+    last.set(peer, now)
+    return true
+  }
+}
+
+/** Whether more links may follow those of this page. */
+export function isFull(links: readonly unknown[]): boolean {
+  return links.length >= mutexLimits.links
+}

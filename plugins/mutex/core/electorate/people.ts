@@ -1,0 +1,81 @@
+/** Who is there, as the policy sees it: from connections, membership and what was asked by hand. */
+import type { PeerId } from '../../../../lib/protocols/core.ts'
+import type { Candidate } from './policy.ts'
+import type { Retirement } from './retirement.ts'
+import type { Standing } from './standing.ts'
+
+export class People {
+  readonly #standing: Standing
+  readonly #retirement: Retirement
+  readonly #connectedAt = new Map<PeerId, number>()
+  #startedAt = 0
+
+  constructor(standing: Standing, retirement: Retirement) {
+    this.#standing = standing
+    this.#retirement = retirement
+  }
+
+  start(): void {
+    const { host } = this.#standing
+    this.#startedAt = host.now
+    for (const peer of host.connected()) this.connected(peer)
+  }
+
+  connected(peer: PeerId): void {
+    this.#connectedAt.set(peer, this.#standing.host.now)
+  }
+
+  disconnected(peer: PeerId): void {
+    this.#connectedAt.delete(peer)
+  }
+
+  connectedMs(peer: PeerId): number {
+    const at = this.#connectedAt.get(peer)
+    return at === undefined ? 0 : this.#standing.host.now - at
+  }
+
+  /** Held dead without a break for so long; 0 while it is not. Whoever says that it stops, or has left, is as good as dead. */
+  deadMs(peer: PeerId): number {
+    const { host } = this.#standing
+    if (peer === host.self || host.isConnected(peer)) return 0
+    const member = host.member(peer)
+    // Nobody has heard of it since this peer started: it is older than the table.
+    if (member === undefined) return host.now - this.#startedAt
+    const { status } = member.news
+    return status === 'alive' || status === 'suspect' ? 0 : Math.max(0, host.now - member.since)
+  }
+
+  isLive(peer: PeerId): boolean {
+    const { host } = this.#standing
+    return peer === host.self || (host.isConnected(peer) && host.member(peer)?.news.status === 'alive')
+  }
+
+  /** Anybody alive but this peer. */
+  get hasOthers(): boolean {
+    return this.#standing.host.members().some(({ peer }) => this.isLive(peer))
+  }
+
+  /** Voters, and everybody that is connected. */
+  candidates(leaving: ReadonlySet<PeerId>): ReadonlyMap<PeerId, Candidate> {
+    const { host, voters } = this.#standing
+    const { retiredMs, retiredMaxMs } = host.config
+    const people = new Map<PeerId, Candidate>()
+    for (const peer of new Set([...voters, ...this.#connectedAt.keys(), host.self])) {
+      people.set(peer, {
+        peer,
+        isLive: voters.includes(peer) && peer !== host.self ? host.answers(peer) : this.isLive(peer),
+        connectedMs: this.connectedMs(peer),
+        deadMs: this.deadMs(peer),
+        isRetired: this.#retirement.isRetired(peer, host.now, retiredMs, retiredMaxMs),
+        isLeaving: leaving.has(peer),
+      })
+    }
+    return people
+  }
+
+  /** Connected for as long as a joiner has to be. */
+  settled(voters: readonly PeerId[]): ReadonlySet<PeerId> {
+    const { readyForMs } = this.#standing.host.config
+    return new Set(voters.filter((peer) => this.connectedMs(peer) >= readyForMs))
+  }
+}
