@@ -35,8 +35,15 @@ export const mutexLimits = {
   durationMs: 86_400_000,
   /** Messages inside one frame, at any depth. */
   frameMessages: 65_536,
-  /** Shown of a queue. */
+  /** Shown of a queue, and of all queues together. */
   waitersShown: 64,
+  waitersShownAtAll: 8192,
+  /** Locks in one answer to people. */
+  locksShown: 1024,
+  /** Items that one peer asks or answers in one frame; more follow in the next. */
+  itemsAtOnce: 128,
+  /** A signature over more than this is not shown with a release: the vote stands without it. */
+  evidenceBytes: 1024,
   /** Largest frame; a report with 4096 grants of the longest names fits. */
   frameBytes: 2 * 1024 * 1024,
 } as const

@@ -22,7 +22,7 @@ import { WireError } from '../../../lib/wire/errors.ts'
 import { Elector } from './electorate/elector.ts'
 import type { Electorate, ElectorateView, Stamp } from './electorate/messages.ts'
 import type { MutexInit } from './init.ts'
-import { maxLead } from './limits.ts'
+import { maxLead, mutexLimits } from './limits.ts'
 import { Arbiter } from './lock/arbiter.ts'
 import { Inspection } from './lock/inspection.ts'
 import type { LockContext } from './lock/lock-context.ts'
@@ -30,6 +30,7 @@ import { Requester } from './lock/requester.ts'
 import { Signing } from './lock/signing.ts'
 import { Testimony } from './lock/testimony.ts'
 import type {
+  Answering,
   Frame,
   MemberNews,
   MutexCommand,
@@ -73,6 +74,7 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
   #isStamped = true
   #viewChanged = false
   #flushAsked = false
+  #stepping = false
 
   constructor(init: MutexInit) {
     this.#init = init
@@ -130,10 +132,12 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
 
   step(input: Input<Frame, MutexCommand>, now: Instant): readonly Effect<Frame, MutexEvent, MutexRequest>[] {
     this.#turn.begin(now)
+    this.#stepping = true
     if (input.type === 'receive') this.#receive(input.from, input.message)
     else if (input.type === 'wake') this.#wake(input.lagMs)
     else this.#command(input)
     this.#settle()
+    this.#stepping = false
     return this.#turn.end()
   }
 
@@ -289,11 +293,13 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
     this.#turn.request({ type: 'flush' })
   }
 
-  /** Own talk ends within the step, and what it wrote is stamped. */
+  /** Own talk ends within the step, and what it wrote is stamped; which may lead to more of both. */
   #settle(): void {
     this.#talkToSelf()
-    if (!this.#isStamped) this.#writeStamp()
-    this.#talkToSelf()
+    while (!this.#isStamped) {
+      this.#writeStamp()
+      this.#talkToSelf()
+    }
     if (!this.#viewChanged) return
     this.#viewChanged = false
     this.#turn.emit({ type: 'electorate', view: this.#elector.view() })
@@ -311,16 +317,22 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
     const { self } = this.#init
     while (this.#outbox.peers.has(self)) {
       this.#outbox.take(self)
-      const asking = this.#requester.take(self)
-      const client = this.#arbiter.client(self)
-      if (asking !== undefined) this.#arbiter.receive(self, asking)
-      for (const answering of [
-        client?.takeRefusal(),
-        client?.hasAnswer === true ? client.take() : undefined,
-      ]) {
-        if (answering !== undefined) this.#requester.receive(self, answering)
+      for (
+        let asking = this.#requester.take(self);
+        asking !== undefined;
+        asking = this.#requester.take(self)
+      ) {
+        this.#arbiter.receive(self, asking)
       }
+      for (const answering of this.#answers(self)) this.#requester.receive(self, answering)
     }
+  }
+
+  /** What its arbiter has to say to a peer: why there is no session, and what there is in one. */
+  #answers(peer: PeerId): readonly Answering[] {
+    const client = this.#arbiter.client(peer)
+    const answers = [client?.takeRefusal(), client?.hasAnswer === true ? this.#arbiter.take(peer) : undefined]
+    return answers.filter((answering) => answering !== undefined)
   }
 
   /** Everything that one peer is to be told is one frame: what a release frees is granted in the same one. */
@@ -329,19 +341,26 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
     this.#flushAsked = false
     for (const peer of [...this.#outbox.peers]) {
       const items = this.#outbox.take(peer)
-      if (!this.#connected.has(peer)) continue
-      const asking = this.#requester.take(peer)
-      const client = this.#arbiter.client(peer)
-      const refusal = client?.takeRefusal()
-      const answering = client?.hasAnswer === true ? client.take() : undefined
-      if (refusal !== undefined && answering !== undefined) {
-        this.#turn.send(peer, this.#frame({ asking: undefined, answering: refusal, items: [] }))
-      }
-      if (asking === undefined && answering === undefined && refusal === undefined && items.length === 0)
-        continue
-      this.#turn.send(peer, this.#frame({ asking, answering: answering ?? refusal, items }))
+      if (this.#connected.has(peer)) this.#sendFrames(peer, items)
     }
     this.#requester.flushed()
+  }
+
+  /** One, but for what is too much for one. */
+  #sendFrames(peer: PeerId, items: readonly PeerItem[]): void {
+    let asking = this.#requester.take(peer)
+    const answers = this.#answers(peer)
+    let answering = answers.at(-1)
+    if (answers.length > 1) {
+      this.#turn.send(peer, this.#frame({ asking: undefined, answering: answers[0], items: [] }))
+    }
+    let rest = items
+    while (asking !== undefined || answering !== undefined || rest.length > 0) {
+      this.#turn.send(peer, this.#frame({ asking, answering, items: rest.slice(0, mutexLimits.itemsAtOnce) }))
+      rest = rest.slice(mutexLimits.itemsAtOnce)
+      asking = this.#requester.take(peer)
+      answering = undefined
+    }
   }
 
   #frame(parts: Pick<Frame, 'asking' | 'answering' | 'items'>): Frame {
@@ -432,7 +451,9 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
       dial: (peer) => this.#dial(peer),
       member: (peer) => this.#members.get(peer),
       members: () => [...this.#members.values()].map(({ news }) => news),
-      answers: (peer) => this.#requester.watches(peer),
+      answers: (peer) =>
+        // Who looks from outside must not make anybody send.
+        this.#stepping ? this.#requester.watches(peer) : this.#requester.answers(peer),
       write: (key, value) => this.#write(key, value),
       remember: (key, value) => this.#turn.persist(key, value),
       changed: (electorate) => this.#changed(electorate),

@@ -39,12 +39,16 @@ export class ArbiterDisk {
     this.#context.write(arbiterKeys.state, encodeArbiter(this.#state))
   }
 
-  /** What the last stop left, if it was clean; from now on it was not. */
-  takeSnapshot(): StopRecord | undefined {
+  /** What the last stop left, if it was clean. */
+  snapshot(): StopRecord | undefined {
     const bytes = this.#context.durable.get(arbiterKeys.stop)
-    if (bytes === undefined) return undefined
-    if (this.#context.units.removesCleanMark) this.#context.write(arbiterKeys.stop, undefined)
-    return decodeStop(bytes)
+    return bytes === undefined ? undefined : decodeStop(bytes)
+  }
+
+  /** From now on the last stop was not clean. */
+  dropSnapshot(): void {
+    if (!this.#context.durable.has(arbiterKeys.stop) || !this.#context.units.removesCleanMark) return
+    this.#context.write(arbiterKeys.stop, undefined)
   }
 
   leaveSnapshot(record: StopRecord): void {

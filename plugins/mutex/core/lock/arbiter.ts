@@ -14,6 +14,7 @@ import { minLeaseMs } from '../config.ts'
 import type { Electorate, Grant, Report, RequestId, Stamp } from '../electorate/messages.ts'
 import { maxLead, mutexLimits, recoveryLead } from '../limits.ts'
 import type {
+  Answering,
   ArbiterLock,
   Asking,
   AskingItem,
@@ -92,7 +93,7 @@ export class Arbiter implements ArbiterPort {
   start(): void {
     const { state } = this.#disk
     if (state.installed === 0) return
-    const snapshot = this.#disk.takeSnapshot()
+    const snapshot = this.#disk.snapshot()
     if (snapshot === undefined) {
       this.#abstain(this.#context.units.abstentionMs(state.longestLeaseMs))
     } else {
@@ -112,7 +113,6 @@ export class Arbiter implements ArbiterPort {
         })
       }
     }
-    this.#extend(this.#counters.highest)
   }
 
   // What the electorate asks of it.
@@ -171,6 +171,9 @@ export class Arbiter implements ArbiterPort {
   serve(): void {
     if (this.#serving || this.#disk.state.void !== undefined) return
     this.#serving = true
+    // Not before: a write raises the stamp, by which others tell whether this disk was put back.
+    this.#disk.dropSnapshot()
+    this.#extend(this.#counters.highest)
     for (const docket of [...this.#dockets.values()]) this.#attend(docket)
   }
 
@@ -190,7 +193,7 @@ export class Arbiter implements ArbiterPort {
   void(reason: 'lost' | 'rolled-back'): void {
     this.#serving = false
     this.#forget()
-    this.#disk.change({ void: reason })
+    if (this.#disk.state.void !== reason) this.#disk.change({ void: reason })
   }
 
   recover(): void {
@@ -282,21 +285,32 @@ export class Arbiter implements ArbiterPort {
     this.#clients.get(peer)?.close()
   }
 
-  /** What the peer has here, and what waits for it; undefined for nobody known. */
+  /** What the peer has here; undefined for nobody known. */
   client(peer: PeerId): Client | undefined {
     return this.#clients.get(peer)
+  }
+
+  /** What waits for the peer. */
+  take(peer: PeerId): Answering | undefined {
+    const remainingMs = this.#abstainsForMs
+    return this.#clients
+      .get(peer)
+      ?.take(remainingMs > 0 ? { type: 'abstaining', remainingMs } : { type: 'queued' })
   }
 
   /** Of the lock of that name, or of all that are in use, as many as are shown at once. */
   inspect(name: string | undefined): ArbiterLock[] {
     const dockets = name === undefined ? [...this.#dockets.values()] : [this.#dockets.get(name)]
-    return dockets.flatMap((docket) => {
+    let shown = 0
+    return dockets.slice(0, mutexLimits.locksShown).flatMap((docket) => {
       if (docket === undefined) return []
       docket.expire(this.#context.now)
       if (docket.isIdle) return []
       const { lock, vote, queue } = docket
       const ends = docket.nextEnd ?? this.#context.now
-      const waiters = queue.slice(0, mutexLimits.waitersShown).map(({ request }) => request.peer)
+      const most = Math.min(mutexLimits.waitersShown, mutexLimits.waitersShownAtAll - shown)
+      const waiters = queue.slice(0, most).map(({ request }) => request.peer)
+      shown += waiters.length
       return [
         {
           lock,
@@ -345,7 +359,7 @@ export class Arbiter implements ArbiterPort {
         this.#request(client, item.request)
         return
       case 'ping':
-        for (const petition of client.petitions.values()) this.#answer(client, petition)
+        for (const petition of client.petitions.values()) client.owe(petition)
         return
       case 'renew':
         this.#renew(client, item.digest)
@@ -368,73 +382,84 @@ export class Arbiter implements ArbiterPort {
     }
   }
 
-  /** Books are made equal: what the peer does not list is over, what it lists otherwise is granted anew. */
+  /**
+   * Books are made equal: what the peer does not list is over, what it lists otherwise is granted anew.
+   * Only then is anything given: a vote that was given in between would look like one that was lost.
+   */
   #sync(client: Client, listed: readonly Listed[]): void {
     const session = client.latest
     if (session === undefined) return
     const keys = new Set(listed.map(({ request }) => keyOf(request)))
+    const changed = new Set<Docket>()
     for (const petition of [...client.petitions.values()]) {
       if (petition.request.generation < session.generation || !keys.has(petition.key)) this.#drop(petition)
     }
     for (const docket of [...client.votes]) {
       const { petition } = docket.vote ?? {}
-      if (petition?.request.generation === session.generation && !keys.has(petition.key)) this.#free(docket)
+      if (petition?.request.generation !== session.generation || keys.has(petition.key)) continue
+      this.#unvote(docket)
+      changed.add(docket)
     }
-    for (const docket of [...this.#dockets.values()]) {
+    for (const docket of this.#dockets.values()) {
       for (const [key, { request }] of docket.inherited) {
         const isOfThisLife = request.peer === client.peer && request.generation === session.generation
-        if (isOfThisLife && !keys.has(key)) this.#disinherit(docket, key)
+        if (isOfThisLife && !keys.has(key) && docket.inherited.delete(key)) changed.add(docket)
       }
     }
-    for (const request of listed) this.#list(client, request)
+    for (const request of listed) {
+      const docket = this.#isAgreed(client, request) ? undefined : this.#enlist(client, request, true)
+      if (docket !== undefined) changed.add(docket)
+    }
+    for (const docket of changed) this.#attend(docket)
   }
 
-  #list(client: Client, listed: Listed): void {
-    const docket = this.#dockets.get(listed.lock)
+  /** Both sides name the same vote; one that is named otherwise was lost, and nothing may be said of it any more. */
+  #isAgreed(client: Client, { lock, request, grant }: Listed): boolean {
+    const docket = this.#dockets.get(lock)
     const vote = docket?.vote
-    if (docket === undefined || vote === undefined || vote.petition.key !== keyOf(listed.request)) {
-      this.#request(client, listed)
-      return
+    if (docket === undefined || vote?.petition.key !== keyOf(request)) return false
+    if (grant === undefined || compareNumbers(grant, vote.grant) !== 0) {
+      this.#unvote(docket)
+      return false
     }
-    if (listed.grant !== undefined && compareNumbers(listed.grant, vote.grant) === 0) {
-      if (vote.inquired && this.#context.units.repeatsInquire) this.#sayInquire(client, vote)
-      client.push({ type: 'answer', request: listed.request, answer: { type: 'granted' } })
-      return
-    }
-    // The grant was lost: under its number nothing may be said any more.
-    this.#unvote(docket)
-    this.#request(client, listed)
-    this.#attend(docket)
+    if (vote.inquired && this.#context.units.repeatsInquire) this.#sayInquire(client, vote)
+    client.push({ type: 'answer', request, answer: { type: 'granted' } })
+    return true
   }
 
   #request(client: Client, listed: Listed): void {
-    const { request, lock } = listed
+    const docket = this.#enlist(client, listed, false)
+    if (docket !== undefined) this.#attend(docket)
+  }
+
+  /** Puts a request into the queue, and gives nothing yet; undefined when it is none, or has the vote. */
+  #enlist(client: Client, listed: Listed, isSync: boolean): Docket | undefined {
+    const { request, lock, timestamp, leaseMs } = listed
     const key = keyOf(request)
-    if (request.peer !== client.peer || request.generation !== client.latest?.generation) return
+    if (request.peer !== client.peer || request.generation !== client.latest?.generation) return undefined
+    const docket = this.#docket(lock)
+    this.#touched.add(docket)
     const known = client.petitions.get(key)
     if (known !== undefined) {
-      this.#answer(client, known)
-      return
+      known.entered ||= listed.token > 0
+      client.owe(known)
+      return docket
     }
-    const docket = this.#docket(lock)
-    if (docket.vote?.petition.key === key) return
+    if (docket.vote?.petition.key === key) return undefined
     const refusal = this.#refusalOf(client, docket, listed)
     if (refusal !== undefined) {
-      if (isMisbehaviour(refusal)) this.#context.misbehaved(client.peer, refusal)
+      // Whoever lists what it asked long ago may have been overtaken by its own later request.
+      if (!isSync && isMisbehaviour(refusal)) this.#context.misbehaved(client.peer, refusal)
       client.push({ type: 'refused', request, reason: refusal })
-      this.#touched.add(docket)
-      return
+      return docket
     }
     const entered = listed.token > 0
-    if (!entered) this.#disinherit(docket, key)
-    const { timestamp, leaseMs } = listed
+    if (!entered) docket.inherited.delete(key)
     const petition: Petition = { request, key, lock, timestamp, leaseMs, entered }
-    docket.enqueue(petition)
-    client.petitions.set(key, petition)
-    this.#petitions += 1
+    this.#enqueue(docket, petition)
     if (listed.hint > this.#counters.of(lock)) this.#burn(lock, listed.hint)
-    this.#attend(docket)
-    if (client.petitions.has(key)) this.#answer(client, petition)
+    client.owe(petition)
+    return docket
   }
 
   #refusalOf(client: Client, docket: Docket, listed: Listed): Refusal | undefined {
@@ -646,14 +671,6 @@ export class Arbiter implements ArbiterPort {
     this.#context.pending(client.peer)
   }
 
-  #answer(client: Client, { request }: Petition): void {
-    const remainingMs = this.#abstainsForMs
-    const answer =
-      remainingMs > 0 ? { type: 'abstaining' as const, remainingMs } : { type: 'queued' as const }
-    client.push({ type: 'answer', request, answer })
-    this.#context.pending(client.peer)
-  }
-
   #give(docket: Docket, vote: Vote): void {
     docket.vote = vote
     this.#client(vote.petition.request.peer).votes.add(docket)
@@ -665,16 +682,6 @@ export class Arbiter implements ArbiterPort {
     if (vote === undefined) return
     this.#clients.get(vote.petition.request.peer)?.votes.delete(docket)
     docket.vote = undefined
-  }
-
-  /** Taken back, and the next may have it. */
-  #free(docket: Docket): void {
-    this.#unvote(docket)
-    this.#attend(docket)
-  }
-
-  #disinherit(docket: Docket, key: ReturnType<typeof keyOf>): void {
-    if (docket.inherited.delete(key)) this.#attend(docket)
   }
 
   #expire(docket: Docket): void {

@@ -1,6 +1,6 @@
 /** The requesters of an arbiter: one session each, and when they were last heard. */
 import type { PeerId } from '../../../../lib/protocols/core.ts'
-import type { Answering, AnsweringItem, Asking, SessionId } from '../messages.ts'
+import type { Answer, Answering, AnsweringItem, Asking, SessionId } from '../messages.ts'
 import type { Docket, Petition } from './docket.ts'
 import { compareNumbers, type RequestKey } from './order.ts'
 
@@ -19,6 +19,8 @@ export class Client {
   #received = 0
   #sent = 0
   #items: AnsweringItem[] = []
+  /** Who is told how it stands, unless it has the vote by then. */
+  readonly #owed = new Set<Petition>()
   #refusal: Answering | undefined
 
   constructor(peer: PeerId) {
@@ -41,7 +43,7 @@ export class Client {
   }
 
   get hasAnswer(): boolean {
-    return this.owesAnswer || this.#items.length > 0
+    return this.owesAnswer || this.#items.length > 0 || this.#owed.size > 0
   }
 
   /** How the session of this frame stands to the newest one. */
@@ -60,6 +62,7 @@ export class Client {
     this.#received = 0
     this.#sent = 0
     this.#items = []
+    this.#owed.clear()
   }
 
   /** `seq` has arrived, in its place. */
@@ -73,10 +76,16 @@ export class Client {
     this.#session = undefined
     this.owesAnswer = false
     this.#items = []
+    this.#owed.clear()
   }
 
   push(item: AnsweringItem): void {
     this.#items.push(item)
+  }
+
+  /** With the next frame it is told how this request stands then. */
+  owe(petition: Petition): void {
+    this.#owed.add(petition)
   }
 
   /** Says, outside of any session, why `session` is none; the last word counts. */
@@ -90,13 +99,17 @@ export class Client {
     return refusal
   }
 
-  /** Everything that waits for it, as one part of a frame; an acknowledgement alone when nothing does. */
-  take(): Answering | undefined {
+  /** Everything that waits for it, as one part of a frame; `answer` is how those stand that are queued. */
+  take(answer: Answer): Answering | undefined {
     if (this.#session === undefined) return undefined
     this.owesAnswer = false
     this.#sent += 1
     const items = this.#items
     this.#items = []
+    for (const { key, request } of this.#owed) {
+      if (this.petitions.has(key)) items.push({ type: 'answer', request, answer })
+    }
+    this.#owed.clear()
     return { session: this.#session, seq: this.#sent, ack: this.#received, items }
   }
 }

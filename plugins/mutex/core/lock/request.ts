@@ -2,6 +2,7 @@
 import type { PeerId } from '../../../../lib/protocols/core.ts'
 import { quorumSize } from '../../../../lib/protocols/quorum/quorum.ts'
 import type { Electorate, RequestId } from '../electorate/messages.ts'
+import { mutexLimits } from '../limits.ts'
 import type { Evidence, GrantNumber, Listed, Refusal, SignedVotes, VoteName } from '../messages.ts'
 import type { LockContext } from './lock-context.ts'
 import { keyOf, type RequestKey } from './order.ts'
@@ -193,7 +194,7 @@ export class LockRequest {
   }
 
   sign(arbiter: PeerId, votes: SignedVotes): void {
-    this.#signed.set(arbiter, votes)
+    if (votes.bytes.length <= mutexLimits.evidenceBytes) this.#signed.set(arbiter, votes)
   }
 
   /** The votes that it has entered on, with the signatures that have arrived. */

@@ -6,6 +6,7 @@
  * as soon as something follows it, and something does: what is not acknowledged is followed by a ping.
  */
 import type { PeerId } from '../../../../lib/protocols/core.ts'
+import { mutexLimits } from '../limits.ts'
 import type { Answering, Asking, AskingItem, SessionId } from '../messages.ts'
 import { compareNumbers, type RequestKey } from './order.ts'
 
@@ -96,9 +97,10 @@ export class VoterLink {
     this.#renews = keys
   }
 
-  /** What is over goes with the frame that is being filled. */
+  /** What is over goes with the item that was pushed last. */
   ends(key: RequestKey): void {
-    this.ending.set(key, this.#session === undefined ? 0 : this.#sent + 1)
+    const framesAhead = Math.floor(Math.max(0, this.#items.length - 1) / mutexLimits.itemsAtOnce)
+    this.ending.set(key, this.#session === undefined ? 0 : this.#sent + 1 + framesAhead)
   }
 
   take(now: number, keepMs: number): Asking | undefined {
@@ -112,8 +114,7 @@ export class VoterLink {
     }
     if (this.#renews !== undefined) this.#renewing.set(this.#sent, this.#renews)
     if (this.#sentAt.size > sentAtKept) this.#prune(now - keepMs)
-    const items = this.#items
-    this.#items = []
+    const items = this.#items.splice(0, mutexLimits.itemsAtOnce)
     this.#demands = false
     this.#renews = undefined
     return { session: this.#session, seq: this.#sent, ack: this.#received, items }
