@@ -120,8 +120,8 @@ export class GuestNode implements Node {
       }
       return connection
     } catch (error) {
-      // Made for this alone, and nobody knows of it yet.
-      connection.close().catch((failure: Error) => connection.abort(failure))
+      // Made for this, but libp2p may have joined it with a dial of the app's.
+      if (!this.letGo(connection)) void closed(connection)
       throw error
     }
   }
@@ -158,7 +158,8 @@ export class GuestNode implements Node {
     this.#closed = true
     libp2p.removeEventListener('stop', this.#onStop)
     await this.gossip.stop()
-    for (const connection of [...this.#admitted]) if (!this.letGo(connection)) await closed(connection)
+    const unshared = [...this.#admitted].filter((connection) => !this.letGo(connection))
+    await Promise.all(unshared.map(closed))
     await libp2p.unhandle([...this.#handled])
   }
 
@@ -177,6 +178,7 @@ export class GuestNode implements Node {
   }
 
   async #mayUse(connection: Connection): Promise<boolean> {
+    if (this.#closed) return false
     if (this.#admitted.has(connection)) return true
     const asked = this.#asked.get(connection)
     if (asked !== undefined && performance.now() - asked.at < askAgainMs) return await asked.proved
