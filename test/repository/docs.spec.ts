@@ -48,12 +48,17 @@ function invocations(line: string): readonly string[][] {
 const longFlags = (spec: CommandSpec) =>
   [...(spec.options ?? []), ...commonOptions].flatMap(({ flags }) => flags.match(/--?[a-z][a-z-]*/gi) ?? [])
 
+/** Of the plugin in the examples, which the documents show. */
+const exampleVerbs: readonly CommandSpec[] = [
+  ...read('examples/hello-plugin.mjs').matchAll(/name: '(\w+)'[^}]*examples: /g),
+].map(([, name]) => ({ name: name ?? '', summary: '', examples: [] }))
+
 function findSpec(words: readonly string[]): {
   readonly spec: CommandSpec
   readonly rest: readonly string[]
 } {
   const [verb, subverb] = words
-  const spec = commandTable.find(({ name }) => name === verb)
+  const spec = [...commandTable, ...exampleVerbs].find(({ name }) => name === verb)
   if (spec === undefined) return { spec: runSpec, rest: words }
   const sub = spec.subcommands?.find(({ name }) => name === subverb)
   return sub === undefined ? { spec, rest: words.slice(1) } : { spec: sub, rest: words.slice(2) }
