@@ -39,6 +39,13 @@ export class ArbiterDisk {
     this.#context.write(arbiterKeys.state, encodeArbiter(this.#state))
   }
 
+  /** Nothing more is given in this version, for good. */
+  seal(): void {
+    const sealed = this.#state.installed
+    if (this.#context.units.sealIsDurable) this.change({ sealed })
+    else this.#state = { ...this.#state, sealed }
+  }
+
   /** What the last stop left, if it was clean. */
   snapshot(): StopRecord | undefined {
     const bytes = this.#context.durable.get(arbiterKeys.stop)

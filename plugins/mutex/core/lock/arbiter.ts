@@ -136,7 +136,7 @@ export class Arbiter implements ArbiterPort {
 
   seal(): void {
     this.#serving = false
-    this.#disk.change({ sealed: this.#disk.state.installed })
+    this.#disk.seal()
     for (const client of this.#clients.values()) {
       for (const petition of [...client.petitions.values()]) this.#drop(petition)
     }

@@ -55,6 +55,8 @@ export interface LockUnits {
   removesCleanMark: boolean
   /** Whether a voter that stops ends all granting before it writes its state. */
   stopsBeforeSnapshot: boolean
+  /** Whether the seal is on disk before the report goes out. */
+  sealIsDurable: boolean
   /** Whether "granted" is on disk before the first grant. */
   grantedIsDurable: boolean
 }
@@ -81,5 +83,6 @@ export const standardLockUnits: LockUnits = {
   keepsInherited: true,
   removesCleanMark: true,
   stopsBeforeSnapshot: true,
+  sealIsDurable: true,
   grantedIsDurable: true,
 }
