@@ -8,4 +8,9 @@ export interface BuiltInOptions {
 
 type Maker = (options: BuiltInOptions) => Promise<Plugin>
 
-export const builtIn: Readonly<Record<string, Maker>> = {}
+export const builtIn: Readonly<Record<string, Maker>> = {
+  async mutex({ expect }) {
+    const { mutex } = await import('../../plugins/mutex/index.ts')
+    return mutex(expect === undefined ? {} : { expect })
+  },
+}
