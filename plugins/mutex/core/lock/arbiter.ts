@@ -10,7 +10,6 @@
  * - Gray & Cheriton 1989, Leases
  */
 import type { PeerId } from '../../../../lib/protocols/core.ts'
-import { minLeaseMs } from '../config.ts'
 import type { Electorate, Grant, Report, RequestId, Stamp } from '../electorate/messages.ts'
 import { maxLead, mutexLimits, recoveryLead } from '../limits.ts'
 import type {
@@ -45,8 +44,6 @@ export interface ArbiterEvents {
 
 /** A waiter unheard for this share of its lease is passed over, and keeps its place. */
 const silentShare = 1 / 3
-/** That share of the shortest lease: nobody who was heard since was passed over. */
-const shortestSilenceMs = minLeaseMs * silentShare
 
 export class Arbiter implements ArbiterPort {
   readonly #context: LockContext
@@ -255,11 +252,9 @@ export class Arbiter implements ArbiterPort {
       case 'next':
         break
     }
-    const silentMs = now - client.heardAt
     client.advance(asking.seq, now)
     for (const item of asking.items) if (this.#takes(item)) this.#handle(client, item)
-    // Whoever was passed over is back in the queue.
-    if (silentMs > shortestSilenceMs) this.#attendAll(client)
+    if (client.isPassedOver) this.#attendAll(client)
     if (!this.#serving && asking.items.some((item) => !this.#takes(item))) this.#turnAway(client, asking)
     if (asking.items.some(wantsAnswer)) {
       client.owesAnswer = true
@@ -582,6 +577,7 @@ export class Arbiter implements ArbiterPort {
   // Votes.
 
   #attendAll(client: Client): void {
+    client.isPassedOver = false
     const dockets = new Set([...client.petitions.values()].map(({ lock }) => this.#dockets.get(lock)))
     for (const docket of dockets) if (docket !== undefined) this.#attend(docket)
   }
@@ -613,10 +609,15 @@ export class Arbiter implements ArbiterPort {
     return entered ?? queue.find((petition) => this.#isHeard(petition))
   }
 
+  /** Whoever is not is passed over, keeps its place, and is looked at again when it is heard. */
   #isHeard({ request, leaseMs }: Petition): boolean {
     const client = this.#clients.get(request.peer)
-    if (client === undefined || !this.#context.units.maySend(client.hasSession)) return false
-    return this.#context.now - client.heardAt <= leaseMs * silentShare
+    if (client === undefined) return false
+    const isHeard =
+      this.#context.units.maySend(client.hasSession) &&
+      this.#context.now - client.heardAt <= leaseMs * silentShare
+    if (!isHeard) client.isPassedOver = true
+    return isHeard
   }
 
   #grant(docket: Docket, petition: Petition): void {

@@ -12,6 +12,8 @@ export class Client {
   readonly votes = new Set<Docket>()
   /** When its last frame arrived: leases count from here. */
   heardAt = Number.NEGATIVE_INFINITY
+  /** A vote went to somebody else, or to nobody, because it was not heard. */
+  isPassedOver = false
   /** Its last frame has to be acknowledged at once. */
   owesAnswer = false
   #session: SessionId | undefined

@@ -618,7 +618,8 @@ export class Requester {
     if (!this.#isQuorum(electorate, [...this.#heard])) {
       for (const voter of electorate.voters) {
         const link = this.#link(voter)
-        if (!link.isOpen) this.#open(link)
+        if (link.isOpen) this.#tick(link)
+        else this.#open(link)
       }
       return
     }
