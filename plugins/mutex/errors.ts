@@ -134,8 +134,10 @@ export function voterRecovered(): P2pdError {
   })
 }
 
-export function leaveIncomplete(reason: string): P2pdError {
-  return new P2pdError('ERR_LEAVE_INCOMPLETE', `the locks cannot do without this peer yet: ${reason}`, {
-    hint: "stay until enough others are connected; 'p2pd leave --force' leaves all the same, and locks may stop",
-  })
+export function leaveIncomplete(): P2pdError {
+  return new P2pdError(
+    'ERR_LEAVE_INCOMPLETE',
+    'the locks need this peer: no quorum without it has taken them over',
+    { hint: "wait until others are connected; 'p2pd leave --force' leaves all the same, and locks may stop" },
+  )
 }

@@ -151,8 +151,8 @@ export class MutexService implements MutexApi {
   async leave({ force }: { readonly force: boolean }): Promise<void> {
     // A life that is not settled yet has taken part in nothing.
     if (this.#early !== undefined) return
-    const { outcome, reason } = await this.#wish({ type: 'leave', peer: this.#init.self })
-    if (outcome === 'refused' && !force) throw leaveIncomplete(reason)
+    const { outcome } = await this.#wish({ type: 'leave', peer: this.#init.self })
+    if (outcome === 'refused' && !force) throw leaveIncomplete()
   }
 
   /** Ends whatever waits and is held, and tells the voters; at most 1.5 s. */
@@ -392,7 +392,7 @@ export class MutexService implements MutexApi {
   #outcome({ outcome, reason }: Extract<MutexEvent, { readonly type: 'wished' }>): ElectorateView {
     const view = this.electorate()
     if (outcome === 'done') return view
-    if (view.id !== undefined && !view.reachable) {
+    if (reason === 'no-quorum') {
       const missing = view.voters.filter(({ answering }) => !answering).map(({ peer }) => peer)
       throw noQuorum(view, missing, this.#init.nameOf)
     }

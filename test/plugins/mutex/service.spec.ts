@@ -328,6 +328,7 @@ describe('the locks of an app', () => {
       assert.deepEqual(core.troubles, [])
       const voters = [self, other, third].map((peer) => ({ peer, answering: peer === self }))
       core.electorate = { ...core.electorate, reachable: false, voters }
+      refuse('no-quorum')
       await assert.rejects(core.service.removeVoter(third), {
         code: 'ERR_NO_QUORUM',
         message: new RegExp(`berta \\(${other}\\), ${third}$`),
@@ -350,7 +351,7 @@ describe('the locks of an app', () => {
       let outcome: 'done' | 'refused' = 'done'
       core.answer = (command) => {
         if (command.type === 'wish')
-          core.emit({ type: 'wished', token: command.token, outcome, reason: 'no quorum' })
+          core.emit({ type: 'wished', token: command.token, outcome, reason: 'incomplete' })
       }
       await core.service.leave({ force: false })
       assert.deepEqual(core.last('wish').wish, { type: 'leave', peer: self })
