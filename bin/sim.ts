@@ -7,16 +7,19 @@ import { parseArgs } from 'node:util'
 import { P2pdError } from '../lib/wire/errors.ts'
 import { membershipMutants } from '../test/mutants/membership.ts'
 import { multicastMutants } from '../test/mutants/multicast.ts'
+import { mutexMutants } from '../test/mutants/mutex.ts'
 import { runMembership } from '../testnet/sim/membership/run.ts'
 import { type MulticastRun, runMulticast } from '../testnet/sim/multicast/run.ts'
+import { runMutex } from '../testnet/sim/mutex/run.ts'
 
 const usage = `Examples:
   npm run sim -- --protocol membership --seeds 200
   npm run sim -- --protocol membership --from 17 --seeds 1 --story   one seed, told in words
   npm run sim -- --protocol multicast --seeds 500 --mutant no-dependency-check
+  npm run sim -- --protocol mutex --seeds 500 --mutant naive-token
 
 Options:
-  --protocol P   what to simulate: membership, multicast
+  --protocol P   what to simulate: membership, multicast, mutex
   --seeds N      how many seeds (default 100)
   --from S       the first seed (default 1)
   --mutant M     replace a rule by a mistake and expect it to be caught; 'list' names them
@@ -49,6 +52,7 @@ interface Simulation {
 const simulations: readonly Simulation[] = [
   simulation('membership', membershipMutants, runMembership),
   simulation('multicast', multicastMutants, runMulticast),
+  simulation('mutex', mutexMutants, runMutex),
 ]
 
 function simulation<M extends Mutant>(

@@ -1,0 +1,263 @@
+import type { Random } from '../random.ts'
+import type { World } from '../world.ts'
+import { Cuts } from './cuts.ts'
+import type { LockCluster } from './lock-cluster.ts'
+import { isAwake, isUp, type Life, type LockHost, type RunningHost } from './lock-host.ts'
+import type { LockFault, MutexSimOptions } from './options.ts'
+
+/** While somebody whose disk went back finds out, nothing else is done, ms. */
+const carefulMs = 900
+
+/** What is done to the peers. Each deed is only done where what is judged afterwards was promised. */
+export class Deeds {
+  readonly cuts: Cuts
+  readonly #cluster: LockCluster
+  readonly #world: World
+  readonly #options: MutexSimOptions
+  readonly #random: Random
+  /** Their disks were lost or went back while they voted. */
+  readonly #spoilt = new Set<LockHost>()
+  readonly #departed = new Set<LockHost>()
+  /** Of machines that sleep: how their clocks ran before. */
+  readonly #awakeRates = new Map<LockHost, number>()
+  #carefulUntil = 0
+
+  constructor(cluster: LockCluster) {
+    this.#cluster = cluster
+    this.#world = cluster.world
+    this.#options = cluster.options
+    this.#random = cluster.world.random.stream('deeds')
+    this.cuts = new Cuts(cluster, this.#random)
+  }
+
+  do(fault: LockFault): void {
+    if (this.#world.now < this.#carefulUntil) return
+    switch (fault) {
+      case 'kill':
+      case 'power-cut':
+        return this.#with(isUp, (host) => this.#cluster.end(host, fault))
+      case 'kill-holder':
+        return this.#withHolder((host) => this.#cluster.end(host, 'kill'))
+      case 'kill-voter':
+        return this.#with(isVoter, (host) => this.#cluster.end(host, 'kill'))
+      case 'stop':
+        return this.#with(isAwake, (host) => this.#stop(host))
+      case 'restart':
+        return this.#withDown((host) => this.#restart(host))
+      case 'restart-at-once':
+        return this.#with(isVoter, (host) => {
+          this.#cluster.end(host, 'kill')
+          this.#world.after(this.#random.between(1, 200), () => this.#restart(host))
+        })
+      case 'wipe':
+      case 'roll-back':
+        return this.#spoil(fault)
+      case 'partition':
+      case 'one-way-cut':
+      case 'isolate':
+        return this.cuts.cutSome(fault, this.#random.between(100, 2500))
+      case 'reset-connections':
+        return this.#with(isUp, (host) => this.#resetConnections(host))
+      case 'pause':
+        return this.#with(isAwake, (host) => this.#pause(host))
+      case 'suspend':
+        return this.#with(isAwake, (host) => this.#suspend(host))
+      case 'slew':
+        return this.#slew(this.#random.pick(this.#cluster.hosts))
+      case 'slander':
+        return this.#with(isAwake, (host) => this.#slander(host))
+      case 'newcomer':
+        return this.#newcomer()
+      case 'leave':
+        return this.#with(isAwake, (host) => this.#leave(host))
+      case 'add-voter':
+      case 'remove-voter':
+        return this.#with(isAwake, ({ present }) => {
+          const { peer } = this.#random.pick(this.#cluster.hosts)
+          const type = fault === 'add-voter' ? 'add' : 'remove'
+          this.#cluster.wish(present, { type, peer }, () => {})
+        })
+      default:
+        fault satisfies never
+    }
+  }
+
+  /** All faults end. Whoever is needed, and most others, come back. */
+  end(): void {
+    this.#world.note('the faults end')
+    this.#carefulUntil = Number.POSITIVE_INFINITY
+    this.#cluster.apps.spare()
+    this.cuts.mendAll()
+    for (const host of this.#cluster.hosts) {
+      if (host.present?.process.frozen === true) this.#wake(host)
+      if (host.present === undefined || isUp(host) || this.#departed.has(host)) continue
+      if (this.isNeeded(host) || this.#random.chance(0.7)) this.#restart(host)
+    }
+    this.#cluster.reach.look()
+  }
+
+  /** Gave up its membership for good. */
+  hasDeparted(host: LockHost): boolean {
+    return this.#departed.has(host)
+  }
+
+  /** Votes in a version that counts, or is to. */
+  isNeeded(host: LockHost): boolean {
+    const { elections } = this.#cluster
+    return elections.ids.some(({ id }) => elections.open(id).some((voters) => voters.includes(host.peer)))
+  }
+
+  #with<H extends LockHost>(is: (host: LockHost) => host is H, act: (host: H) => void): void {
+    const some = this.#cluster.hosts.filter(is)
+    if (some.length > 0) act(this.#random.pick(some))
+  }
+
+  #withHolder(act: (host: LockHost) => void): void {
+    const { holding } = this.#cluster.holders
+    if (holding.length > 0) act(this.#random.pick(holding).host)
+  }
+
+  #withDown(act: (host: LockHost) => void): void {
+    const down = this.#cluster.hosts.filter(
+      (host) => host.present !== undefined && !isUp(host) && !this.#departed.has(host),
+    )
+    if (down.length > 0) act(this.#random.pick(down))
+  }
+
+  #restart(host: LockHost): void {
+    if (isUp(host) || this.#departed.has(host)) return
+    this.#wake(host)
+    if (this.#random.chance(0.5)) host.backup = host.machine.disk.image()
+    this.#cluster.start(host)
+  }
+
+  #stop(host: RunningHost): void {
+    const soon = this.#random.chance(0.6)
+    this.#cluster.stop(host, 'stopped', () => {
+      if (soon) this.#world.after(this.#random.between(1, 500), () => this.#restart(host))
+    })
+  }
+
+  /** Its disk is lost, or put back from a copy. No more at once than a quorum can spare. */
+  #spoil(fault: 'wipe' | 'roll-back'): void {
+    const { hosts, elections } = this.#cluster
+    const able = hosts.filter((host) => host.lives > 0 && (fault === 'wipe' || host.backup !== undefined))
+    if (able.length === 0 || !this.cuts.none) return
+    const host = this.#random.pick(able)
+    if (this.#departed.has(host)) return
+    const bad = new Set(
+      hosts
+        .filter((other) => other === host || !isAwake(other) || this.#spoilt.has(other))
+        .map(({ peer }) => peer),
+    )
+    const tooMany = elections.ids.some(({ id }) =>
+      elections
+        .open(id)
+        .some((voters) => 2 * voters.filter((voter) => bad.has(voter)).length >= voters.length),
+    )
+    if (tooMany) return
+    this.#cluster.end(host, 'kill')
+    this.#world.note(`${fault} ${host.name}`)
+    this.#spoilt.add(host)
+    this.#wake(host)
+    host.machine.disk.restore((fault === 'wipe' ? undefined : host.backup) ?? new Map())
+    this.#cluster.start(host)
+    this.#carefulUntil = this.#world.now + carefulMs
+  }
+
+  #resetConnections({ name, present: { process } }: RunningHost): void {
+    this.#world.note(`reset connections of ${name}`)
+    const share = this.#random.pick([0.3, 1])
+    for (const peer of process.connectedPeers) {
+      if (!this.#random.chance(share)) continue
+      for (const end of [...process.connectionsTo(peer)]) end.reset()
+    }
+  }
+
+  #pause(host: RunningHost): void {
+    const forMs = this.#random.between(20, 1.5 * this.#options.config.maxLeaseMs)
+    this.#world.note(`pause ${host.name} for ${Math.round(forMs)} ms`)
+    host.present.process.freeze()
+    this.#wakeLater(host, forMs)
+  }
+
+  /** The machine sleeps: its clock stands still, and the first that it hears of is that it did. */
+  #suspend(host: RunningHost): void {
+    const forMs = this.#random.between(40, 1.5 * this.#options.config.maxLeaseMs)
+    this.#world.note(`suspend ${host.name} for ${Math.round(forMs)} ms`)
+    const { process } = host.present
+    this.#awakeRates.set(host, host.clock.rate)
+    process.freeze()
+    process.command({ type: 'slept', ms: forMs })
+    host.clock.slew(0)
+    this.#wakeLater(host, forMs)
+  }
+
+  #wakeLater(host: RunningHost, afterMs: number): void {
+    const { present } = host
+    this.#cluster.reach.look()
+    this.#world.after(afterMs, () => {
+      if (host.present === present) this.#wake(host)
+    })
+  }
+
+  #wake(host: LockHost): void {
+    const { present } = host
+    const rate = this.#awakeRates.get(host)
+    if (rate !== undefined) host.clock.slew(rate)
+    this.#awakeRates.delete(host)
+    if (present?.process.frozen !== true) return
+    present.stoppedAt = this.#world.now
+    present.process.thaw()
+    this.#cluster.reach.look()
+  }
+
+  /** Somebody corrects the clock, within what it is promised to keep. */
+  #slew(host: LockHost): void {
+    if (host.clock.rate === 0) return
+    const { drift } = this.#options
+    host.clock.slew(1 + this.#random.pick([-drift, drift, this.#random.between(-drift, drift)]))
+    this.#world.note(`slew ${host.name} to ${host.clock.rate.toFixed(3)}`)
+    // Its alarm is set anew.
+    const process = host.present?.process
+    if (process?.alive === true && !process.frozen) {
+      process.freeze()
+      process.thaw()
+    }
+  }
+
+  #slander({ name, present }: RunningHost): void {
+    const others = this.#cluster.hosts.filter((other) => other !== present.host)
+    if (others.length === 0) return
+    const about = this.#random.pick(others)
+    const status = this.#random.pick(['suspect', 'dead'] as const)
+    this.#world.note(`${name} is told that ${about.name} is ${status}`)
+    this.#cluster.roster.slander(present, about.peer, status, this.#random.between(100, 2000))
+  }
+
+  #newcomer(): void {
+    if (this.#cluster.hosts.length >= this.#options.mostPeers) return
+    this.#cluster.start(this.#cluster.addHost('joiner'))
+  }
+
+  #leave(host: RunningHost): void {
+    const staying = this.#cluster.hosts.filter((other) => other !== host && isAwake(other))
+    if (staying.length === 0 || host.present.stopping) return
+    const { present } = host
+    this.#cluster.wish(present, { type: 'leave', peer: host.peer }, ({ outcome, reason }) => {
+      this.#world.note(`${host.name} ${outcome === 'done' ? 'may leave' : `stays: ${reason}`}`)
+      if (outcome === 'done') this.#depart(present)
+    })
+  }
+
+  #depart({ host }: Life): void {
+    if (!isUp(host)) return
+    this.#departed.add(host)
+    this.#cluster.stop(host, 'left', () => {})
+  }
+}
+
+/** Votes, as far as it knows itself. */
+function isVoter(host: LockHost): host is RunningHost {
+  return isUp(host) && host.present.core.view().voters.some(({ peer }) => peer === host.peer)
+}

@@ -1,0 +1,269 @@
+import type { PeerId } from '../../../lib/protocols/core.ts'
+import type {
+  Decision,
+  ElectorateItem,
+  ElectorateView,
+  Link,
+  Stamp,
+} from '../../../plugins/mutex/core/electorate/messages.ts'
+import type { Answering, Frame } from '../../../plugins/mutex/core/messages.ts'
+import type { Ballots } from './ballots.ts'
+import { isMajority, type Ledger } from './ledger.ts'
+import type { Life, LockHost } from './lock-host.ts'
+
+/** One electorate, as everybody together knows it. */
+interface Electorate {
+  readonly id: string
+  /** By version: who votes there. */
+  readonly voters: Map<number, readonly PeerId[]>
+  /** By version: what was decided after it. */
+  readonly decisions: Map<number, string>
+  /** By version: who says that it has installed it. */
+  readonly installed: Map<number, Set<PeerId>>
+  granted: boolean
+  dissolved: boolean
+}
+
+/** How a voter came by a version: reports of the one before, or a copy. */
+interface Inheritance {
+  readonly reports: Set<PeerId>
+  copied: boolean
+}
+
+/** What a new stamp takes to be on the disks of others for sure, ms. */
+const storedWithinMs = 300
+
+/**
+ * What decides who votes, as frames and events show it: one decision a version,
+ * nobody serves a version without reports of a quorum of the one before, nobody
+ * votes where it has sealed, or with a disk that went back.
+ */
+export class Elections {
+  readonly #ledger: Ledger
+  readonly #ballots: Ballots
+  readonly #electorates = new Map<string, Electorate>()
+  readonly #inherited = new Map<string, Inheritance>()
+  /** By voter and electorate: the version that it has sealed. */
+  readonly #sealed = new Map<string, number>()
+  /** By voter: who has been told of which of its stamps, and when. */
+  readonly #stamps = new Map<PeerId, Map<Life, { readonly stamp: Stamp; readonly at: number }>>()
+
+  constructor(ledger: Ledger, ballots: Ballots) {
+    this.#ledger = ledger
+    this.#ballots = ballots
+  }
+
+  /** Undefined where nobody has heard of it. */
+  votersOf(id: string | undefined, version: number): readonly PeerId[] | undefined {
+    return id === undefined ? undefined : this.#electorates.get(id)?.voters.get(version)
+  }
+
+  /** The newest version that anybody knows of; 0: none. */
+  newest(id: string): number {
+    return Math.max(0, ...(this.#electorates.get(id)?.voters.keys() ?? []))
+  }
+
+  /** The newest version that a quorum of its voters has installed; 0: none. */
+  settled(id: string): number {
+    const electorate = this.#electorates.get(id)
+    const versions = [...(electorate?.installed ?? [])].filter(([version, peers]) =>
+      isMajority(electorate?.voters.get(version) ?? [], peers),
+    )
+    return Math.max(0, ...versions.map(([version]) => version))
+  }
+
+  /** The voters of every version that counts, or is to: from the last that a quorum has installed. */
+  open(id: string): (readonly PeerId[])[] {
+    const electorate = this.#electorates.get(id)
+    if (electorate === undefined || electorate.dissolved) return []
+    const from = this.settled(id)
+    return [...electorate.voters].filter(([version]) => version >= from).map(([, voters]) => voters)
+  }
+
+  get ids(): readonly { readonly id: string; readonly granted: boolean; readonly dissolved: boolean }[] {
+    return [...this.#electorates.values()]
+  }
+
+  /** A peer says where it stands. */
+  viewed(life: Life, view: ElectorateView): void {
+    if (view.id === undefined) return
+    const voters = view.voters.map(({ peer }) => peer)
+    this.#declare(view.id, view.version, voters, life.host.name)
+  }
+
+  /** Somebody has entered in that electorate. */
+  entered(id: string): void {
+    this.#grants(id)
+  }
+
+  /** It leaves. */
+  sent(life: Life, to: PeerId, frame: Frame): void {
+    const { id, version, answering, items, stamp } = frame
+    if (id === undefined) return
+    if (answering !== undefined && givesVotes(answering)) {
+      const session = this.#ballots.versionOf(to, life.host.peer, answering.session)
+      if (session !== undefined) this.#judgeVoter(life, id, session, stamp)
+      this.#grants(id)
+    }
+    for (const item of items) this.#note(life, id, version, item)
+  }
+
+  /** A core is about to be stepped with it. */
+  received(life: Life, from: PeerId, frame: Frame): void {
+    const { id, items, stamp } = frame
+    if (stamp !== undefined) this.#remember(life, from, stamp)
+    if (id === undefined) return
+    for (const item of items) {
+      if (item.type === 'report') this.#inheritance(life.host, id, item.version + 1).reports.add(from)
+      else if (item.type === 'copy') this.#inheritance(life.host, id, item.version).copied = true
+    }
+  }
+
+  #note(life: Life, id: string, version: number, item: ElectorateItem | { readonly type: string }): void {
+    if (!isElectorateItem(item)) return
+    if (item.type === 'head') {
+      if (item.granted) this.#grants(id)
+      if (item.serving > 0) this.#install(life, id, item.serving)
+    } else if (item.type === 'chain') {
+      for (const link of item.links) this.#link(item.id, link)
+    } else if (item.type === 'report') {
+      const name = `${life.host.peer} ${id}`
+      this.#sealed.set(name, Math.max(item.version, this.#sealed.get(name) ?? 0))
+    } else if (item.type === 'installed' || item.type === 'copy') this.#install(life, id, item.version)
+    if (version > 1) this.#grants(id)
+  }
+
+  #link(id: string, { version, decision }: Link): void {
+    const electorate = this.#of(id)
+    const text = decisionText(decision)
+    const known = electorate.decisions.get(version)
+    electorate.decisions.set(version, text)
+    if (known !== undefined && known !== text) {
+      this.#ledger.breach('one-decision', `after version ${version}: ${known} and ${text}`)
+    }
+    if (decision.type === 'voters') this.#declare(id, version + 1, decision.voters, 'a link')
+    else this.#dissolve(electorate)
+  }
+
+  #dissolve(electorate: Electorate): void {
+    electorate.dissolved = true
+    if (electorate.granted) {
+      this.#ledger.breach('only-fresh-dissolve', `electorate ${electorate.id} dissolves and has granted`)
+    }
+  }
+
+  #grants(id: string): void {
+    const electorate = this.#of(id)
+    if (electorate.granted) return
+    electorate.granted = true
+    if (electorate.dissolved) {
+      this.#ledger.breach('only-fresh-dissolve', `electorate ${id} has dissolved and grants`)
+    }
+  }
+
+  #declare(id: string, version: number, voters: readonly PeerId[], by: string): void {
+    const electorate = this.#of(id)
+    const known = electorate.voters.get(version)
+    electorate.voters.set(version, voters)
+    if (known === undefined) {
+      const at = this.#ledger.now()
+      this.#ledger.record({ at, type: 'voters', version, voters })
+      return
+    }
+    if (known.toSorted().join() === voters.toSorted().join()) return
+    this.#ledger.breach('one-decision', `version ${version} is of ${known}, and for ${by} of ${voters}`)
+  }
+
+  /** It says, or shows, that it serves that version. */
+  #install(life: Life, id: string, version: number): void {
+    const { host } = life
+    const electorate = this.#of(id)
+    const peers = electorate.installed.get(version) ?? new Set()
+    electorate.installed.set(version, peers)
+    if (peers.has(host.peer)) return
+    peers.add(host.peer)
+    if (version === 1) return
+    const before = electorate.voters.get(version - 1)
+    const { reports, copied } = this.#inheritance(host, id, version)
+    if (before === undefined || copied || isMajority(before, new Set([host.peer, ...reports]))) return
+    const message = `${host.name} installs version ${version} from reports of [${[...reports]}]`
+    this.#ledger.breach('installs-from-quorum', message)
+  }
+
+  /** It gives, confirms or extends a vote. */
+  #judgeVoter(life: Life, id: string, version: number, stamp: Stamp | undefined): void {
+    const { host } = life
+    const voters = this.votersOf(id, version) ?? []
+    if (!voters.includes(host.peer)) {
+      this.#ledger.breach('voters-vote', `${host.name} votes in version ${version}, and is no voter there`)
+    }
+    if (stamp !== undefined && this.#isOutdated(host, stamp, voters)) {
+      this.#ledger.breach('no-old-disk', `${host.name} votes with a disk that went back`)
+    }
+    if (version <= (this.#sealed.get(`${host.peer} ${id}`) ?? 0)) {
+      this.#ledger.breach('sealed-is-silent', `${host.name} votes in version ${version}, which it has sealed`)
+    }
+    this.#install(life, id, version)
+  }
+
+  /** `life` was told of a stamp of `from`. */
+  #remember(life: Life, from: PeerId, stamp: Stamp): void {
+    const told = this.#stamps.get(from) ?? new Map()
+    this.#stamps.set(from, told)
+    const known = told.get(life)
+    if (known !== undefined && compareStamps(known.stamp, stamp) >= 0) return
+    told.set(life, { stamp, at: this.#ledger.now() })
+  }
+
+  /**
+   * Whether every quorum of those voters that `host` is in has somebody who knows
+   * of a higher stamp of it, and has not died since: then it may not vote.
+   */
+  #isOutdated(host: LockHost, stamp: Stamp, voters: readonly PeerId[]): boolean {
+    const knowing = new Set<PeerId>()
+    for (const [life, told] of this.#stamps.get(host.peer) ?? []) {
+      const stored = this.#ledger.now() - told.at > storedWithinMs
+      if (stored && life.process.alive && compareStamps(told.stamp, stamp) > 0) knowing.add(life.host.peer)
+    }
+    return !isMajority(voters, new Set(voters.filter((voter) => !knowing.has(voter))))
+  }
+
+  #inheritance(host: LockHost, id: string, version: number): Inheritance {
+    const key = `${host.peer} ${id} ${version}`
+    const inheritance = this.#inherited.get(key) ?? { reports: new Set<PeerId>(), copied: false }
+    this.#inherited.set(key, inheritance)
+    return inheritance
+  }
+
+  #of(id: string): Electorate {
+    const known = this.#electorates.get(id)
+    if (known !== undefined) return known
+    const electorate: Electorate = {
+      id,
+      voters: new Map(),
+      decisions: new Map(),
+      installed: new Map(),
+      granted: false,
+      dissolved: false,
+    }
+    this.#electorates.set(id, electorate)
+    return electorate
+  }
+}
+
+function givesVotes({ items }: Answering): boolean {
+  return items.some(({ type }) => type === 'grant' || type === 'confirmed' || type === 'renewed')
+}
+
+function isElectorateItem(item: { readonly type: string }): item is ElectorateItem {
+  return item.type !== 'inspect' && item.type !== 'inspected'
+}
+
+function decisionText(decision: Decision): string {
+  if (decision.type === 'dissolved') return `dissolved into ${decision.into}`
+  return `voters ${decision.voters.toSorted().join()}`
+}
+
+function compareStamps(a: Stamp, b: Stamp): number {
+  return a.generation - b.generation || a.write - b.write
+}

@@ -1,0 +1,419 @@
+import type { PeerId } from '../../../lib/protocols/core.ts'
+import type { MutexEvent as HistoryEntry } from '../../../plugins/mutex/checker/history.ts'
+import type { Wish } from '../../../plugins/mutex/core/electorate/messages.ts'
+import type { MutexInit } from '../../../plugins/mutex/core/init.ts'
+import { mutexLimits } from '../../../plugins/mutex/core/limits.ts'
+import type {
+  ArbiterLock,
+  Frame,
+  MutexCommand,
+  MutexEvent,
+  MutexFailure,
+  MutexRequest,
+} from '../../../plugins/mutex/core/messages.ts'
+import type { MutexUnits } from '../../../plugins/mutex/core/units.ts'
+import type { Violation } from '../../checkers/history.ts'
+import { HostClock } from '../clock.ts'
+import { Disk, type DiskImage } from '../disk.ts'
+import { Keys } from '../keys.ts'
+import { Machine } from '../machine.ts'
+import { Network } from '../network.ts'
+import { Process, type Program } from '../process.ts'
+import { Wiring } from '../wiring.ts'
+import type { World } from '../world.ts'
+import { Apps } from './apps.ts'
+import { Ballots } from './ballots.ts'
+import { describeFrame } from './describe-frame.ts'
+import { Elections } from './elections.ts'
+import { Holders } from './holders.ts'
+import type { Ledger } from './ledger.ts'
+import { type Ending, isUp, type Life, type LockHost, type LockSubject, type Origin } from './lock-host.ts'
+import type { MutexSimOptions } from './options.ts'
+import { type Ask, Petitions } from './petitions.ts'
+import { Reach } from './reach.ts'
+import { Roster } from './roster.ts'
+import { SlewedClock } from './slewed-clock.ts'
+import { Witness } from './witness.ts'
+
+/** A plausible mistake: rules replaced. */
+export interface MutexMutant {
+  readonly name: string
+  readonly mistake: string
+  readonly units: Partial<MutexUnits>
+}
+
+export interface LockClusterInit {
+  readonly world: World
+  readonly options: MutexSimOptions
+  readonly subject: LockSubject
+  readonly units: Partial<MutexUnits> | undefined
+}
+
+type Wished = Extract<MutexEvent, { type: 'wished' }>
+
+const clusterId = '6'.repeat(32)
+/** Wall time at which every world begins, ms since 1970; any date would do. */
+const epochMs = 1_800_000_000_000
+const maxViolations = 20
+/** Whoever is told to stop and runs has stopped by then, ms. */
+const stopLimitMs = 4000
+
+/** The peers, their machines, their network; what they do to locks is recorded. */
+export class LockCluster implements Ledger {
+  readonly world: World
+  readonly options: MutexSimOptions
+  readonly network: Network
+  readonly hosts: LockHost[] = []
+  readonly violations: Violation[] = []
+  readonly history: HistoryEntry[] = []
+  readonly wiring: Wiring
+  readonly roster: Roster
+  readonly holders: Holders
+  readonly ballots: Ballots
+  readonly elections: Elections
+  readonly petitions: Petitions
+  readonly reach: Reach
+  readonly apps: Apps
+  /** What arbiters show of their locks, when they are asked. */
+  onInspected: ((host: LockHost, locks: readonly ArbiterLock[]) => void) | undefined
+  readonly #subject: LockSubject
+  readonly #units: Partial<MutexUnits> | undefined
+  readonly #keys: Keys
+  readonly #wishes = new Map<number, { readonly life: Life; readonly answered: (event: Wished) => void }>()
+  readonly #stops = new Map<Life, () => void>()
+  /** Asked, and not yet in the history. */
+  readonly #unrecorded = new Set<Ask>()
+  #wish = 0
+
+  constructor({ world, options, subject, units }: LockClusterInit) {
+    this.world = world
+    this.options = options
+    this.#subject = subject
+    this.#units = units
+    this.#keys = new Keys(world.random.stream('keys'))
+    this.network = new Network(world, world.random.stream('network'), options.network)
+    this.wiring = new Wiring(world, this.network, this.hosts)
+    this.roster = new Roster(world, this.network.links, this.hosts, options.roster)
+    this.holders = new Holders({
+      world,
+      ledger: this,
+      wild: options.wild,
+      lostWithinMs: options.config.marginMs,
+    })
+    this.ballots = new Ballots(this)
+    this.elections = new Elections(this, this.ballots)
+    this.petitions = new Petitions(this.ballots, this.elections, this.now)
+    this.reach = new Reach(this, this.network.links, this.elections)
+    this.apps = new Apps(this)
+  }
+
+  readonly now = (): number => this.world.now
+
+  addHost(origin: Origin, expect?: number): LockHost {
+    const { world, options } = this
+    const index = this.hosts.length
+    const name = `m${index}`
+    const random = world.random.stream(name)
+    const { drift } = options
+    const rate = 1 + drift * random.pick([-1, -1, 0, 1, 1, random.between(-1, 1)])
+    const disk = new Disk(world, random.stream('disk'), options.disk)
+    const hostClock = new HostClock(world, {
+      driftPpm: 0,
+      wallAtZeroMs: epochMs + random.between(-100_000, 100_000),
+    })
+    const machine = new Machine({ index, disk, clock: hostClock, network: this.network })
+    machine.readdress([`/ip4/10.0.${index >> 8}.${index & 255}/tcp/4001`])
+    const host: LockHost = {
+      name,
+      peer: this.#keys.identity(),
+      machine,
+      clock: new SlewedClock(world, rate),
+      origin,
+      expect,
+      silent: index > 0 && random.chance(options.workload.silent),
+      lives: 0,
+      generation: 0,
+      present: undefined,
+      ending: undefined,
+      backup: undefined,
+    }
+    this.hosts.push(host)
+    return host
+  }
+
+  start(host: LockHost): Life {
+    const { world } = this
+    host.machine.powerOn()
+    if (host.lives === 0) this.#found(host)
+    host.lives++
+    host.generation = Math.max(host.generation + 1, host.machine.clock.instant(0).wall)
+    host.ending = undefined
+    world.note(`start ${host.name} life ${host.lives}`)
+    const members = this.roster.atStart(host, host.generation)
+    const life = this.#live(host)
+    for (const { peer, ...row } of members) if (peer !== host.peer) life.rows.set(peer, row)
+    host.present = life
+    host.machine.run(life.process)
+    life.process.command({ type: 'start', generation: host.generation, members })
+    this.roster.arrived(life)
+    this.wiring.arrived(host)
+    this.apps.start(life)
+    this.reach.look()
+    return life
+  }
+
+  /** Ends the process without a word, or, after `stop`, when it has said all. */
+  end(host: LockHost, how: 'kill' | 'power-cut' | Exclude<Ending, 'killed'>): void {
+    if (!isUp(host)) return
+    const { present } = host
+    this.world.note(`${how} ${host.name}`)
+    host.ending = how === 'stopped' || how === 'left' ? how : 'killed'
+    this.holders.ended(present)
+    this.apps.died(present)
+    this.ballots.ended(present)
+    this.#stops.delete(present)
+    for (const [token, { life }] of this.#wishes) if (life === present) this.#wishes.delete(token)
+    this.record({ at: this.world.now, type: 'gone', peer: host.peer, life: present.number })
+    if (how === 'power-cut') {
+      host.machine.powerOff()
+      present.process.vanish()
+    } else present.process.kill()
+    this.reach.look()
+  }
+
+  /** As SIGTERM does, or `p2pd leave` in the end. */
+  stop(host: LockHost, how: 'stopped' | 'left', then: () => void): void {
+    if (!isUp(host) || host.present.stopping) return
+    const { present } = host
+    this.world.note(`${how === 'left' ? 'depart' : 'stop'} ${host.name}`)
+    present.stopping = true
+    this.#stops.set(present, () => {
+      this.end(host, how)
+      then()
+    })
+    present.process.command({ type: 'stop' })
+    this.#expectStop(present)
+  }
+
+  /** `answered` is not told when the peer dies before. */
+  wish(life: Life, wish: Wish | 'recover', answered: (event: Wished) => void): void {
+    const token = ++this.#wish
+    this.#wishes.set(token, { life, answered })
+    this.world.note(`${life.host.name} wishes ${wish === 'recover' ? wish : `${wish.type} ${wish.peer}`}`)
+    life.process.command(wish === 'recover' ? { type: 'recover', token } : { type: 'wish', token, wish })
+  }
+
+  /** Who asked for something and was not answered. */
+  get unanswered(): readonly Life[] {
+    return [...this.#wishes.values()].map(({ life }) => life)
+  }
+
+  record(event: HistoryEntry): void {
+    this.history.push(event)
+  }
+
+  breach(property: string, message: string): void {
+    this.world.remark(() => `BREACH ${property}: ${this.withNames(message)}`)
+    if (this.violations.length < maxViolations) {
+      this.violations.push({ property, at: this.world.now, message })
+    }
+  }
+
+  withNames(text: string): string {
+    return this.hosts.reduce((named, host) => named.replaceAll(host.peer, host.name), text)
+  }
+
+  // What the apps tell.
+
+  asked(ask: Ask): void {
+    this.petitions.asked(ask)
+    this.#unrecorded.add(ask)
+  }
+
+  /** @returns the lock's name where there may be several electorates */
+  entered(ask: Ask, fencingToken: number, version: number): string {
+    const { life, token } = ask
+    const { id } = life.core.view()
+    const lock = this.#lockName(ask)
+    this.world.note(`${life.host.name} enters ${lock} with token ${fencingToken} (version ${version})`)
+    this.#recordAsked(ask)
+    this.holders.entered(life, token, lock, fencingToken, token)
+    this.record({ at: this.world.now, type: 'answered', request: token, outcome: 'entered' })
+    if (id !== undefined) this.elections.entered(id)
+    const voters = this.elections.votersOf(id, version) ?? []
+    this.ballots.judgeEntry(life, ask.lock, version, fencingToken, voters)
+    return lock
+  }
+
+  failed(ask: Ask, failure: MutexFailure, givenUp: boolean): void {
+    const { type } = failure
+    if (type === 'released' && !givenUp) {
+      this.breach('answered-once', `${ask.life.host.name} gives up what it was not told to`)
+    }
+    this.#recordAsked(ask)
+    const outcome =
+      type === 'no-quorum' || type === 'held'
+        ? type
+        : type === 'released' || ask.life.stopping
+          ? 'cancelled'
+          : 'failed'
+    this.record({ at: this.world.now, type: 'answered', request: ask.token, outcome })
+    this.over(ask)
+  }
+
+  /** Nothing more comes of it. */
+  over(ask: Ask): void {
+    if (this.#unrecorded.has(ask)) {
+      // It got the lock when it was too late to enter.
+      this.#recordAsked(ask)
+      this.record({ at: this.world.now, type: 'answered', request: ask.token, outcome: 'held' })
+    }
+    this.petitions.closed(ask)
+  }
+
+  /** Its app is gone. */
+  abandoned(ask: Ask): void {
+    if (this.#unrecorded.has(ask)) this.#recordAsked(ask)
+    this.petitions.closed(ask)
+  }
+
+  #lockName({ life, lock }: Ask): string {
+    return `${life.core.view().id?.slice(0, 6) ?? 'none'}/${lock}`
+  }
+
+  #recordAsked(ask: Ask): void {
+    if (!this.#unrecorded.delete(ask)) return
+    const { life, token, caller, at, queuedAt } = ask
+    const { peer } = life.host
+    const lock = this.#lockName(ask)
+    this.record({ at, type: 'asked', lock, peer, life: life.number, request: token, caller })
+    if (queuedAt !== undefined) this.record({ at: queuedAt, type: 'queued', request: token })
+  }
+
+  #init(host: LockHost, durable: DiskImage): MutexInit {
+    const random = this.world.random.stream(`core ${host.name} ${host.lives}`)
+    return {
+      self: host.peer,
+      cluster: clusterId,
+      config: this.options.config,
+      crypto: this.#keys.crypto(host.peer),
+      random: () => random.next(),
+      durable,
+      ...(host.expect === undefined ? {} : { expect: host.expect }),
+      ...(this.#units === undefined ? {} : { units: this.#units }),
+    }
+  }
+
+  /** What is written before the identity is. */
+  #found(host: LockHost): void {
+    host.machine.disk.restore(this.#subject.firstRecords(this.#init(host, new Map()), host.origin))
+  }
+
+  #live(host: LockHost): Life {
+    const { world } = this
+    const core = this.#subject.core(this.#init(host, host.machine.disk.image()))
+    const witness = new Witness(() => life, {
+      received: (to, from, frame) => {
+        this.ballots.received(to, from, frame)
+        this.elections.received(to, from, frame)
+      },
+      decided: (from, effects) => {
+        for (const effect of effects) {
+          if (effect.type !== 'send') continue
+          this.ballots.decided(from, effect.to, effect.message)
+          this.petitions.decided(from, effect.to, effect.message)
+        }
+        this.holders.stepped(from)
+      },
+    })
+    const process = new Process(world, {
+      peer: host.peer,
+      machine: host.machine,
+      life: host.lives,
+      random: world.random.stream(`timers ${host.name} ${host.lives}`),
+      program: this.#program(() => life, witness),
+      frameLimit: mutexLimits.frameBytes,
+    })
+    const life: Life = {
+      host,
+      number: host.lives,
+      index: host.machine.index,
+      generation: host.generation,
+      process,
+      core,
+      clockAtBirth: host.clock.now,
+      rows: new Map(),
+      stopping: false,
+      stoppedAt: Number.NEGATIVE_INFINITY,
+    }
+    return life
+  }
+
+  #program(life: () => Life, core: Witness): Program<Frame, MutexCommand, MutexEvent, MutexRequest> {
+    return {
+      core,
+      codec: this.#subject.codec,
+      connected: (peer) => ({ type: 'connected', peer }),
+      disconnected: (peer) => {
+        this.wiring.lost(life().process)
+        return { type: 'disconnected', peer }
+      },
+      request: (request) => {
+        if (request.type === 'flush') life().process.command({ type: 'flush' })
+        else this.wiring.wanted(life().process, request.peer)
+      },
+      sending: (frame, to) => this.#sending(life(), to, frame),
+      emitted: (event) => this.#emitted(life(), event),
+      malformed: (peer) => this.breach('well-formed', `${peer} sends what does not decode`),
+    }
+  }
+
+  #sending(life: Life, to: PeerId, frame: Frame): void {
+    this.world.remark(() => this.withNames(`${life.host.name} to ${to}: ${describeFrame(frame)}`))
+    this.ballots.sent(frame)
+    this.elections.sent(life, to, frame)
+    for (const item of frame.items) {
+      if (item.type === 'inspected') this.onInspected?.(life.host, item.locks)
+    }
+  }
+
+  #emitted(life: Life, event: MutexEvent): void {
+    if (!life.process.alive) return
+    this.world.remark(() => this.withNames(`${life.host.name}: ${JSON.stringify(event)}`))
+    if (event.type === 'electorate') {
+      this.elections.viewed(life, event.view)
+      this.reach.look()
+    } else if (event.type === 'stopped') this.#stopped(life)
+    else if (event.type === 'wished') this.#wished(life, event)
+    else if (event.type === 'misbehaved' || event.type === 'conflict') {
+      const peer = event.type === 'conflict' ? event.conflict.arbiter : event.peer
+      const what = event.type === 'conflict' ? 'conflicting votes' : event.reason
+      this.breach('honest-accused', `${life.host.name} says that ${peer} broke the protocol: ${what}`)
+    }
+    this.apps.emitted(life, event)
+  }
+
+  #wished(life: Life, event: Wished): void {
+    const wish = this.#wishes.get(event.token)
+    if (wish === undefined) {
+      return this.breach('answered-once', `${life.host.name} answers a wish that nobody has`)
+    }
+    this.#wishes.delete(event.token)
+    wish.answered(event)
+  }
+
+  #stopped(life: Life): void {
+    const stopped = this.#stops.get(life)
+    if (stopped === undefined) return this.breach('answered-once', `${life.host.name} stops unasked`)
+    // After the effects of this step.
+    this.world.after(0, stopped)
+  }
+
+  #expectStop(life: Life): void {
+    this.world.after(stopLimitMs, () => {
+      if (!life.process.alive) return
+      if (life.process.frozen || this.world.now - life.stoppedAt < stopLimitMs) this.#expectStop(life)
+      else this.breach('stops', `${life.host.name} does not stop`)
+    })
+  }
+}

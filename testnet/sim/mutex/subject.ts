@@ -1,0 +1,16 @@
+import { frameCodec } from '../../../plugins/mutex/core/codec.ts'
+import { firstRecords } from '../../../plugins/mutex/core/electorate/founding.ts'
+import { Mutex } from '../../../plugins/mutex/core/mutex.ts'
+import type { LockSubject } from './lock-host.ts'
+
+/** What p2pd runs. */
+export const realLocks: LockSubject = {
+  core: (init) => new Mutex(init),
+  codec: frameCodec,
+  firstRecords: ({ random, ...init }, origin) =>
+    firstRecords({ ...init, origin, nonce: hexadecimal(random) }),
+}
+
+function hexadecimal(random: () => number): string {
+  return Array.from({ length: 32 }, () => Math.floor(random() * 16).toString(16)).join('')
+}
