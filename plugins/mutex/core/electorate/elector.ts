@@ -59,6 +59,8 @@ export class Elector implements ElectorateHalf {
   /** What the last frame of each connected peer said it belongs to, and stands at. */
   readonly #heard = new Map<PeerId, { readonly id: string | undefined; readonly version: number }>()
   #isRunning = false
+  #isDriving = false
+  #isDue = false
 
   /** `expect`: founds together with others when so many wait, this one included. */
   constructor(host: ElectorateHost, units: ElectorateUnits, expect: number | undefined) {
@@ -165,12 +167,18 @@ export class Elector implements ElectorateHalf {
     }
   }
 
-  /** Something has changed that any part may have waited for. */
+  /** Something has changed that any part may have waited for: what one of them does, others may wait for. */
   #progressed(): void {
-    if (!this.#isRunning) return
-    this.#installing.drive()
-    this.#changes.consider()
-    this.#leaving.drive()
+    this.#isDue = true
+    if (this.#isDriving) return
+    this.#isDriving = true
+    while (this.#isRunning && this.#isDue) {
+      this.#isDue = false
+      this.#installing.drive()
+      this.#changes.consider()
+      this.#leaving.check()
+    }
+    this.#isDriving = false
   }
 
   // What comes from outside.
@@ -213,7 +221,7 @@ export class Elector implements ElectorateHalf {
       return
     }
     if (id !== chain.id) return
-    if (standing.number(electorateKeys.met) === 0) standing.keepNumber(electorateKeys.met, 1)
+    this.#stamps.meet()
     if (version > standing.version) {
       this.#gossip.want(from, chain.id, standing.version)
       return
@@ -305,7 +313,7 @@ export class Elector implements ElectorateHalf {
     const { chain, version } = this.#standing
     if (this.#expecting.hear(from, head.id === undefined ? head.expecting : 0)) this.#expect()
     else if (this.#expecting.mayFound) this.#expect()
-    if (head.id === undefined) return
+    if (head.id === undefined) return this.#gossip.push(from, 0)
     if (chain === undefined) return this.#gossip.want(from, head.id, 0)
     if (head.id !== chain.id) return this.#meeting.hearHead(from, head)
     if (head.version > version) return this.#gossip.want(from, chain.id, version)
@@ -373,7 +381,7 @@ export class Elector implements ElectorateHalf {
     this.#stamps.ask()
     this.#installing.changed()
     this.#changes.changed()
-    this.#leaving.drive()
+    this.#leaving.check()
     if (chain?.dissolvedInto !== undefined) this.#meeting.drive()
   }
 

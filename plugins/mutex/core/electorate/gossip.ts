@@ -71,8 +71,8 @@ export class Gossip {
   /** Sends what follows version `after`, unasked, at most once in a while. */
   push(peer: PeerId, after: number): void {
     const { chain } = this.#standing
-    if (chain !== undefined && after < chain.version && this.#isDue(this.#told, peer))
-      this.#page(peer, chain.id, after)
+    if (chain === undefined || after >= chain.version) return
+    if (this.#isDue(this.#told, peer)) this.#page(peer, chain.id, after)
   }
 
   receiveWant(from: PeerId, { id, after }: Extract<ElectorateItem, { type: 'want' }>): void {

@@ -210,7 +210,8 @@ export class Installing {
   #reportOwn(): void {
     const { version } = this.#standing
     const old = version - 1
-    if (this.#ownWaits || this.ownVersion !== old || !this.#seal()) return
+    if (this.#ownWaits || this.ownVersion !== old || this.#reports.has(this.#standing.host.self)) return
+    if (!this.#seal()) return
     this.#ownWaits = true
     this.#stamps.whenAcknowledged(() => {
       this.#ownWaits = false

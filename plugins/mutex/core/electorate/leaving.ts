@@ -48,11 +48,16 @@ export class Leaving {
     this.drive()
   }
 
+  /** Something has changed. */
+  check(): void {
+    if (this.#ended !== undefined && this.#mayGo) this.#end('done', '')
+  }
+
   drive(): void {
+    this.check()
     if (this.#ended === undefined) return
     const { standing, changes, installing } = this.#parts
     const { host } = standing
-    if (this.#mayGo) return this.#end('done', '')
     if (host.now >= this.#until) {
       if (this.#canBeSpared) this.#end('done', '')
       else this.#end('refused', 'incomplete')

@@ -16,6 +16,8 @@ import type { Standing } from './standing.ts'
 /** Of how many peers stamps are kept. */
 const mostKept = 256
 const longestPauseMs = 8000
+/** Answers that wait for others to know the own stamp; whoever waits for one asks again. */
+const mostDeferred = 64
 
 type StartItem = Extract<ElectorateItem, { type: 'start' }>
 type StartAnswer = Extract<ElectorateItem, { type: 'start-answer' }>
@@ -47,6 +49,8 @@ export class Stamps {
   #base: Stamp = noStamp
   /** This life has been vouched for once: a sole voter needs nobody further. */
   #isVouched = false
+  #isBaseKept = false
+  #hasMet = false
   #startedAt = 0
   #graceUntil: number | undefined
   #pauseMs = 0
@@ -74,6 +78,8 @@ export class Stamps {
     const base = host.durable.get(electorateKeys.base)
     this.#base = base === undefined ? host.stamp : decodeStampPair(base)[0]
     this.#startedAt = host.now
+    this.#hasMet = this.#standing.number(electorateKeys.met) > 0
+    this.#isBaseKept = true
     if (base === undefined) {
       // Written by a life that nobody vouches for, it must not pass for old knowledge in the next.
       host.remember(electorateKeys.base, encodeStampPair(this.#base, noStamp))
@@ -83,6 +89,13 @@ export class Stamps {
   /** There is lock state that somebody else may know of. */
   get #isSeasoned(): boolean {
     return compareStamps(this.#base, noStamp) > 0
+  }
+
+  /** Somebody else belongs to this electorate: it may know more than this disk, some day. */
+  meet(): void {
+    if (this.#hasMet) return
+    this.#hasMet = true
+    this.#standing.keepNumber(electorateKeys.met, 1)
   }
 
   /** Since which version this peer is void: it may vote again once it does not vote in a later one. */
@@ -112,7 +125,7 @@ export class Stamps {
   /** With nobody else to ask, it asks the members that it knows. */
   #soleIsVouched(): boolean {
     const { host } = this.#standing
-    if (!this.#isSeasoned || this.#standing.number(electorateKeys.met) === 0) return this.#vouch()
+    if (!this.#isSeasoned || !this.#hasMet) return this.#vouch()
     const members = host.members().filter(({ status }) => status === 'alive' || status === 'suspect')
     if (members.length > 0 && members.every(({ peer }) => this.#cleared.has(peer))) return this.#vouch()
     const until = this.#startedAt + host.config.askMembersMs
@@ -125,14 +138,15 @@ export class Stamps {
     const { host } = this.#standing
     this.#isVouched = true
     host.cancel('electorate/grace')
-    if (host.durable.has(electorateKeys.base)) host.remember(electorateKeys.base, undefined)
+    if (this.#isBaseKept) host.remember(electorateKeys.base, undefined)
+    this.#isBaseKept = false
     return true
   }
 
   /** `act` once a quorum, this peer included, has what this step writes on disk. */
   whenAcknowledged(act: () => void): void {
-    if (this.#deferred.length < 64) this.#deferred.push(act)
-    if (!this.#standing.unstamped) this.#settle()
+    if (this.isAcknowledged) act()
+    else if (this.#deferred.length < mostDeferred) this.#deferred.push(act)
   }
 
   /** All that was written so far is known to a quorum. */
@@ -163,6 +177,7 @@ export class Stamps {
     this.#settle()
   }
 
+  /** What is acknowledged by now goes on. */
   #settle(): void {
     const { host, version } = this.#standing
     if (this.#standing.unstamped) return
@@ -172,8 +187,12 @@ export class Stamps {
       this.#acknowledged = stamp
       host.arbiter.acknowledged(stamp)
     }
-    if (!this.isAcknowledged) return
-    for (const act of this.#deferred.splice(0)) act()
+    // What one of them writes, the next waits for.
+    while (this.isAcknowledged) {
+      const act = this.#deferred.shift()
+      if (act === undefined) break
+      act()
+    }
     this.#events.progressed()
   }
 
@@ -274,7 +293,6 @@ export class Stamps {
     const acked = this.#acked.get(from)
     if (acked === undefined || compareStamps(acked, stamp) < 0) this.#acked.set(from, stamp)
     this.#settle()
-    this.#events.progressed()
   }
 
   /** A stamp that only a later state of this disk can have had. */
