@@ -50,6 +50,7 @@ const byCode: Readonly<Record<string, ExitCode>> = {
   ERR_WOULD_BLOCK: exitCodes.timedOut,
   ERR_LOCK_HELD: exitCodes.timedOut,
   ERR_NO_QUORUM: exitCodes.noQuorum,
+  ERR_NO_ELECTORATE: exitCodes.noQuorum,
   ERR_DENIED: exitCodes.denied,
   ERR_UNAUTHORIZED: exitCodes.denied,
   ERR_LOCK_LOST: exitCodes.lockLost,
