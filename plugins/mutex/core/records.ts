@@ -5,11 +5,10 @@
  * Every decoder throws `P2pdError` ERR_STORE_CORRUPT: who cannot read what it
  * promised, sealed or counted must not go on as if it had not.
  */
-import type { PeerId } from '../../../lib/protocols/core.ts'
 import { P2pdError } from '../../../lib/wire/errors.ts'
 import { ProtoReader } from '../../../lib/wire/reader.ts'
 import { ProtoWriter } from '../../../lib/wire/writer.ts'
-import type { Ballot, Chain, Grant, Link, Report, RequestId, Stamp } from './electorate/messages.ts'
+import type { Ballot, Chain, Grant, Link, RequestId, Stamp } from './electorate/messages.ts'
 import { mutexLimits } from './limits.ts'
 import type { GrantNumber, VoteConflict } from './messages.ts'
 import {
@@ -20,7 +19,6 @@ import {
   links,
   type Proposal,
   proposals,
-  reports,
   requestIds,
   signedVotes,
   stamps,
@@ -46,12 +44,6 @@ export interface AcceptorState {
   readonly version: number
   readonly promised: Ballot | undefined
   readonly accepted: Proposal | undefined
-}
-
-/** The report of a voter that has sealed `version`. Its times count from when it was written. */
-export interface StoredReport {
-  readonly version: number
-  readonly report: Report
 }
 
 /** How this peer came to the cluster. */
@@ -125,16 +117,6 @@ export function decodeAcceptor(bytes: Uint8Array): AcceptorState {
   return load('promise', acceptors, bytes)
 }
 
-const storedReports = messageOf<StoredReport>('ReportRecord', { version: count(2), report: part(3, reports) })
-
-export function encodeReport(report: StoredReport): Uint8Array {
-  return save(storedReports, report)
-}
-
-export function decodeReport(bytes: Uint8Array): StoredReport {
-  return load('report', storedReports, bytes)
-}
-
 const origins = messageOf<Origin>('OriginRecord', {
   type: oneOf(2, new Enumeration<Origin['type']>('founder', 'joiner', 'expecting')),
 })
@@ -155,26 +137,6 @@ export function encodeStamp(stamp: Stamp): Uint8Array {
 
 export function decodeStamp(bytes: Uint8Array): Stamp {
   return load('stamp', stampRecords, bytes).stamp
-}
-
-interface PeerStamp {
-  readonly peer: PeerId
-  readonly stamp: Stamp
-}
-
-const peerStamps = messageOf<PeerStamp>('PeerStamp', { peer: peer(1), stamp: part(2, stamps) })
-const stampsRecords = messageOf<{ readonly stamps: readonly PeerStamp[] }>('StampsRecord', {
-  stamps: list(part(2, peerStamps), Number.POSITIVE_INFINITY, 'stamps'),
-})
-
-/** The highest stamp known of each peer. */
-export function encodeStamps(known: ReadonlyMap<PeerId, Stamp>): Uint8Array {
-  return save(stampsRecords, { stamps: Array.from(known, ([of, stamp]) => ({ peer: of, stamp })) })
-}
-
-export function decodeStamps(bytes: Uint8Array): Map<PeerId, Stamp> {
-  const record = load('stamps of others', stampsRecords, bytes)
-  return new Map(record.stamps.map(({ peer: of, stamp }) => [of, stamp]))
 }
 
 const arbiters = messageOf<ArbiterRecord>('ArbiterRecord', {

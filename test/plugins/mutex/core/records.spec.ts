@@ -21,7 +21,6 @@ import {
   peers,
   proposals,
   record,
-  reports,
   requestIds,
   signedVotes,
   stamps,
@@ -72,12 +71,6 @@ const kinds: Readonly<Record<string, Kind>> = {
     records.encodeAcceptor,
     records.decodeAcceptor,
   ),
-  'a report': kind(
-    schema.ReportRecordSchema,
-    record<records.StoredReport>({ version: counts, report: reports }),
-    records.encodeReport,
-    records.decodeReport,
-  ),
   'the origin': kind(
     schema.OriginRecordSchema,
     record<records.Origin>({ type: fc.constantFrom('founder', 'joiner', 'expecting') }),
@@ -85,12 +78,6 @@ const kinds: Readonly<Record<string, Kind>> = {
     records.decodeOrigin,
   ),
   'a stamp': kind(schema.StampRecordSchema, stamps, records.encodeStamp, records.decodeStamp),
-  'the stamps of others': kind(
-    schema.StampsRecordSchema,
-    list(fc.tuple(peers, stamps)).map((entries) => new Map(entries)),
-    records.encodeStamps,
-    records.decodeStamps,
-  ),
   'the arbiter': kind(
     schema.ArbiterRecordSchema,
     record<records.ArbiterRecord>({
