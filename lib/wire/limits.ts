@@ -1,9 +1,9 @@
 /** Limits on what comes from outside, checked before anything is allocated. */
 
-/** Largest frame of a control protocol (membership, clocks, locks): a full piggyback fits many times over. */
+/** Largest frame of a control protocol (membership, clocks): a full piggyback fits many times over. */
 export const maxControlFrameBytes = 64 * 1024
 
-/** Largest frame of a bulk protocol (payloads, history). */
+/** Largest frame of a bulk protocol (payloads, history, reports about locks). */
 export const maxBulkFrameBytes = 2 * 1024 * 1024
 
 /** A length of at most 2 MiB needs four bytes of seven bits. */
