@@ -40,8 +40,8 @@ export const mutexLimits = {
   waitersShownAtAll: 8192,
   /** Locks in one answer to people. */
   locksShown: 1024,
-  /** Items that one peer asks or answers in one frame; more follow in the next. */
-  itemsAtOnce: 128,
+  /** Of what one peer asks, of what it answers, and of the rest, in one frame; more follows in the next. */
+  bytesAtOnce: 512 * 1024,
   /** A signature over more than this is not shown with a release: the vote stands without it. */
   evidenceBytes: 1024,
   /** Largest frame; a report with 4096 grants of the longest names fits. */
@@ -49,7 +49,15 @@ export const mutexLimits = {
 } as const
 
 /** A token or a clock that is further ahead than this is nobody's honest count. */
-export const maxLead = 2 ** 40
+const maxLead = 2 ** 40
+/** From here on steps are small: whoever takes the largest ones all the time leaves half of all numbers to the others. */
+const halfway = 2 ** 52
+const maxLateLead = 2 ** 20
+
+/** Whether a count of somebody else can be taken over, where the own one is `own`. */
+export function isHonest(count: number, own: number): boolean {
+  return count <= own + (count > halfway ? maxLateLead : maxLead)
+}
 
 /** Added to the floor of a voter that is recovered by hand: more than it can have granted in the meantime. */
 export const recoveryLead = 2 ** 32

@@ -22,7 +22,7 @@ import { WireError } from '../../../lib/wire/errors.ts'
 import { Elector } from './electorate/elector.ts'
 import type { Electorate, ElectorateView, Stamp } from './electorate/messages.ts'
 import type { MutexInit } from './init.ts'
-import { maxLead, mutexLimits } from './limits.ts'
+import { isHonest, mutexLimits } from './limits.ts'
 import { Arbiter } from './lock/arbiter.ts'
 import { Inspection } from './lock/inspection.ts'
 import type { LockContext } from './lock/lock-context.ts'
@@ -43,6 +43,7 @@ import { Outbox } from './outbox.ts'
 import type { ElectorateHost } from './ports.ts'
 import { decodeStamp, encodeStamp } from './records.ts'
 import { type MutexUnits, standardUnits } from './units.ts'
+import { weightOf } from './wire/weight.ts'
 
 export const stampKey = 'stamp'
 
@@ -236,7 +237,7 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
 
   #receive(from: PeerId, frame: Frame): void {
     if (this.#generation === 0) return
-    if (frame.clock > this.#clock + maxLead) this.#misbehaved(from, 'timestamp-too-far')
+    if (!isHonest(frame.clock, this.#clock)) this.#misbehaved(from, 'timestamp-too-far')
     else this.#clock = this.#units.mergeClock(this.#clock, frame.clock)
     this.#elector.heard(from, frame.id, frame.version, frame.stamp)
     for (const item of frame.items) this.#item(from, item)
@@ -316,7 +317,7 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
   #talkToSelf(): void {
     const { self } = this.#init
     while (this.#outbox.peers.has(self)) {
-      this.#outbox.take(self)
+      this.#outbox.done(self)
       for (
         let asking = this.#requester.take(self);
         asking !== undefined;
@@ -324,15 +325,16 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
       ) {
         this.#arbiter.receive(self, asking)
       }
-      for (const answering of this.#answers(self)) this.#requester.receive(self, answering)
+      for (let answering = this.#answer(self); answering !== undefined; answering = this.#answer(self)) {
+        this.#requester.receive(self, answering)
+      }
     }
   }
 
-  /** What its arbiter has to say to a peer: why there is no session, and what there is in one. */
-  #answers(peer: PeerId): readonly Answering[] {
+  /** What its arbiter has to say to a peer: why there is no session, or what there is in one. */
+  #answer(peer: PeerId): Answering | undefined {
     const client = this.#arbiter.client(peer)
-    const answers = [client?.takeRefusal(), client?.hasAnswer === true ? this.#arbiter.take(peer) : undefined]
-    return answers.filter((answering) => answering !== undefined)
+    return client?.takeRefusal() ?? (client?.hasAnswer === true ? this.#arbiter.take(peer) : undefined)
   }
 
   /** Everything that one peer is to be told is one frame: what a release frees is granted in the same one. */
@@ -340,27 +342,21 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
     this.#talkToSelf()
     this.#flushAsked = false
     for (const peer of [...this.#outbox.peers]) {
-      const items = this.#outbox.take(peer)
-      if (this.#connected.has(peer)) this.#sendFrames(peer, items)
+      if (this.#connected.has(peer)) while (this.#sendFrame(peer));
+      this.#outbox.drop(peer)
     }
     this.#requester.flushed()
   }
 
-  /** One, but for what is too much for one. */
-  #sendFrames(peer: PeerId, items: readonly PeerItem[]): void {
-    let asking = this.#requester.take(peer)
-    const answers = this.#answers(peer)
-    let answering = answers.at(-1)
-    if (answers.length > 1) {
-      this.#turn.send(peer, this.#frame({ asking: undefined, answering: answers[0], items: [] }))
-    }
-    let rest = items
-    while (asking !== undefined || answering !== undefined || rest.length > 0) {
-      this.#turn.send(peer, this.#frame({ asking, answering, items: rest.slice(0, mutexLimits.itemsAtOnce) }))
-      rest = rest.slice(mutexLimits.itemsAtOnce)
-      asking = this.#requester.take(peer)
-      answering = undefined
-    }
+  /** As much as fits; false when nothing is left. */
+  #sendFrame(peer: PeerId): boolean {
+    const items = this.#outbox.take(peer)
+    const isLong = items.some((item) => weightOf(item) > mutexLimits.bytesAtOnce)
+    const asking = isLong ? undefined : this.#requester.take(peer)
+    const answering = isLong ? undefined : this.#answer(peer)
+    if (asking === undefined && answering === undefined && items.length === 0) return false
+    this.#turn.send(peer, this.#frame({ asking, answering, items }))
+    return true
   }
 
   #frame(parts: Pick<Frame, 'asking' | 'answering' | 'items'>): Frame {

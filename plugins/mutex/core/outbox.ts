@@ -1,6 +1,8 @@
 /** What waits to be sent, by peer: one frame each at the end of a turn. */
 import type { PeerId } from '../../../lib/protocols/core.ts'
+import { mutexLimits } from './limits.ts'
 import type { PeerItem } from './messages.ts'
+import { fitting } from './wire/weight.ts'
 
 export class Outbox {
   readonly #items = new Map<PeerId, PeerItem[]>()
@@ -16,21 +18,30 @@ export class Outbox {
   }
 
   add(peer: PeerId, item: PeerItem): void {
-    const items = this.#items.get(peer)
-    if (items === undefined) this.#items.set(peer, [item])
-    else items.push(item)
+    const items = this.#items.get(peer) ?? []
+    // Whoever asks many times in one turn is told once: these are long.
+    const isLatest = ({ type }: PeerItem): boolean => type !== 'inspected' || item.type !== 'inspected'
+    this.#items.set(peer, [...items.filter(isLatest), item])
     this.#peers.add(peer)
   }
 
-  /** What waits for `peer`, which is then no more. */
+  /** What waits for `peer`, as much as fits into one frame; a long one alone. */
   take(peer: PeerId): readonly PeerItem[] {
     const items = this.#items.get(peer) ?? []
-    this.#items.delete(peer)
+    const taken = items.slice(0, fitting(items, mutexLimits.bytesAtOnce))
+    const rest = items.slice(taken.length)
+    if (rest.length > 0) this.#items.set(peer, rest)
+    else this.#items.delete(peer)
+    return taken
+  }
+
+  /** Nothing waits for `peer` any more. */
+  done(peer: PeerId): void {
     this.#peers.delete(peer)
-    return items
   }
 
   drop(peer: PeerId): void {
-    this.take(peer)
+    this.#items.delete(peer)
+    this.#peers.delete(peer)
   }
 }

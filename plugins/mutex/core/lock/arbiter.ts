@@ -11,7 +11,7 @@
  */
 import type { PeerId } from '../../../../lib/protocols/core.ts'
 import type { Electorate, Grant, Report, RequestId, Stamp } from '../electorate/messages.ts'
-import { maxLead, mutexLimits, recoveryLead } from '../limits.ts'
+import { isHonest, mutexLimits, recoveryLead } from '../limits.ts'
 import type {
   Answering,
   ArbiterLock,
@@ -462,8 +462,8 @@ export class Arbiter implements ArbiterPort {
     const { clock } = this.#context
     const electorate = this.#events.electorate()
     if (electorate === undefined || leaseMs > electorate.charter.maxLeaseMs) return 'lease-too-long'
-    if (timestamp > clock + maxLead) return 'timestamp-too-far'
-    if (Math.max(hint, token) > this.#counters.highest + maxLead) return 'token-too-far'
+    if (!isHonest(timestamp, clock)) return 'timestamp-too-far'
+    if (!isHonest(Math.max(hint, token), this.#counters.highest)) return 'token-too-far'
     const isNew = token === 0 && listed.grant === undefined
     if (isNew && timestamp <= (docket.floors.get(client.peer) ?? -1)) return 'timestamp-too-low'
     if (token > 0 && this.#inheritedHere && !docket.inherited.has(keyOf(request))) return 'not-inherited'
@@ -510,7 +510,7 @@ export class Arbiter implements ArbiterPort {
     const docket = this.#docketOf(client, name)
     const vote = docket?.vote
     if (docket === undefined || vote === undefined) return
-    if (token > this.#counters.highest + maxLead) {
+    if (!isHonest(token, this.#counters.highest)) {
       this.#context.misbehaved(client.peer, 'token-too-far')
       return
     }
@@ -550,7 +550,7 @@ export class Arbiter implements ArbiterPort {
       const isEnteredOn = own !== undefined && compareNumbers(own.grant, vote.grant) === 0
       if (isEnteredOn) docket.floors.set(client.peer, vote.clock)
     }
-    if (token > this.#counters.highest + maxLead) this.#context.misbehaved(client.peer, 'token-too-far')
+    if (!isHonest(token, this.#counters.highest)) this.#context.misbehaved(client.peer, 'token-too-far')
     else if (token > 0) this.#burn(lock, token)
     this.#events.evidence(client.peer, grants)
     this.#end(client, lock, request)

@@ -1,6 +1,8 @@
 /** The requesters of an arbiter: one session each, and when they were last heard. */
 import type { PeerId } from '../../../../lib/protocols/core.ts'
+import { mutexLimits } from '../limits.ts'
 import type { Answer, Answering, AnsweringItem, Asking, SessionId } from '../messages.ts'
+import { fitting } from '../wire/weight.ts'
 import type { Docket, Petition } from './docket.ts'
 import { compareNumbers, type RequestKey } from './order.ts'
 
@@ -101,17 +103,16 @@ export class Client {
     return refusal
   }
 
-  /** Everything that waits for it, as one part of a frame; `answer` is how those stand that are queued. */
+  /** What waits for it, as one part of a frame, of as much as fits; `answer` is how those stand that are queued. */
   take(answer: Answer): Answering | undefined {
     if (this.#session === undefined) return undefined
     this.owesAnswer = false
     this.#sent += 1
-    const items = this.#items
-    this.#items = []
     for (const { key, request } of this.#owed) {
-      if (this.petitions.has(key)) items.push({ type: 'answer', request, answer })
+      if (this.petitions.has(key)) this.#items.push({ type: 'answer', request, answer })
     }
     this.#owed.clear()
+    const items = this.#items.splice(0, fitting(this.#items, mutexLimits.bytesAtOnce))
     return { session: this.#session, seq: this.#sent, ack: this.#received, items }
   }
 }

@@ -10,7 +10,7 @@
 import type { PeerId } from '../../../../lib/protocols/core.ts'
 import { minLeaseMs } from '../config.ts'
 import type { Electorate, RequestId } from '../electorate/messages.ts'
-import { maxLead, mutexLimits } from '../limits.ts'
+import { isHonest, mutexLimits } from '../limits.ts'
 import type { Answering, AnsweringItem, Asking, MutexFailure, VoteName } from '../messages.ts'
 import { digestOf } from './digest.ts'
 import type { LockContext } from './lock-context.ts'
@@ -181,12 +181,12 @@ export class Requester {
   }
 
   /** Its link is open, nobody holds it dead, and it owes no answer for too long. */
-  answers(peer: PeerId): boolean {
-    const { now, config, self } = this.#context
+  answers(peer: PeerId, silenceMs = this.#context.config.silenceMs): boolean {
+    const { now, self } = this.#context
     if (peer === self) return true
     if (!this.#context.isConnected(peer) || this.#events.isDead(peer)) return false
     const since = this.#links.get(peer)?.owesSince
-    return since === undefined || now - since < config.silenceMs
+    return since === undefined || now - since < silenceMs
   }
 
   /** Likewise; it is asked from now on, for some seconds. */
@@ -309,7 +309,7 @@ export class Requester {
       this.#context.misbehaved(link.peer, 'forged-grant')
       return
     }
-    if (proposal > hint + 2 * maxLead) {
+    if (!isHonest(proposal, hint)) {
       this.#context.misbehaved(link.peer, 'token-too-far')
       return
     }
@@ -467,12 +467,19 @@ export class Requester {
       const vote = request?.vote(link.peer, link.version)
       if (request === undefined || vote === undefined) continue
       if (isRefused.has(key)) {
-        if (!request.hasEntered) request.drop(link.peer, link.version)
+        if (!request.hasEntered) this.#askAgain(link, request)
         continue
       }
       const moved = { ...vote, sentAt: Math.max(vote.sentAt, sentAt), receivedAt: this.#context.now }
       request.take(moved, link.version)
     }
+  }
+
+  /** Its vote ran out there while it waited for others: it is in no queue any more. */
+  #askAgain(link: VoterLink, request: LockRequest): void {
+    request.drop(link.peer, link.version)
+    const hint = this.#hints.get(request.asked.lock) ?? 0
+    this.#push(link, { type: 'request', request: request.list(link.peer, link.version, hint) }, true)
   }
 
   #votesAt(link: VoterLink): Map<RequestKey, VoteName> {
@@ -647,10 +654,7 @@ export class Requester {
       this.#fail(request, { type: 'no-electorate' })
       return
     }
-    const answering = electorate.voters.filter(
-      (voter) =>
-        this.answers(voter) && (request.answers.has(voter) || request.vote(voter, electorate.version)),
-    )
+    const answering = electorate.voters.filter((voter) => this.answers(voter, this.#context.config.pingMs))
     if (this.#isQuorum(electorate, answering)) this.#fail(request, { type: 'held' })
     else this.#fail(request, { type: 'no-quorum', missing: this.#missing(electorate) })
   }

@@ -8,6 +8,7 @@
 import type { PeerId } from '../../../../lib/protocols/core.ts'
 import { mutexLimits } from '../limits.ts'
 import type { Answering, Asking, AskingItem, SessionId } from '../messages.ts'
+import { fitting } from '../wire/weight.ts'
 import { compareNumbers, type RequestKey } from './order.ts'
 
 /** Send times that are remembered before old ones are looked for. */
@@ -35,6 +36,8 @@ export class VoterLink {
   #items: AskingItem[] = []
   #demands = false
   #renews: ReadonlySet<RequestKey> | undefined
+  /** What is over goes with the items that wait. */
+  #ends: RequestKey[] = []
   readonly #sentAt = new Map<number, number>()
   readonly #renewing = new Map<number, ReadonlySet<RequestKey>>()
 
@@ -68,6 +71,7 @@ export class VoterLink {
     this.#received = 0
     this.#demanded = 0
     this.#items = []
+    this.#ends = []
     this.#demands = false
     this.#renews = undefined
     this.#sentAt.clear()
@@ -80,6 +84,7 @@ export class VoterLink {
   close(): void {
     this.#session = undefined
     this.#items = []
+    this.#ends = []
     this.#demands = false
     this.owesSince = undefined
     for (const key of this.ending.keys()) this.ending.set(key, 0)
@@ -97,10 +102,10 @@ export class VoterLink {
     this.#renews = keys
   }
 
-  /** What is over goes with the item that was pushed last. */
+  /** The item that was pushed last says that it is over. */
   ends(key: RequestKey): void {
-    const framesAhead = Math.floor(Math.max(0, this.#items.length - 1) / mutexLimits.itemsAtOnce)
-    this.ending.set(key, this.#session === undefined ? 0 : this.#sent + 1 + framesAhead)
+    this.ending.set(key, 0)
+    if (this.#session !== undefined) this.#ends.push(key)
   }
 
   take(now: number, keepMs: number): Asking | undefined {
@@ -114,9 +119,10 @@ export class VoterLink {
     }
     if (this.#renews !== undefined) this.#renewing.set(this.#sent, this.#renews)
     if (this.#sentAt.size > sentAtKept) this.#prune(now - keepMs)
-    const items = this.#items.splice(0, mutexLimits.itemsAtOnce)
+    const items = this.#items.splice(0, fitting(this.#items, mutexLimits.bytesAtOnce))
     this.#demands = false
     this.#renews = undefined
+    if (this.#items.length === 0) for (const key of this.#ends.splice(0)) this.ending.set(key, this.#sent)
     return { session: this.#session, seq: this.#sent, ack: this.#received, items }
   }
 
