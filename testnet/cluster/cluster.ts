@@ -12,6 +12,8 @@ import { fileURLToPath } from 'node:url'
 import { ControlClient } from '../../daemon/client/client.ts'
 import { P2pdError } from '../../lib/wire/errors.ts'
 import { Groups } from './groups.ts'
+import { LockCommand } from './lock-command.ts'
+import { LockLog } from './lock-log.ts'
 import { DaemonProcess, describeExit, type Exit } from './process.ts'
 import { Reaper } from './reaper.ts'
 import { Recorder } from './recorder.ts'
@@ -40,7 +42,7 @@ export interface Member {
 }
 
 /** A start keeps a core busy for most of a second: with more at once those that run already would starve. */
-const startsAtOnce = Math.max(2, availableParallelism())
+export const startsAtOnce = Math.max(2, availableParallelism())
 /** Of one start, ms: generous, since five start at once on a small machine. */
 const readyWithinMs = 60_000
 /** After SIGTERM, ms; the daemon promises 5 s. */
@@ -53,12 +55,14 @@ export class Cluster {
   readonly folder: string
   readonly recorder = new Recorder()
   readonly groups = new Groups(this.recorder)
+  readonly locks = new LockLog(this.recorder)
   readonly members: readonly Member[]
   /** Daemons that ended unasked, in words. */
   readonly crashes: string[] = []
   readonly #options: ClusterOptions
   readonly #reaper = Reaper.start()
   readonly #strangers: DaemonProcess[] = []
+  readonly #commands = new Set<LockCommand>()
   #closed = false
 
   private constructor(folder: string, options: ClusterOptions) {
@@ -184,6 +188,15 @@ export class Cluster {
     return stranger
   }
 
+  /** Runs a command of `p2pd`; it ends with the cluster at the latest. */
+  readonly command = (args: readonly string[]): LockCommand => {
+    const env = withoutOwnVariables(this.#options.env)
+    const command = LockCommand.start({ program, args, env, reaper: this.#reaper })
+    this.#commands.add(command)
+    void command.ended.then(() => this.#commands.delete(command))
+    return command
+  }
+
   /**
    * Waits until `missing` finds nothing missing. Throws ERR_TESTNET with what it
    * last found after `withinMs`, or when a daemon crashes.
@@ -223,6 +236,7 @@ export class Cluster {
     this.#closed = true
     this.recorder.close()
     this.groups.close()
+    for (const command of this.#commands) command.kill()
     const processes = [...this.members.flatMap(({ process }) => process ?? []), ...this.#strangers]
     await Promise.all(
       processes.map(async (process) => {
@@ -287,6 +301,7 @@ export class Cluster {
   #unread(name: string): void {
     this.recorder.unfollow(name)
     this.groups.end(name)
+    this.locks.gone(name, this.member(name).lives)
   }
 
   #expect(name: string): void {

@@ -9,6 +9,7 @@
 import type { ControlClient, MemberStreamEvent } from '../../daemon/client/client.ts'
 import type { HistoryEvent, ViewEvent } from '../checkers/history.ts'
 import type { GroupHistory, MulticastEvent } from '../checkers/multicast-history.ts'
+import { machineMs } from './monotonic.ts'
 
 export type Row = Extract<MemberStreamEvent, { type: 'member' }>['member']
 
@@ -29,7 +30,7 @@ interface Observer {
 }
 
 export class Recorder {
-  readonly #startedAt = performance.now()
+  readonly #startedAt = machineMs()
   readonly #events: (HistoryEvent | Later)[] = []
   readonly #names = new Map<string, string>()
   readonly #observers = new Map<string, Observer>()
@@ -37,19 +38,24 @@ export class Recorder {
 
   /** Milliseconds since recording began. */
   now(): number {
-    return performance.now() - this.#startedAt
+    return machineMs() - this.#startedAt
+  }
+
+  /** What `machineMs` gave to another process, in the recorder's time. */
+  fromMachine(ms: number): number {
+    return ms - this.#startedAt
   }
 
   /** Records what is about to be done, or was just seen to happen. */
   record(deed: Deed): void {
     this.#events.push({ at: this.now(), ...deed })
-    this.#notify()
+    this.wake()
   }
 
   /** The same for what will be known in full only when the history is read; names of peers included. */
   recordLater(event: Later): void {
     this.#events.push(event)
-    this.#notify()
+    this.wake()
   }
 
   /** From now on rows about this peer id are about `name`. */
@@ -119,6 +125,11 @@ export class Recorder {
     return this.#events.map((event) => (typeof event === 'function' ? event() : this.#named(event)))
   }
 
+  /** Something has been recorded here or elsewhere: whoever waits looks again. */
+  wake(): void {
+    for (const waiter of [...this.#waiters]) waiter()
+  }
+
   /** Resolves at the next event, or after `ms`. */
   async changed(ms: number): Promise<void> {
     await new Promise<void>((resolve) => {
@@ -174,14 +185,10 @@ export class Recorder {
         incarnation,
       })
     }
-    this.#notify()
+    this.wake()
   }
 
   #named(event: HistoryEvent): HistoryEvent {
     return event.type === 'view' ? { ...event, subject: this.nameOf(event.subject) } : event
-  }
-
-  #notify(): void {
-    for (const waiter of [...this.#waiters]) waiter()
   }
 }

@@ -1,13 +1,18 @@
 /** What a run tells: progress while it goes on, figures and a verdict at its end. */
 import { basename, relative } from 'node:path'
+import {
+  type MutexFigures,
+  mutexProperties,
+  outsideProperties,
+} from '../../plugins/mutex/checker/fenced-mutex.ts'
 import type { Violation } from '../checkers/history.ts'
 import { type MembershipFigures, membershipProperties } from '../checkers/membership.ts'
 import { type MulticastFigures, multicastProperties } from '../checkers/multicast.ts'
 import { diagram } from '../spacetime/diagram.ts'
 import type { TraceEvent } from '../spacetime/trace-event.ts'
 import { type Member, program } from './cluster.ts'
+import type { Phase } from './phase.ts'
 import { createProgress, type Environment, type Output, type Progress } from './progress.ts'
-import type { Phase } from './runner.ts'
 import type { Scenario } from './scenario.ts'
 import type { Traffic } from './traffic.ts'
 
@@ -30,6 +35,8 @@ export interface TestnetVerdict {
   readonly figures: MembershipFigures
   /** Null when nothing was said in any group. */
   readonly multicast: (MulticastFigures & { readonly gaps: GapFigures }) | null
+  /** Null when nobody asked for any lock. */
+  readonly mutex: MutexFigures | null
   /** A piece of what was said, to be drawn. */
   readonly excerpt: readonly TraceEvent[]
   /** Of the peer ids in it. */
@@ -49,7 +56,13 @@ export interface GapFigures {
 
 const maxListed = 20
 
-const multicast: ReadonlySet<string> = new Set(multicastProperties)
+type Judged = 'membership' | 'multicast' | 'mutex'
+
+/** Whose property it is; what neither multicast nor locks promise membership does. */
+const judges: ReadonlyMap<string, Judged> = new Map([
+  ...multicastProperties.map((property) => [property, 'multicast'] as const),
+  ...mutexProperties.map((property) => [property, 'mutex'] as const),
+])
 
 type Line = readonly [what: string, figures: string]
 
@@ -64,7 +77,7 @@ export interface Reporter {
 }
 
 export function jsonReporter(stdout: Output): Reporter {
-  const print = (value: unknown): void => void stdout.write(`${JSON.stringify(value, tenths)}\n`)
+  const print = (value: unknown): void => void stdout.write(`${JSON.stringify(value, rounded)}\n`)
   return {
     start: ({ name }, peers) => print({ phase: 'begin', scenario: name, peers }),
     begin: () => {},
@@ -99,19 +112,25 @@ export function textReporter({ stdout, stderr, env }: TestnetIo): Reporter {
       print('Let them talk, in two terminals:')
       print(`  ${commandName()} sub all --data ${reader.dataDir}`)
       print(`  ${commandName()} pub all hello --data ${author.dataDir}`)
+      print('Let them contend, in two terminals:')
+      for (const { dataDir } of [reader, author]) {
+        print(`  ${commandName()} lock demo --data ${dataDir} -- sleep 10`)
+      }
     },
     verdict(verdict) {
       const { failure, figures, violations } = verdict
       if (failure !== null) progress.end('failed', failure.message)
-      progress.end(
-        violations.every(({ property }) => multicast.has(property)) ? 'ok' : 'failed',
-        `judged ${figures.events} events: ${membershipProperties.join(', ')}`,
-      )
+      const broken = new Set(violations.map(({ property }) => judges.get(property) ?? 'membership'))
+      const judged = (what: Judged, text: string, properties: readonly string[]): void =>
+        progress.end(broken.has(what) ? 'failed' : 'ok', `judged ${text}: ${properties.join(', ')}`)
+      judged('membership', `${figures.events} events`, membershipProperties)
       if (verdict.multicast !== null) {
         const { messages, deliveries } = verdict.multicast
-        const failed = violations.some(({ property }) => multicast.has(property))
-        const judged = `judged ${deliveries} deliveries of ${messages} messages: ${multicastProperties.join(', ')}`
-        progress.end(failed ? 'failed' : 'ok', judged)
+        judged('multicast', `${deliveries} deliveries of ${messages} messages`, multicastProperties)
+      }
+      if (verdict.mutex !== null) {
+        const { entries, requests } = verdict.mutex
+        judged('mutex', `${entries} entries of ${requests} requests for locks`, outsideProperties)
       }
       for (const line of summaryOf(verdict, measured)) print(line)
       if (verdict.excerpt.length === 0) return
@@ -139,6 +158,7 @@ function summaryOf(
     failure,
     figures,
     multicast: said,
+    mutex,
     traffic,
     folder,
   }: TestnetVerdict,
@@ -147,6 +167,7 @@ function summaryOf(
   const table = [
     ...measured,
     ...(said === null ? [] : multicastLines(said)),
+    ...(mutex === null ? [] : [mutexLine(mutex)]),
     ...(traffic === null ? [] : [trafficLine(traffic)]),
   ]
   const widest = Math.max(...table.map(([what]) => what.length))
@@ -191,6 +212,13 @@ function multicastLines(figures: NonNullable<TestnetVerdict['multicast']>): read
   ]
 }
 
+function mutexLine({ entries, highestToken, shown, refused, longestWaitMs, noQuorum }: MutexFigures): Line {
+  const tokens = `tokens up to ${highestToken ?? 0}`
+  const writes = `${shown} writes${refused > 0 ? `, ${refused} refused` : ''}`
+  const outcome = `longest wait ${ms(longestWaitMs)}, ${noQuorum} refused without a quorum`
+  return ['mutex', `${entries} entries, ${tokens}, ${writes}; ${outcome}`]
+}
+
 /** Of the locale that programs go by; a terminal that says nothing of it is taken for a modern one. */
 function showsUtf8({ LC_ALL, LC_CTYPE, LANG }: Environment): boolean {
   const locale = LC_ALL || LC_CTYPE || LANG
@@ -211,7 +239,9 @@ function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`
 }
 
-/** Milliseconds are not known any better than that. */
-function tenths(_key: string, value: unknown): unknown {
-  return typeof value === 'number' ? Math.round(value * 10) / 10 : value
+/** Milliseconds are not known any better than that; indices, between 0 and 1, are. */
+function rounded(key: string, value: unknown): unknown {
+  if (typeof value !== 'number') return value
+  const steps = key === 'jain' ? 1000 : 10
+  return Math.round(value * steps) / steps
 }

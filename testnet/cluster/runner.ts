@@ -4,24 +4,10 @@ import { checkCompleteness } from '../checkers/completeness.ts'
 import { checkConvergence } from '../checkers/convergence.ts'
 import type { Cluster } from './cluster.ts'
 import { type Expectation, oneView, shown } from './expectations.ts'
+import { runLock } from './lock-phases.ts'
+import { type Phase, type PhaseListener, seconds, whole } from './phase.ts'
 import type { Deed, Scenario } from './scenario.ts'
 import { Talk, type TalkDeed } from './talk.ts'
-
-/** One step that was carried out. `figures` are milliseconds where their name ends in `Ms`. */
-export interface Phase {
-  readonly phase: string
-  readonly peer?: string
-  /** For people, as it goes on. */
-  readonly text: string
-  /** What and how fast, for the summary; absent where there is nothing to measure. */
-  readonly summary?: readonly [what: string, figures: string]
-  readonly figures: Readonly<Record<string, number>>
-}
-
-export interface PhaseListener {
-  begin(text: string): void
-  end(phase: Phase): void
-}
 
 /** An outsider is refused long before this, ms. */
 const refusalWithinMs = 5000
@@ -85,6 +71,8 @@ async function runDeed(
       return listener.end(
         await talk(cluster, deed, listener, (inner) => runDeed(cluster, scenario, inner, listener)),
       )
+    case 'lock':
+      return await runLock(cluster, deed, listener)
     case 'catch-up':
       return listener.end(await catchUp(cluster, deed.peer, deed.withinMs, listener))
     case 'outsider':
@@ -317,12 +305,4 @@ async function refuse(cluster: Cluster, name: string, listener: PhaseListener): 
     summary: [name, `refused (${answer.code})`],
     figures: {},
   }
-}
-
-function whole(ms: number): string {
-  return `${Math.round(ms)} ms`
-}
-
-function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(1)} s`
 }

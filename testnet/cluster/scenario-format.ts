@@ -1,6 +1,6 @@
 /** Reads a scenario out of JSON; what is wrong is named by its place. */
 import { P2pdError } from '../../lib/wire/errors.ts'
-import type { Bounds, Deed, Scenario, Step } from './scenario.ts'
+import type { Bounds, Deed, Loss, Scenario, Step } from './scenario.ts'
 
 export const peerLimits = { min: 3, max: 20 } as const
 
@@ -8,6 +8,9 @@ const maxSteps = 100
 const maxMs = 600_000
 const maxMessages = 1000
 const defaultEveryMs = 20
+/** What the daemons take: no lease is shorter, and none is longer. */
+const leaseMs = { min: 500, max: 60_000 } as const
+const losses = ['holder', 'voter', 'quorum'] as const satisfies readonly Loss[]
 const deedKinds = [
   'form',
   'kill',
@@ -20,6 +23,7 @@ const deedKinds = [
   'settle',
   'watch',
   'talk',
+  'lock',
   'catch-up',
   'outsider',
 ] as const satisfies readonly Deed['do'][]
@@ -123,6 +127,8 @@ function readDeed(value: unknown, place: string, withinEach: boolean): Deed {
     }
     case 'talk':
       return readTalk(fields(...talkFields), place, withinEach)
+    case 'lock':
+      return readLock(fields('lock', 'forMs', 'leaseMs', 'lose', 'withinMs'), place)
     case 'catch-up': {
       const given = fields('peer', 'withinMs')
       return { do: kind, peer: peerOf(given), withinMs: ms(given.withinMs, `${place}.withinMs`) }
@@ -145,7 +151,7 @@ const talkFields = ['group', 'messages', 'everyMs', 'replies', 'withinMs', 'duri
 function readTalk(given: Fields, place: string, withinEach: boolean): Deed {
   const talk = {
     do: 'talk',
-    group: text(given.group, `${place}.group`, /^[!-~]{1,64}$/, '1 to 64 characters of ASCII without space'),
+    group: name(given.group, `${place}.group`),
     messages: whole(given.messages, `${place}.messages`, 1, maxMessages),
     everyMs: given.everyMs === undefined ? defaultEveryMs : ms(given.everyMs, `${place}.everyMs`),
     replies: flag(given.replies, `${place}.replies`),
@@ -158,6 +164,18 @@ function readTalk(given: Fields, place: string, withinEach: boolean): Deed {
     return readDeed(step, where, withinEach)
   })
   return { ...talk, during }
+}
+
+function readLock(given: Fields, place: string): Deed {
+  const lose = given.lose === undefined ? [] : list(given.lose, `${place}.lose`)
+  return {
+    do: 'lock',
+    lock: name(given.lock, `${place}.lock`),
+    forMs: ms(given.forMs, `${place}.forMs`),
+    leaseMs: whole(given.leaseMs, `${place}.leaseMs`, leaseMs.min, leaseMs.max),
+    lose: lose.map((loss, index) => choice(loss, `${place}.lose[${index}]`, losses)),
+    withinMs: ms(given.withinMs, `${place}.withinMs`),
+  }
 }
 
 function readPeer(value: unknown, place: string, withinEach: boolean): string {
@@ -182,9 +200,14 @@ function object(value: unknown, place: string, names?: readonly string[]): Field
   return value as Fields
 }
 
+/** Of a group or a lock. */
+function name(value: unknown, place: string): string {
+  return text(value, place, /^[!-~]{1,64}$/, '1 to 64 characters of ASCII without space')
+}
+
 function list(value: unknown, place: string): readonly unknown[] {
   if (Array.isArray(value) && value.length > 0 && value.length <= maxSteps) return value
-  throw new Misfit(place, `must be a list of 1 to ${maxSteps} steps`)
+  throw new Misfit(place, `must be a list of 1 to ${maxSteps}`)
 }
 
 function text(value: unknown, place: string, pattern: RegExp, expected: string): string {

@@ -19,6 +19,8 @@ export type Bounds = MembershipBounds
 
 export type Step = Deed | { readonly do: 'each'; readonly steps: readonly Deed[] }
 
+export type Loss = 'holder' | 'voter' | 'quorum'
+
 /** `peer` is `n1`, `n2` … or, within `each`, `it`: the peer whose turn it is. */
 export type Deed =
   /** Start everybody, and wait until all have one view. */
@@ -59,6 +61,20 @@ export type Deed =
       readonly replies: boolean
       readonly withinMs: number
       readonly during?: readonly Deed[]
+    }
+  /**
+   * All running peers contend for one lock for `forMs`, and write to one file under
+   * it, which refuses old tokens. Then, one after the other, its holder is killed,
+   * a voter, and so many voters that no quorum is left; then all return and enter.
+   * Each thing that is waited for comes within `withinMs`.
+   */
+  | {
+      readonly do: 'lock'
+      readonly lock: string
+      readonly forMs: number
+      readonly leaseMs: number
+      readonly lose: readonly Loss[]
+      readonly withinMs: number
     }
   /** Wait until a peer has all that was said in its groups, and the others what it said. */
   | { readonly do: 'catch-up'; readonly peer: string; readonly withinMs: number }

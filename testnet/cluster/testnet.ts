@@ -5,6 +5,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { P2pdError } from '../../lib/wire/errors.ts'
+import { checkMutex } from '../../plugins/mutex/checker/fenced-mutex.ts'
 import { checkMembership } from '../checkers/membership.ts'
 import { checkMulticast } from '../checkers/multicast.ts'
 import { Cluster } from './cluster.ts'
@@ -39,6 +40,18 @@ export interface TestnetOptions {
 
 /** What is still under way when the last step is done: nobody publishes any more, ms. */
 const quietWithinMs = 20_000
+
+/**
+ * What is promised of locks on any machine: who asks without a quorum is told within
+ * 5 s. How soon anybody is served depends on the machine, and when a request came to
+ * a quorum is not to be seen from outside.
+ */
+const lockBounds = {
+  timely: true,
+  overtaking: Number.POSITIVE_INFINITY,
+  noQuorumMs: 5000,
+  calmMs: Number.POSITIVE_INFINITY,
+} as const
 
 /** Gives the exit code: 0 only if every check held. Throws before anything is started, and when interrupted. */
 export async function runTestnet(options: TestnetOptions, io: TestnetIo): Promise<number> {
@@ -87,7 +100,10 @@ async function judge(cluster: Cluster, scenario: Scenario, reporter: Reporter): 
   const talked = cluster.groups.any
   const quietAtEnd = failure === null
   const multicast = talked ? checkMulticast(recorder.groupHistory(), { liars: [], quietAtEnd }) : null
-  const violations = [...membership.violations, ...(multicast?.violations ?? [])].sort((a, b) => a.at - b.at)
+  const mutex = cluster.locks.any ? checkMutex(cluster.locks.history(), { ...lockBounds, quietAtEnd }) : null
+  const violations = [membership, multicast, mutex]
+    .flatMap((checked) => checked?.violations ?? [])
+    .sort((a, b) => a.at - b.at)
   const verdict = failure === null && violations.length === 0 ? 'pass' : 'fail'
   return {
     verdict,
@@ -98,6 +114,7 @@ async function judge(cluster: Cluster, scenario: Scenario, reporter: Reporter): 
     failure,
     figures: membership.figures,
     multicast: multicast === null ? null : { ...multicast.figures, gaps: gapFigures(cluster.groups.gaps()) },
+    mutex: mutex === null ? null : mutex.figures,
     excerpt: excerpt(cluster.groups.firstTalk(), cluster.members.length),
     names: recorder.names(),
     traffic,
@@ -133,7 +150,8 @@ async function failureOf(run: () => Promise<void>): Promise<TestnetVerdict['fail
 }
 
 async function saveHistory(cluster: Cluster): Promise<void> {
-  const lines = cluster.recorder.groupHistory().map((event) => `${JSON.stringify(event)}\n`)
+  const events = [...cluster.recorder.groupHistory(), ...cluster.locks.history()]
+  const lines = events.toSorted((a, b) => a.at - b.at).map((event) => `${JSON.stringify(event)}\n`)
   await writeFile(join(cluster.folder, 'history.jsonl'), lines.join(''))
 }
 

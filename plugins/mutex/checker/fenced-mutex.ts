@@ -14,12 +14,10 @@ import { readStays } from './stays.ts'
 import { checkTokens } from './tokens.ts'
 import { checkVotes } from './votes.ts'
 
-/** As they stand in `Violation.property`. */
-export const mutexProperties = [
+/** What can be judged of real processes, from outside. */
+export const outsideProperties = [
   /** At most one holder at any instant. */
   'exclusion',
-  /** Nobody goes on when its right has ended by its own reckoning. */
-  'expiry',
   /** Tokens strictly increase in the order of entry. */
   'tokens',
   /** A resource takes no token below the highest that it took, and refuses no other. */
@@ -28,6 +26,13 @@ export const mutexProperties = [
   'answers',
   /** Without a quorum nobody asks and enters, and everybody is told soon. */
   'quorum',
+] as const
+
+/** All, as they stand in `Violation.property`. */
+export const mutexProperties = [
+  ...outsideProperties,
+  /** Nobody goes on when its right has ended by its own reckoning. */
+  'expiry',
   /** In a calm everybody is served. */
   'progress',
   /** Who waits at a quorum is not overtaken for ever. */

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
-import { textReporter } from '../../../testnet/cluster/report.ts'
+import { checkMutex } from '../../../plugins/mutex/checker/fenced-mutex.ts'
+import type { MutexEvent } from '../../../plugins/mutex/checker/history.ts'
+import { checkMembership } from '../../../testnet/checkers/membership.ts'
+import { jsonReporter, type TestnetVerdict, textReporter } from '../../../testnet/cluster/report.ts'
 
 describe('the report of a testnet that goes on running', () => {
   const told = (...names: readonly string[]): readonly string[] => {
@@ -19,7 +22,7 @@ describe('the report of a testnet that goes on running', () => {
     return text.split('\n').map((line) => line.replace(/^ {2}.*?p2pd(?:\.js)? /, '  '))
   }
 
-  it('says how to talk to each peer, and how to let two of them talk', () => {
+  it('says how to talk to each peer, and how to let two of them talk and contend', () => {
     assert.deepEqual(told('n1', 'n2', 'n3').slice(1), [
       '  members --data /t/n1',
       '  members --data /t/n2',
@@ -27,11 +30,86 @@ describe('the report of a testnet that goes on running', () => {
       'Let them talk, in two terminals:',
       '  sub all --data /t/n1',
       '  pub all hello --data /t/n2',
+      'Let them contend, in two terminals:',
+      '  lock demo --data /t/n1 -- sleep 10',
+      '  lock demo --data /t/n2 -- sleep 10',
       '',
     ])
   })
 
   it('does not where there is one peer alone', () => {
     assert.deepEqual(told('n1').slice(1), ['  members --data /t/n1', ''])
+  })
+})
+
+describe('the verdict of a testnet', () => {
+  const quiet = { detectionMs: 1, convergenceMs: 1, graceMs: 1 }
+  const lockBounds = { timely: true, overtaking: 1, noQuorumMs: 1, calmMs: 1, quietAtEnd: true }
+
+  /** Of two peers that had one lock in turn, with these tokens. */
+  function told(json: boolean, tokens: readonly [number, number]): string {
+    let text = ''
+    const stdout = {
+      write(chunk: string) {
+        text += chunk
+        return true
+      },
+    }
+    const io = { stdout, stderr: stdout, env: {}, signal: new AbortController().signal }
+    const history = tokens.flatMap((token, index): readonly MutexEvent[] => {
+      const base = { lock: 'door', peer: `n${index + 1}`, life: 1 }
+      const [at, request] = [100 * index, index + 1]
+      return [
+        { type: 'asked', at, ...base, request },
+        { type: 'entered', at: at + 20, ...base, token, request },
+        { type: 'answered', at: at + 20, request, outcome: 'entered' },
+        { type: 'left', at: at + 30, ...base, token, how: 'released' },
+      ]
+    })
+    const mutex = checkMutex(history, lockBounds)
+    const verdict: TestnetVerdict = {
+      ...{ verdict: 'pass', scenario: 'lock', peers: 2, tookMs: 1000, failure: null },
+      violations: mutex.violations,
+      figures: checkMembership([], quiet).figures,
+      mutex: mutex.figures,
+      ...{ multicast: null, excerpt: [], names: new Map(), traffic: null, folder: null },
+    }
+    const reporter = json ? jsonReporter(stdout) : textReporter(io)
+    reporter.verdict(verdict)
+    return text
+  }
+
+  it('tells people how many had the lock, how long they waited, and what was judged', () => {
+    const lines = told(false, [1, 2]).split('\n')
+    assert.ok(
+      lines.includes(
+        'ok      judged 2 entries of 2 requests for locks: exclusion, tokens, fencing, answers, quorum',
+      ),
+    )
+    assert.ok(
+      lines.includes(
+        '  mutex  2 entries, tokens up to 2, 0 writes; longest wait 20 ms, 0 refused without a quorum',
+      ),
+      lines.join('\n'),
+    )
+  })
+
+  it('says whose promise is broken, and how', () => {
+    const text = told(false, [2, 1])
+    assert.match(text, /^ok {6}judged 0 events: completeness/m)
+    assert.match(text, /^FAILED {2}judged 2 entries/m)
+    assert.match(
+      text,
+      /^ {2}tokens at 120 ms: n2.1 in door with token 1 enters after n1.1 in door with token 2$/m,
+    )
+  })
+
+  it('gives programs the figures of locks', () => {
+    const { mutex, violations } = JSON.parse(told(true, [1, 2]))
+    assert.deepEqual(violations, [])
+    assert.deepEqual(
+      [mutex.entries, mutex.requests, mutex.highestToken, mutex.longestWaitMs, mutex.jain],
+      [2, 2, 2, 20, 1],
+    )
   })
 })

@@ -11,6 +11,8 @@ const good = { summary: 'One stops', peers: 3, bounds, steps: [{ do: 'stop', pee
 
 const talk = { do: 'talk', group: 'all', messages: 3, replies: true, withinMs: 1000 }
 
+const lock = { do: 'lock', lock: 'door', forMs: 100, leaseMs: 1000, withinMs: 1000 }
+
 function complaint(scenario: unknown): string {
   try {
     parseScenario(typeof scenario === 'string' ? scenario : JSON.stringify(scenario), 'mine')
@@ -29,7 +31,9 @@ function withStep(step: unknown): unknown {
 describe('scenarios', () => {
   it('are valid where they come with p2pd, for the fewest peers as well', async () => {
     const names = await scenarioNames()
-    assert.deepEqual(names, ['catch-up', 'default', 'leave', 'outsider', 'rolling-restart', 'stop', 'talk'])
+    assert.deepEqual(names, [
+      ...['catch-up', 'default', 'leave', 'lock', 'outsider', 'rolling-restart', 'stop', 'talk'],
+    ])
     for (const name of names) {
       const scenario = await loadScenario(name)
       assert.equal(scenario.name, name)
@@ -54,7 +58,7 @@ describe('scenarios', () => {
     await assert.rejects(loadScenario('../../etc/passwd'), (error) => {
       assert.ok(error instanceof P2pdError)
       assert.equal(error.code, 'ERR_UNKNOWN_SCENARIO')
-      assert.match(error.hint ?? '', /catch-up, default, leave, outsider, rolling-restart, stop, talk/)
+      assert.match(error.hint ?? '', /catch-up, default, leave, lock, outsider, rolling-restart, stop, talk/)
       return true
     })
   })
@@ -66,7 +70,7 @@ describe('scenarios', () => {
     ['has too few peers', { ...good, peers: 2 }, /peers must be a whole number from 3 to 20/],
     ['lacks its bounds', { ...good, bounds: undefined }, /bounds must be an object/],
     ['lacks a bound', { ...good, bounds: { detectionMs: 1 } }, /bounds.convergenceMs must be a whole number/],
-    ['has no steps', { ...good, steps: [] }, /steps must be a list of 1 to 100 steps/],
+    ['has no steps', { ...good, steps: [] }, /steps must be a list of 1 to 100/],
     ['has an unknown step', withStep({ do: 'explode' }), /steps\[0\].do must be one of form, kill,/],
     ['lacks a peer', withStep({ do: 'kill' }), /steps\[0\].peer must be n1, n2 …/],
     ['has a stray field', withStep({ do: 'kill', peer: 'n1', at: 1 }), /steps\[0\] has no 'at'/],
@@ -78,6 +82,13 @@ describe('scenarios', () => {
     ['does not say whether to reply', withStep({ ...talk, replies: 1 }), /replies must be true or false/],
     ['talks within a talk', withStep({ ...talk, during: [talk] }), /during\[0\] is a talk within a talk/],
     ['errs within a talk', withStep({ ...talk, during: [{ do: 'kill' }] }), /during\[0\].peer must be n1/],
+    ['locks something nameless', withStep({ ...lock, lock: '' }), /lock must be 1 to 64 characters/],
+    ['locks for a moment', withStep({ ...lock, leaseMs: 499 }), /leaseMs must be a whole number from 500 to/],
+    [
+      'loses what there is not',
+      withStep({ ...lock, lose: ['voter', 'face'] }),
+      /lose\[1\] must be one of holder/,
+    ],
     ['catches up never', withStep({ do: 'catch-up', peer: 'n1' }), /steps\[0\].withinMs must be a whole/],
     [
       'expects the impossible',
@@ -97,6 +108,15 @@ describe('scenarios', () => {
     const during = [{ do: 'kill', peer: 'n4' }]
     const talking = parseScenario(JSON.stringify(withStep({ ...talk, during })), 'mine')
     assert.throws(() => assertPeers(talking, 3), /needs n4, and there are 3/)
+  })
+
+  it('lose nobody over a lock unless they say so', () => {
+    const { steps } = parseScenario(JSON.stringify(withStep(lock)), 'mine')
+    assert.deepEqual(steps, [{ ...lock, lose: [] }])
+    const lose = ['holder', 'voter', 'quorum']
+    assert.deepEqual(parseScenario(JSON.stringify(withStep({ ...lock, lose })), 'mine').steps, [
+      { ...lock, lose },
+    ])
   })
 
   it('let somebody talk every 20 ms unless they say otherwise', () => {
