@@ -27,8 +27,6 @@ export interface OwnedMetric {
   readonly metric: PluginMetric
 }
 
-export const noPlugins: PluginSet = { plugins: [], routes: [], metrics: [], errorStatus: {}, rows: [] }
-
 /** Calls `routes` of each. Throws ERR_BAD_PLUGIN. */
 export function pluginSet(plugins: readonly Plugin[]): PluginSet {
   assertOnce(plugins, 'name', ({ name }) => [name])

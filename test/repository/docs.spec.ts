@@ -8,8 +8,9 @@ import {
   runSpec,
   versionOption,
 } from '../../bin/command-table.ts'
-import { routes } from '../../daemon/control/routes.ts'
+import { type Route, routes } from '../../daemon/control/routes.ts'
 import { exitCodeOf } from '../../daemon/exit-code.ts'
+import { loadPlugins } from '../../daemon/plugins/load.ts'
 import type { ErrorCode } from '../../lib/wire/errors.ts'
 import { root, sources } from './imports.ts'
 
@@ -137,11 +138,11 @@ describe('the documents', () => {
     assert.deepEqual(listed.toSorted(), [...thrown].toSorted())
   })
 
-  it('name every route of the control API', () => {
+  it('name every route of the control API', async () => {
     const operations = read('docs/OPERATIONS.md')
-    const missing = Object.values(routes).filter(
-      ({ method, path }) => !operations.includes(`\`${method} ${path}\``),
-    )
+    const { routes: ofPlugins } = await loadPlugins([], { expect: undefined })
+    const all: readonly Route[] = [...Object.values(routes), ...ofPlugins.map(({ route }) => route)]
+    const missing = all.filter(({ method, path }) => !operations.includes(`\`${method} ${path}\``))
     assert.deepEqual(
       missing.map(({ method, path }) => `${method} ${path}`),
       [],
