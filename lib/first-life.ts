@@ -59,7 +59,7 @@ export async function openLife(init: LifeInit): Promise<Life> {
     const known = before ?? (await givenOrSaved(init))
     const identity = known ?? (await generateIdentity())
     const made = markOf(store)
-    const isNew = known === undefined || (init.newIdentity && made !== identity.peerId)
+    const isNew = known === undefined || (init.newIdentity && made === undefined)
     if (!isNew && made !== undefined && made !== identity.peerId) throw ofAnother(identity.peerId, made)
     if (isNew || made !== undefined) await writeFirstRecords(store, identity, isNew, init)
     if (known === undefined && dataDir !== undefined) await saveIdentity(keyIn(dataDir), identity)
