@@ -7,7 +7,7 @@
 import type { PeerId } from '../../../../lib/protocols/core.ts'
 import type { MemberNews, MutexMisbehaviour } from '../messages.ts'
 import type { ElectorateHalf, ElectorateHost } from '../ports.ts'
-import { decodeOrigin } from '../records.ts'
+import { decodeOrigin, encodeOrigin, type Origin } from '../records.ts'
 import { Acceptor } from './acceptor.ts'
 import { ByHand } from './by-hand.ts'
 import { ProvenChain } from './chain.ts'
@@ -58,6 +58,7 @@ export class Elector implements ElectorateHalf {
   readonly #expecting: Expecting
   /** What the last frame of each connected peer said it belongs to, and stands at. */
   readonly #heard = new Map<PeerId, { readonly id: string | undefined; readonly version: number }>()
+  #origin: Origin['type'] | undefined
   #isRunning = false
   #isDriving = false
   #isDue = false
@@ -125,6 +126,8 @@ export class Elector implements ElectorateHalf {
     const host = this.#host
     const standing = this.#standing
     this.#isRunning = true
+    const origin = host.durable.get(electorateKeys.origin)
+    this.#origin = origin === undefined ? undefined : decodeOrigin(origin).type
     const chain = this.#store.start()
     standing.chain = chain
     standing.live = chain === undefined ? 0 : Math.max(1, standing.number(electorateKeys.live))
@@ -221,7 +224,6 @@ export class Elector implements ElectorateHalf {
       return
     }
     if (id !== chain.id) return
-    this.#stamps.meet()
     if (version > standing.version) {
       this.#gossip.want(from, chain.id, standing.version)
       return
@@ -378,7 +380,7 @@ export class Elector implements ElectorateHalf {
     }
     if (standing.concerned.has(host.self)) this.#gossip.tellAll()
     host.viewChanged()
-    this.#stamps.ask()
+    this.#stamps.changed()
     this.#installing.changed()
     this.#changes.changed()
     this.#leaving.check()
@@ -432,21 +434,19 @@ export class Elector implements ElectorateHalf {
   #isLost(): boolean {
     const { chain, host, isVoid } = this.#standing
     if (isVoid) return false
-    const origin = host.durable.get(electorateKeys.origin)
-    if (origin === undefined) return true
-    const { type } = decodeOrigin(origin)
-    if (chain === undefined) return type === 'founder'
+    if (this.#origin === undefined) return true
+    if (chain === undefined) return this.#origin === 'founder'
     const since = chain.tenure(host.self)
     if (since === 0) return false
-    return since > 1 && this.#promising.version < since - 1
+    return since > 1 && this.#standing.ready < since - 1
   }
 
   #void(reason: 'lost' | 'rolled-back', version: number): void {
     const host = this.#host
-    if (!this.#standing.isVoid) {
+    this.#changes.stop()
+    if (host.arbiter.state.void === undefined) {
       this.#standing.unstamped = true
       host.arbiter.void(reason)
-      this.#changes.stop()
     }
     this.#stamps.voided(version)
     host.viewChanged()
@@ -459,8 +459,15 @@ export class Elector implements ElectorateHalf {
     if (!standing.voters.includes(from)) return 'not-a-voter'
     if (standing.leaving || !this.#mayVote) return undefined
     this.#promising.promise(version)
+    if (this.#origin === undefined) this.#beginAnew()
     this.#host.send(from, { type: 'ready', version, token })
     return undefined
+  }
+
+  /** What was lost is settled: from here on the disk tells all. */
+  #beginAnew(): void {
+    this.#origin = 'joiner'
+    this.#host.remember(electorateKeys.origin, encodeOrigin({ type: 'joiner' }))
   }
 
   /** A voter that acts on its disk; or another peer, unless its disk went back and the voters have not yet settled that. */

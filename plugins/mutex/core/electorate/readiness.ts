@@ -96,7 +96,6 @@ export class Readiness {
 /** The answer to `ready?`: whether this peer would vote. On disk before it is told. */
 export class Promising {
   readonly #standing: Standing
-  #ready = 0
   #lastAt = Number.NEGATIVE_INFINITY
 
   constructor(standing: Standing) {
@@ -104,12 +103,7 @@ export class Promising {
   }
 
   start(): void {
-    this.#ready = this.#standing.number(electorateKeys.ready)
-  }
-
-  /** The last version after which it said so. */
-  get version(): number {
-    return this.#ready
+    this.#standing.ready = this.#standing.number(electorateKeys.ready)
   }
 
   /** When it last said so, monotonic ms. */
@@ -120,14 +114,14 @@ export class Promising {
   promise(version: number): void {
     const { host } = this.#standing
     this.#lastAt = host.now
-    if (version === this.#ready) return
-    this.#ready = version
+    if (version === this.#standing.ready) return
+    this.#standing.ready = version
     // Not of the lock state: a disk that went back must not pass for new because of it.
     this.#standing.keepNumber(electorateKeys.ready, version)
   }
 
   forget(): void {
-    this.#ready = 0
+    this.#standing.ready = 0
     this.#standing.host.remember(electorateKeys.ready, undefined)
   }
 }

@@ -43,10 +43,12 @@ export class Stamps {
   readonly #acked = new Map<PeerId, Stamp>()
   /** Who knew nothing higher, in this life. */
   readonly #cleared = new Set<PeerId>()
-  /** Highest own stamp that others told of when this peer was found void, and the version then. */
+  /** Highest own stamp that others told of when this peer was void: it is held against it no more. */
   #pardon: Stamp = noStamp
-  #voidedAt = 0
+  #wasVoid = false
+  /** What was on disk when the first life began that nobody has vouched for yet, and that life. */
   #base: Stamp = noStamp
+  #firstLife = 0
   /** This life has been vouched for once: a sole voter needs nobody further. */
   #isVouched = false
   #isBaseKept = false
@@ -72,17 +74,23 @@ export class Stamps {
     const voided = host.durable.get(electorateKeys.voided)
     if (voided !== undefined) {
       const [version = 0, generation = 0, write = 0] = decodeNumbers('verdict on the own disk', voided, 3)
-      this.#voidedAt = version
+      this.#standing.voidedAt = version
       this.#pardon = { generation, write }
     }
     const base = host.durable.get(electorateKeys.base)
-    this.#base = base === undefined ? host.stamp : decodeStampPair(base)[0]
+    const [stamp, first] = base === undefined ? [host.stamp, undefined] : decodeStampPair(base)
+    this.#base = stamp
+    this.#firstLife = first?.generation ?? host.generation
     this.#startedAt = host.now
+    this.#wasVoid = this.#standing.isVoid
     this.#hasMet = this.#standing.number(electorateKeys.met) > 0
     this.#isBaseKept = true
     if (base === undefined) {
       // Written by a life that nobody vouches for, it must not pass for old knowledge in the next.
-      host.remember(electorateKeys.base, encodeStampPair(this.#base, noStamp))
+      host.remember(
+        electorateKeys.base,
+        encodeStampPair(this.#base, { generation: host.generation, write: 0 }),
+      )
     }
   }
 
@@ -91,16 +99,11 @@ export class Stamps {
     return compareStamps(this.#base, noStamp) > 0
   }
 
-  /** Somebody else belongs to this electorate: it may know more than this disk, some day. */
-  meet(): void {
-    if (this.#hasMet) return
+  /** Somebody else is there: it may know more than this disk, some day. */
+  #meet(): void {
+    if (this.#hasMet || this.#standing.chain === undefined) return
     this.#hasMet = true
     this.#standing.keepNumber(electorateKeys.met, 1)
-  }
-
-  /** Since which version this peer is void: it may vote again once it does not vote in a later one. */
-  get voidedAt(): number {
-    return this.#voidedAt
   }
 
   /** This life may act for `version`, on what it found on its disk. */
@@ -225,7 +228,7 @@ export class Stamps {
 
   #asked(): ReadonlySet<PeerId> {
     const { host, version, voters, concerned } = this.#standing
-    if (this.#standing.isVoid) return new Set(this.#standing.leaving ? [] : voters)
+    if (this.#standing.isVoid) return new Set(this.#standing.isReturning ? [] : voters)
     if (!concerned.has(host.self)) return new Set()
     const isAlone = voters.length === 1 || this.#standing.votersOf(version - 1).length === 1
     if (!isAlone || this.#isVouched) return concerned
@@ -233,6 +236,7 @@ export class Stamps {
   }
 
   connected(peer: PeerId): void {
+    this.#meet()
     if ([...this.#askees()].includes(peer)) {
       this.#pauseMs = 0
       this.ask()
@@ -283,6 +287,7 @@ export class Stamps {
     if (compareStamps(stamp, host.stamp) > 0) return
     const higher = this.#higher(known, before)
     if (this.#standing.isVoid) {
+      if (this.#standing.isReturning) return
       this.#widen(higher ?? noStamp, version)
     } else if (higher !== undefined) {
       this.#widen(higher, version)
@@ -300,15 +305,16 @@ export class Stamps {
     const { host, units } = this.#standing
     const isNews = (stamp: Stamp): boolean => compareStamps(stamp, this.#pardon) > 0 || this.#standing.isVoid
     if (units.isRolledBack(host.stamp, known) && isNews(known)) return known
-    if (units.isRolledBack(this.#base, before) && isNews(before)) return before
+    const isOwn = before.generation >= this.#firstLife
+    if (!isOwn && units.isRolledBack(this.#base, before) && isNews(before)) return before
     return undefined
   }
 
   #widen(known: Stamp, version: number): void {
-    const at = Math.max(this.#voidedAt, version)
+    const at = Math.max(this.#standing.voidedAt, version)
     const isHigher = compareStamps(known, this.#pardon) > 0
-    if (at === this.#voidedAt && !isHigher) return
-    this.#voidedAt = at
+    if (at === this.#standing.voidedAt && !isHigher) return
+    this.#standing.voidedAt = at
     if (isHigher) this.#pardon = known
     const { generation, write } = this.#pardon
     this.#standing.host.remember(electorateKeys.voided, encodeNumbers(at, generation, write))
@@ -317,20 +323,38 @@ export class Stamps {
   /** Found void at that version. */
   voided(version: number): void {
     this.#widen(noStamp, version)
+    this.#wasVoid = true
+    this.#begin()
+    this.ask()
+  }
+
+  /** There is a new last version. */
+  changed(): void {
+    // Removed and added since: it is asked about like any other.
+    if (this.#wasVoid && !this.#standing.isVoid) this.#begin()
+    this.#wasVoid = this.#standing.isVoid
+    this.#pauseMs = 0
+    this.ask()
+  }
+
+  /** Nobody has vouched for this disk yet. */
+  #begin(): void {
+    this.#isVouched = false
+    this.#graceUntil = undefined
     this.#cleared.clear()
     this.#deferred = []
-    this.ask()
   }
 
   /** Removed from the voters: a quorum of them has told what it knows of the own disk, and is told that this is settled. */
   mayReturn(): boolean {
     const { version, voters } = this.#standing
-    return version >= this.#voidedAt && isQuorum(voters, this.#cleared)
+    return version >= this.#standing.voidedAt && isQuorum(voters, this.#cleared)
   }
 
   /** By hand: this disk is now the newest. */
   recovered(): void {
     this.#base = this.#standing.host.stamp
+    this.#firstLife = this.#standing.host.generation
     this.#vouch()
   }
 

@@ -14,6 +14,10 @@ export class Standing {
   live = 0
   /** This peer means to go: it votes in nothing new. */
   leaving = false
+  /** The last version after which this peer said that it would vote. */
+  ready = 0
+  /** The last version at which its disk is known to have gone back or lost something. */
+  voidedAt = 0
   /** Lock state was written, or is about to be, of which `stamped` has not told yet. */
   unstamped = false
 
@@ -39,8 +43,17 @@ export class Standing {
     return this.votersOf(version).includes(this.host.self)
   }
 
+  /** This peer's disk was lost or went back, and it was not removed and added since. */
   get isVoid(): boolean {
-    return this.host.arbiter.state.void !== undefined
+    const { arbiter, self } = this.host
+    if (arbiter.state.void === undefined) return false
+    const since = this.chain?.tenure(self) ?? 0
+    return since <= Math.max(1, this.voidedAt) || this.ready < since - 1
+  }
+
+  /** It has said READY since: what others tell of its former lives has been told. */
+  get isReturning(): boolean {
+    return this.isVoid && this.ready > 0 && this.ready === this.version
   }
 
   isQuorumOf(version: number, members: ReadonlySet<PeerId>): boolean {

@@ -26,6 +26,9 @@ export class Wishes {
     const { host } = this.#standing
     this.#expire()
     const key = `${wish.type} ${wish.peer}`
+    // Whoever changes their mind means the last that they said.
+    if (wish.type === 'add') this.#wishes.delete(`remove ${wish.peer}`)
+    else this.#wishes.delete(`add ${wish.peer}`)
     if (!this.#wishes.has(key) && this.#wishes.size >= most) return
     this.#wishes.set(key, {
       wish,

@@ -13,6 +13,7 @@ import { firstRecords } from '../../../../../plugins/mutex/core/electorate/found
 import type {
   Decision,
   Electorate,
+  ElectorateId,
   ElectorateItem,
   ElectorateView,
   Link,
@@ -27,7 +28,7 @@ import {
 import type { MemberNews } from '../../../../../plugins/mutex/core/messages.ts'
 import type { ArbiterPort, ArbiterState, ElectorateHost } from '../../../../../plugins/mutex/core/ports.ts'
 import { decodeChain, decodeLink } from '../../../../../plugins/mutex/core/records.ts'
-import { electorateIdOf } from '../../../../../plugins/mutex/core/statements.ts'
+import { acceptBytes, electorateIdOf } from '../../../../../plugins/mutex/core/statements.ts'
 import { EventQueue } from '../../../../../testnet/sim/event-queue.ts'
 import { Keys } from '../../../../../testnet/sim/keys.ts'
 import { Random } from '../../../../../testnet/sim/random.ts'
@@ -205,7 +206,15 @@ export class World {
   }
 
   /** A link was written to somebody's disk: there is one decision a version. */
-  learn(id: string, { version, decision }: Link): void {
+  learn({ version, ballot, decision, accepts: [accept] }: Link): void {
+    if (accept === undefined) throw new Error('a link without accepts')
+    const { voter, signature } = accept
+    const signed = ([id]: [string, PeerId]): boolean => {
+      const bytes = acceptBytes(id as ElectorateId, version, ballot, decision)
+      return this.keys.crypto(voter).verify(voter, bytes, signature)
+    }
+    const id = [...this.#founders].find(signed)?.[0]
+    assert.ok(id !== undefined, 'a link of no electorate')
     const key = `${id}/${version}`
     const known = this.#decisions.get(key)
     this.#decisions.set(key, decision)
@@ -419,10 +428,7 @@ export class Member {
         if (value === undefined) disk.delete(key)
         else disk.set(key, value)
         if (value !== undefined && key === 'charter') this.world.learnCharter(value)
-        const id = this.elector?.current?.id
-        if (value !== undefined && id !== undefined && key.startsWith('link/')) {
-          this.world.learn(id, decodeLink(value))
-        }
+        if (value !== undefined && key.startsWith('link/')) this.world.learn(decodeLink(value))
       }
       this.disk = disk
     }
