@@ -168,13 +168,7 @@ export type AnsweringItem =
 /** Why a request is not queued. Its owner gives it up everywhere, or asks anew where that can help. */
 export type Refusal =
   /** Not above the clock of a grant that the peer has entered on: ask again with a new one. */
-  | 'timestamp-too-low'
-  | 'timestamp-too-far'
-  | 'lease-too-long'
-  | 'token-too-far'
-  | 'too-many'
-  /** A vote of the version before that was not handed over. */
-  | 'not-inherited'
+  'timestamp-too-low' | 'timestamp-too-far' | 'lease-too-long' | 'token-too-far' | 'too-many'
 
 export type Unavailability = 'not-a-voter' | 'other-version' | 'starting' | 'installing' | 'sealed' | 'void'
 

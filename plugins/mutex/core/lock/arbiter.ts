@@ -62,8 +62,6 @@ export class Arbiter implements ArbiterPort {
     []
   #serving = false
   #abstainsUntil = Number.NEGATIVE_INFINITY
-  /** The version was installed in this life: what is not inherited has no claim. */
-  #inheritedHere = false
   #grants = 0
   #petitions = 0
 
@@ -143,7 +141,6 @@ export class Arbiter implements ArbiterPort {
     const { units } = this.#context
     const own = this.report()
     this.#serving = false
-    this.#inheritedHere = true
     this.#forget()
     this.#counters.raise(Math.max(0, ...reports.map(({ floor }) => floor)))
     for (const report of [...reports, own]) for (const grant of units.blocking(report)) this.#inherit(grant)
@@ -183,7 +180,7 @@ export class Arbiter implements ArbiterPort {
     for (const { ceiling } of ready) this.#counters.release(ceiling)
     const starved = [...this.#starved]
     this.#starved.clear()
-    for (const docket of starved) this.#attend(docket)
+    for (const docket of starved) if (this.#dockets.get(docket.lock) === docket) this.#attend(docket)
     for (const { peer, item } of this.#confirms.splice(0)) this.#confirm(this.#client(peer), item)
   }
 
@@ -392,7 +389,7 @@ export class Arbiter implements ArbiterPort {
     for (const docket of [...client.votes]) {
       const { petition } = docket.vote ?? {}
       if (petition?.request.generation !== session.generation || keys.has(petition.key)) continue
-      this.#unvote(docket)
+      this.#takeBack(docket)
       changed.add(docket)
     }
     for (const docket of this.#dockets.values()) {
@@ -444,7 +441,7 @@ export class Arbiter implements ArbiterPort {
     const refusal = this.#refusalOf(client, docket, listed)
     if (refusal !== undefined) {
       // Whoever lists what it asked long ago may have been overtaken by its own later request.
-      if (!isSync && isMisbehaviour(refusal)) this.#context.misbehaved(client.peer, refusal)
+      if (!isSync) this.#context.misbehaved(client.peer, refusal)
       client.push({ type: 'refused', request, reason: refusal })
       return docket
     }
@@ -458,7 +455,7 @@ export class Arbiter implements ArbiterPort {
   }
 
   #refusalOf(client: Client, docket: Docket, listed: Listed): Refusal | undefined {
-    const { timestamp, leaseMs, hint, token, request } = listed
+    const { timestamp, leaseMs, hint, token } = listed
     const { clock } = this.#context
     const electorate = this.#events.electorate()
     if (electorate === undefined || leaseMs > electorate.charter.maxLeaseMs) return 'lease-too-long'
@@ -466,7 +463,6 @@ export class Arbiter implements ArbiterPort {
     if (!isHonest(Math.max(hint, token), this.#counters.highest)) return 'token-too-far'
     const isNew = token === 0 && listed.grant === undefined
     if (isNew && timestamp <= (docket.floors.get(client.peer) ?? -1)) return 'timestamp-too-low'
-    if (token > 0 && this.#inheritedHere && !docket.inherited.has(keyOf(request))) return 'not-inherited'
     const full =
       client.petitions.size + client.votes.size >= mutexLimits.requestsPerPeer ||
       this.#petitions >= mutexLimits.requests ||
@@ -536,19 +532,13 @@ export class Arbiter implements ArbiterPort {
 
   #release(client: Client, item: Extract<AskingItem, { type: 'release' }>): void {
     const { request, lock, token, grants } = item
-    const docket = this.#dockets.get(lock)
     const own = grants.find(({ arbiter }) => arbiter === this.#context.self)
-    const vote = docket?.vote
     if (
       own !== undefined &&
       own.grant.generation === this.#context.generation &&
       own.grant.counter > this.#grants
     ) {
       this.#context.misbehaved(client.peer, 'not-held')
-    }
-    if (docket !== undefined && vote?.petition.key === keyOf(request)) {
-      const isEnteredOn = own !== undefined && compareNumbers(own.grant, vote.grant) === 0
-      if (isEnteredOn) docket.floors.set(client.peer, vote.clock)
     }
     if (!isHonest(token, this.#counters.highest)) this.#context.misbehaved(client.peer, 'token-too-far')
     else if (token > 0) this.#burn(lock, token)
@@ -570,7 +560,7 @@ export class Arbiter implements ArbiterPort {
     const petition = client.petitions.get(key)
     if (petition !== undefined) this.#drop(petition)
     docket.inherited.delete(key)
-    if (docket.vote?.petition.key === key) this.#unvote(docket)
+    if (docket.vote?.petition.key === key) this.#takeBack(docket)
     this.#attend(docket)
   }
 
@@ -676,6 +666,16 @@ export class Arbiter implements ArbiterPort {
     docket.vote = vote
     this.#client(vote.petition.request.peer).votes.add(docket)
     this.#watch(docket)
+  }
+
+  /**
+   * Its owner is done with it, or says so: its next request is a later one, whatever it claims. Whoever
+   * asks again with a timestamp from before the grant would be first for ever.
+   */
+  #takeBack(docket: Docket): void {
+    const { vote } = docket
+    if (vote !== undefined) docket.floors.set(vote.petition.request.peer, vote.clock)
+    this.#unvote(docket)
   }
 
   #unvote(docket: Docket): void {
@@ -802,7 +802,8 @@ export class Arbiter implements ArbiterPort {
   /** Floors are kept for a lease: so long somebody may come back with an old timestamp. */
   #tidy(): void {
     for (const docket of this.#touched) {
-      if (docket.isIdle && docket.floors.size === 0) this.#dockets.delete(docket.lock)
+      const isCurrent = this.#dockets.get(docket.lock) === docket
+      if (isCurrent && docket.isIdle && docket.floors.size === 0) this.#dockets.delete(docket.lock)
     }
     this.#touched.clear()
   }
@@ -828,8 +829,4 @@ function nameOf({ petition, grant }: Vote): VoteName {
 /** What is not answered at once is acknowledged with whatever goes there next. */
 function wantsAnswer({ type }: AskingItem): boolean {
   return type !== 'release' && type !== 'cancel' && type !== 'relinquish'
-}
-
-function isMisbehaviour(reason: Refusal): reason is Exclude<Refusal, 'not-inherited'> {
-  return reason !== 'not-inherited'
 }

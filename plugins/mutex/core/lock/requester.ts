@@ -410,7 +410,13 @@ export class Requester {
 
   #answered(link: VoterLink, id: RequestId, answer: 'granted' | 'queued' | 'abstaining'): void {
     const request = this.#current(id)
-    if (request === undefined || answer === 'granted') return
+    if (request === undefined) return
+    if (answer === 'granted') {
+      // A new session, and the vote stands: what was to be confirmed in the one before may be lost.
+      request.confirming = undefined
+      this.#tryEnter(request)
+      return
+    }
     request.answers.set(link.peer, answer)
     // An arbiter of a newer life knows nothing of the vote; whoever has entered counts it to its end.
     if (!request.hasEntered) {

@@ -49,7 +49,6 @@ const refusals = new Enumeration<Refusal>(
   'lease-too-long',
   'token-too-far',
   'too-many',
-  'not-inherited',
 )
 
 const unavailabilities = new Enumeration<Unavailability>(

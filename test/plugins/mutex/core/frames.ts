@@ -106,7 +106,6 @@ export const refusals: readonly Refusal[] = [
   'lease-too-long',
   'token-too-far',
   'too-many',
-  'not-inherited',
 ]
 
 export const unavailabilities: readonly Unavailability[] = [
