@@ -63,7 +63,7 @@ function pluginOperation({ plugin, route }: OwnedRoute, definitions: Json): Json
   const parameters = [
     ...paramsOf(path).map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
     ...(query === undefined ? [] : queryParameters(foreign(query, 'input', definitions))),
-    ...('stream' in route ? [lastEventId] : []),
+    ...('stream' in route && method === 'GET' ? [lastEventIdOfPlugin] : []),
   ]
   return {
     operationId: [plugin, method.toLowerCase(), ...path.split('/').slice(2)].join('-').replaceAll(':', ''),
@@ -119,6 +119,8 @@ const lastEventId: Json = {
   description:
     'The id seen last: what came since then follows. Where that is gone, changes of members begin with a new snapshot, messages end in ERR_CURSOR_UNKNOWN',
 }
+
+const lastEventIdOfPlugin: Json = { ...lastEventId, description: 'The id seen last, for streams that resume' }
 
 const memberEventKinds =
   'Events `snapshot` (Members), `member` (MemberRow), `overrun` (the reader was too slow)'

@@ -35,6 +35,11 @@ describe('the start of a command', () => {
     })
   }
 
+  it('stays as small where a plugin of the daemon has the verb', () => {
+    const entries = ['p2pd.js', 'cli.js', 'plugin-verb.js'].map((file) => new URL(file, bin))
+    assert.deepEqual([...packagesOf(entries)], ['commander'])
+  })
+
   it('would be seen to load more', () => {
     assert.ok(packagesOf([new URL('../daemon/config.js', bin)]).has('zod'))
   })
