@@ -775,6 +775,8 @@ export class Arbiter implements ArbiterPort {
     this.#context.schedule(`client:${client.peer}`, this.#context.now + patienceMs, () => {
       if (this.#clients.get(client.peer) !== client) return
       if (this.#context.now - client.heardAt >= patienceMs) {
+        // Should it be there all the same, it opens a new session and says again what it wants.
+        client.close()
         for (const petition of [...client.petitions.values()]) this.#drop(petition)
         this.#tidy()
       }
