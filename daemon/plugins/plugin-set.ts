@@ -1,11 +1,12 @@
 /** The plugins of a daemon, and that none takes what belongs to the daemon or to another. */
 import { z } from 'zod'
+import { pluginList } from '../../lib/plugin-list.ts'
 import { P2pdError } from '../../lib/wire/errors.ts'
 import type { Plugin, PluginMetric, PluginRoute } from '../../plugins/contract.ts'
 import { routes as ownRoutes, type Route } from '../control/routes.ts'
 import type { PluginRow } from '../control/schemas.ts'
 import { badPlugin, examineRoutes } from './examine.ts'
-import { reservedMetricWords, reservedNames, reservedStatusKeys, reservedVerbs } from './reserved.ts'
+import { reservedMetricWords, reservedStatusKeys, reservedVerbs } from './reserved.ts'
 
 export interface PluginSet {
   readonly plugins: readonly Plugin[]
@@ -30,6 +31,8 @@ export interface OwnedMetric {
 /** Calls `routes` of each. Throws ERR_BAD_PLUGIN. */
 export function pluginSet(plugins: readonly Plugin[]): PluginSet {
   assertOnce(plugins, 'name', ({ name }) => [name])
+  // What the peer would refuse too, but only once the directory is open.
+  pluginList(Object.fromEntries(plugins.map((plugin) => [plugin.name, plugin])))
   const routes = plugins.flatMap((plugin) =>
     examineRoutes(plugin, { z, P2pdError }).map((route) => ({ plugin: plugin.name, route })),
   )
@@ -68,7 +71,6 @@ export function pluginStatus(
 
 function assertNoneReserved(plugin: Plugin, routes: readonly OwnedRoute[]): void {
   const { name, verbs = [], metrics = [], status } = plugin
-  if (reservedNames.has(name)) throw badPlugin(name, 'p2pd itself has a part of that name', rename)
   for (const verb of verbs) {
     if (reservedVerbs.has(verb.name)) throw badPlugin(name, `p2pd itself has the verb '${verb.name}'`, rename)
     const asked = routes.find(

@@ -4,11 +4,6 @@
  * load its metrics until somebody asks for them.
  */
 
-/** Names of plugins: links and places in the store that the library has. */
-export const reservedNames: ReadonlySet<string> = new Set([
-  ...['admission', 'clock', 'clocks', 'gossip', 'host', 'membership', 'multicast', 'peer', 'plugins'],
-])
-
 /** Of the CLI. */
 export const reservedVerbs: ReadonlySet<string> = new Set([
   ...['p2pd', 'help', 'init', 'status', 'members', 'ping', 'reachability', 'invite', 'join', 'leave'],

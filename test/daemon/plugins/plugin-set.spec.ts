@@ -112,6 +112,13 @@ describe('a plugin', () => {
     it(`is none where ${says.source}`, () => refuses(() => pluginSet([plugin]), says))
   }
 
+  it('is none where the peer would refuse it', () => {
+    const link = { maxFrameBytes: 0, queueBytes: 1, queueFrames: 1 }
+    refuses(() => pluginSet([{ ...bare, link }]), /the link of bare has limits that make no sense/)
+    const many = Array.from({ length: 17 }, (_, at) => ({ ...bare, name: `bare-${at}` }))
+    refuses(() => pluginSet(many), /more than 16 plugins/)
+  })
+
   it('may have routes that overlap among themselves: the plain one wins', () => {
     const routes = () => [route({ path: '/v1/a/:b' }), route({ path: '/v1/a/b' })]
     assert.equal(pluginSet([{ ...bare, routes }]).routes.length, 2)
@@ -146,7 +153,7 @@ describe('what belongs to p2pd itself', () => {
 
   it('is nobody’s to take', () => {
     const verb = { summary: 'x', examples: [['x', 'x']], method: 'GET', path: '/v1/bare' } as const
-    refuses(() => pluginSet([named({ name: 'membership' })]), /a part of that name/)
+    refuses(() => pluginSet([named({ name: 'membership' })]), /membership is taken by the peer itself/)
     refuses(() => pluginSet([{ ...routed({}), verbs: [{ ...verb, name: 'lock' }] }]), /the verb 'lock'/)
     refuses(
       () => pluginSet([named({ name: 'group', metrics: [{ ...metric, name: 'p2pd_group_x' }] })]),
