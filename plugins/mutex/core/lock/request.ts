@@ -104,15 +104,16 @@ export class LockRequest {
     for (const { votes } of this.#tallies) votes.clear()
   }
 
-  /** From now on it asks there. What it has entered on counts until it is over; the rest is dropped. */
-  turnTo(electorate: Electorate): void {
-    if (this.electorate?.version === electorate.version) return
+  /** From now on it asks there. Of what it has entered on, the version that lasts longest counts on; the rest is dropped. */
+  turnTo(electorate: Electorate, context: LockContext): void {
+    if (this.electorate?.id === electorate.id && this.electorate.version === electorate.version) return
     this.confirming = undefined
     this.answers.clear()
-    if (!this.hasEntered) this.#tallies.length = 0
+    const until = (tally: Tally): number => this.#tallyUntil(tally, context) ?? Number.NEGATIVE_INFINITY
+    const [longest] = [...this.#tallies].sort((a, b) => until(b) - until(a))
+    this.#tallies.length = 0
+    if (this.hasEntered && longest !== undefined) this.#tallies.push(longest)
     this.#tallies.push({ electorate, votes: new Map() })
-    // The one that is entered on, and the newest: of those between nobody has enough.
-    if (this.#tallies.length > 2) this.#tallies.splice(1, this.#tallies.length - 2)
     this.#voters = [...new Set(this.#tallies.flatMap((tally) => tally.electorate.voters))]
   }
 

@@ -80,7 +80,7 @@ export class Requester {
     this.#requests.set(request.key, request)
     this.#byToken.set(asked.token, request)
     if (electorate !== undefined) {
-      request.turnTo(electorate)
+      request.turnTo(electorate, this.#context)
       this.#ask(request)
     }
     this.#watchQuorum()
@@ -150,7 +150,10 @@ export class Requester {
         this.#context.pending(link.peer)
       }
     }
-    for (const request of this.#requests.values()) request.turnTo(electorate)
+    for (const request of [...this.#requests.values()]) {
+      request.turnTo(electorate, this.#context)
+      if (request.holds) this.#watchHold(request)
+    }
     for (const voter of voters) this.#reopen(this.#link(voter))
     for (const request of [...this.#requests.values()]) if (request.timestamp === 0) this.#ask(request)
     this.#noQuorumSince = undefined

@@ -48,7 +48,7 @@ function asked(version = 1, voters: readonly PeerId[] = [a, b, c]): LockRequest 
     { token: 1, lock: 'lock', leaseMs, waitMs: undefined },
     { peer: a, generation: 1, counter: 1 },
   )
-  request.turnTo(electorate(version, voters))
+  request.turnTo(electorate(version, voters), at(0))
   return request
 }
 
@@ -75,13 +75,13 @@ describe('a request for a lock', () => {
   it('drops its votes at a new version, unless it has entered on them', () => {
     const waiting = asked()
     for (const voter of [a, b]) waiting.take(vote(voter, 0), 1)
-    waiting.turnTo(electorate(2, [a, b, c]))
+    waiting.turnTo(electorate(2, [a, b, c]), at(0))
     assert.equal(waiting.validUntil(at(0)), undefined)
 
     const entered = asked()
     for (const voter of [a, b]) entered.take(vote(voter, 0), 1)
     entered.enter(1)
-    entered.turnTo(electorate(2, [a, b, c]))
+    entered.turnTo(electorate(2, [a, b, c]), at(0))
     assert.equal(entered.validUntil(at(0)), usableMs)
     entered.take(vote(c, 400), 2)
     assert.equal(entered.validUntil(at(0)), usableMs, 'votes of two versions are never added')
