@@ -19,7 +19,9 @@ const token = Number(process.env.P2PD_FENCING_TOKEN)
 const endsAt = machineMs() + (forMs === 'forever' ? Number.POSITIVE_INFINITY : Number(forMs))
 
 const socket = connect(socketPath)
+const answers = createInterface({ input: socket })
 // Whoever reads it is gone, and with it the test.
+answers.on('error', () => process.exit(1))
 socket.on('error', () => process.exit(1)).on('close', () => process.exit())
 
 function say(line: WriterLine): void {
@@ -30,7 +32,7 @@ function write(): void {
   say({ type: 'write', at: machineMs() })
 }
 
-createInterface({ input: socket }).on('line', (line) => {
+answers.on('line', (line) => {
   const { taken }: { readonly taken: boolean } = JSON.parse(line)
   if (!taken) process.exitCode = refusedCode
   if (taken && machineMs() < endsAt) return void setTimeout(write, paceMs)

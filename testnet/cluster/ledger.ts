@@ -68,9 +68,11 @@ export class Ledger {
     let visit: Visit | undefined
     let seenAt = 0
     this.#writers.add(socket)
-    // A command that is killed takes its end with it.
+    const lines = createInterface({ input: socket })
+    // A command that is killed takes its end with it; the reader tells of that once more.
     socket.on('error', () => {})
-    createInterface({ input: socket }).on('line', (text) => {
+    lines.on('error', () => {})
+    lines.on('line', (text) => {
       const line: WriterLine = JSON.parse(text)
       seenAt = this.#recorder.fromMachine(line.at)
       if (line.type === 'entered') {

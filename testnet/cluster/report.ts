@@ -192,10 +192,11 @@ function summaryOf(
 function multicastLines(figures: NonNullable<TestnetVerdict['multicast']>): readonly Line[] {
   const { messages, deliveries, inversions, medianWaitMs, longestWaitMs, catchUps, gaps } = figures
   const waits = `median ${ms(medianWaitMs)}, longest ${ms(longestWaitMs)}`
-  const repairs = catchUps.map(({ ms: took }) => took).sort((a, b) => a - b)
+  const absences = catchUps.filter((catchUp) => catchUp.missed > 0)
+  const repairs = absences.map(({ ms: took }) => took).sort((a, b) => a - b)
   const median = repairs[Math.floor((repairs.length - 1) / 2)] ?? null
-  const missed = catchUps.reduce((total, catchUp) => total + catchUp.missed, 0)
-  const returns = `${missed} messages missed in ${count(catchUps.length, 'absence')}`
+  const missed = absences.reduce((total, catchUp) => total + catchUp.missed, 0)
+  const returns = `${missed} messages missed in ${count(absences.length, 'absence')}`
   const closed = `${count(gaps.seen, 'gap')}, closed after median ${ms(gaps.medianMs)}, longest ${ms(gaps.longestMs)}`
   return [
     ['multicast', `${deliveries} deliveries of ${messages} messages, ${count(inversions, 'inversion')}`],
@@ -212,11 +213,17 @@ function multicastLines(figures: NonNullable<TestnetVerdict['multicast']>): read
   ]
 }
 
-function mutexLine({ entries, highestToken, shown, refused, longestWaitMs, noQuorum }: MutexFigures): Line {
-  const tokens = `tokens up to ${highestToken ?? 0}`
-  const writes = `${shown} writes${refused > 0 ? `, ${refused} refused` : ''}`
-  const outcome = `longest wait ${ms(longestWaitMs)}, ${noQuorum} refused without a quorum`
-  return ['mutex', `${entries} entries, ${tokens}, ${writes}; ${outcome}`]
+function mutexLine(figures: MutexFigures): Line {
+  const { entries, requests, highestToken, shown, refused, lost, noQuorum } = figures
+  const outcomes = [
+    `${entries} entries of ${requests} requests`,
+    `tokens up to ${highestToken ?? 0}`,
+    `${shown} writes with them`,
+    ...(refused > 0 ? [`${refused} refused as old`] : []),
+    ...(lost > 0 ? [`${count(lost, 'lock')} lost`] : []),
+    ...(noQuorum > 0 ? [`${count(noQuorum, 'request')} refused without a quorum`] : []),
+  ]
+  return ['mutex', outcomes.join(', ')]
 }
 
 /** Of the locale that programs go by; a terminal that says nothing of it is taken for a modern one. */

@@ -105,6 +105,37 @@ describe('a cluster of real daemons', function () {
     }
   })
 
+  it('contends for a lock, loses its holder, a voter and the quorum, and enters again when they are back', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'p2pd-lock-'))
+    const scenario = join(folder, 'lock.json')
+    const lose = ['holder', 'voter', 'quorum']
+    const lock = { do: 'lock', lock: 'ledger', forMs: 300, leaseMs: 1500, lose, withinMs }
+    const steps = [{ do: 'form', withinMs }, lock]
+    writeFileSync(scenario, JSON.stringify({ summary: 'A lock', peers: 3, bounds, steps }))
+    const output = silentIo()
+    try {
+      const code = await runTestnet({ scenario, json: true }, output.io)
+      const lines = output.text().trimEnd().split('\n')
+      const phases = lines.map((line) => JSON.parse(line))
+      const { violations, failure, mutex } = phases.at(-1)
+      assert.deepEqual([violations, failure], [[], null])
+      assert.equal(code, 0)
+      const names = ['begin', 'start', 'form', 'elect', 'contend', 'lose-holder', 'lose-voter', 'lose-quorum']
+      assert.deepEqual(
+        phases.flatMap(({ phase }) => phase ?? []),
+        [...names, 'come-back'],
+      )
+      const { nextMs } = phases.find(({ phase }) => phase === 'lose-holder')
+      // Some of its lease was over when it was killed; then nobody is in before the rest of it is.
+      assert.ok(nextMs > 500, `the next holder came after ${nextMs} ms`)
+      // The one that was left asked twice: through its API, and with a command.
+      assert.deepEqual([mutex.noQuorum, mutex.died], [2, 1])
+      assert.ok(mutex.entries > 10 && mutex.shown > mutex.entries)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
   it('fails, and keeps logs and history, when a check does not hold', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'p2pd-impossible-'))
     const scenario = join(folder, 'impossible.json')
