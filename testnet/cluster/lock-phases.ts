@@ -83,9 +83,9 @@ class LockPhases {
       .map((member) => visitByCommand(this.#cluster, member, this.#door, 0))
     await this.#during(contention, async () => {
       await this.#cluster.watch(forMs)
-      await contention.stop()
+      await this.#stop(contention)
       for (const { visit, ended } of commands) {
-        const end = await ended
+        const end = await this.#come('a command under the lock goes on', ended)
         // On a machine that stalls for as long as a lease a lock is lost by right.
         if (end.code !== exitCode.lost) this.#expectExit(visit, end, 0)
       }
@@ -121,8 +121,8 @@ class LockPhases {
       const killedAt = this.#now()
       await this.#kill(holder)
       await this.#untilAllEntered(contention, others, killedAt)
-      await contention.stop()
-      this.#expectExit(visit, await ended, exitCode.lost)
+      await this.#stop(contention)
+      this.#expectExit(visit, await this.#come('the client of a lost lock goes on', ended), exitCode.lost)
       await this.#until(() => (visit.leftAt === undefined ? 'its command goes on' : undefined))
       const next = this.#cluster.locks.enteredSince(killedAt)[0]
       const nextMs = (next?.enteredAt ?? killedAt) - killedAt
@@ -151,10 +151,10 @@ class LockPhases {
       const killedAt = this.#now()
       await this.#kill(voter)
       await this.#cluster.watch(afterVoterMs)
-      await contention.stop()
+      const watchedAt = this.#now()
+      await this.#stop(contention)
       const times = this.#cluster.locks.enteredSince(killedAt).map(({ enteredAt }) => enteredAt ?? 0)
-      const gaps = times.map((at, index) => at - (times[index - 1] ?? killedAt))
-      const longestGapMs = Math.max(...gaps)
+      const longestGapMs = longestGap([killedAt, ...times, Math.max(watchedAt, ...times)])
       const went = `${times.length} entries since, the longest gap ${whole(longestGapMs)}`
       return {
         phase: 'lose-voter',
@@ -174,18 +174,15 @@ class LockPhases {
     locks.quorum(false)
     const left = this.#cluster.running()
     this.#listener.begin(`${left.map(({ name }) => name).join(', ')} ask for the lock without a quorum`)
-    const never = new AbortController()
-    const refused = await Promise.all([
-      ...left.map(async (member) => {
-        const caller = `caller at ${member.name}`
-        return (await visitOnce(this.#cluster, member, this.#door, caller, never.signal)).visit
-      }),
+    const asked = [
+      ...left.map((member) => this.#ask(member)),
       ...left.slice(0, maxCommands).map(async (member) => {
         const { visit, ended } = visitByCommand(this.#cluster, member, this.#door, 0)
         this.#expectExit(visit, await ended, exitCode.noQuorum)
         return visit
       }),
-    ])
+    ]
+    const refused = await this.#come('who asks without a quorum is not answered', Promise.all(asked))
     const wrong = refused.find(({ outcome }) => outcome !== 'no-quorum')
     if (wrong !== undefined) {
       throw new P2pdError(
@@ -194,7 +191,7 @@ class LockPhases {
       )
     }
     const refusedMs = Math.max(...refused.map(({ askedAt, answeredAt = 0 }) => answeredAt - askedAt))
-    const told = `${left.length} peers left, all told ERR_NO_QUORUM (exit 5) within ${whole(refusedMs)}`
+    const told = `${left.length} left, all told ERR_NO_QUORUM (exit 5) within ${whole(refusedMs)}`
     const voters = `${this.#electorate.voters.length - this.#votersRunning()} of ${this.#electorate.voters.length} voters killed`
     return {
       phase: 'lose-quorum',
@@ -210,7 +207,8 @@ class LockPhases {
     const everybody = this.#cluster.running()
     const beganAt = this.#now()
     this.#listener.begin('everybody enters once more')
-    const visits = await Promise.all(everybody.map((member) => this.#enter(member)))
+    const entering = Promise.all(everybody.map((member) => this.#enter(member)))
+    const visits = await this.#come('not everybody has entered', entering)
     const enteredMs = Math.max(...visits.map(({ enteredAt = 0 }) => enteredAt)) - beganAt
     const all = `all ${everybody.length} peers entered once more within ${whole(enteredMs)}`
     return {
@@ -221,18 +219,20 @@ class LockPhases {
     }
   }
 
+  async #ask(member: Member): Promise<Visit> {
+    return (await this.#visit(member)).visit
+  }
+
   async #enter(member: Member): Promise<Visit> {
-    const over = AbortSignal.timeout(this.#deed.withinMs)
-    const { visit, error } = await visitOnce(
-      this.#cluster,
-      member,
-      this.#door,
-      `caller at ${member.name}`,
-      over,
-    )
+    const { visit, error } = await this.#visit(member)
     if (error === undefined) return visit
     const what = error instanceof P2pdError ? `${error.code}: ${error.message}` : String(error)
     throw new P2pdError('ERR_TESTNET', `${member.name} could not enter ${this.#door.lock} (${what})`)
+  }
+
+  #visit(member: Member): ReturnType<typeof visitOnce> {
+    const over = AbortSignal.timeout(this.#deed.withinMs)
+    return visitOnce(this.#cluster, member, this.#door, `caller at ${member.name}`, over)
   }
 
   /** One more voter may be lost, and the others still are a quorum. */
@@ -303,6 +303,22 @@ class LockPhases {
     })
   }
 
+  async #stop(contention: Contention): Promise<void> {
+    await this.#come('who waits for the lock is not served', contention.stop())
+  }
+
+  /** Waits for it as `until` does: not for ever, and not while the run is interrupted. */
+  async #come<Value>(missing: string, promise: Promise<Value>): Promise<Value> {
+    let settled = false
+    const tell = (): void => {
+      settled = true
+      this.#cluster.recorder.wake()
+    }
+    void promise.then(tell, tell)
+    await this.#until(() => (settled ? undefined : missing))
+    return await promise
+  }
+
   async #until(missing: () => string | undefined): Promise<void> {
     await this.#cluster.until(missing, this.#deed.withinMs)
   }
@@ -332,6 +348,10 @@ class LockPhases {
 
 function waitMs({ askedAt, enteredAt = askedAt }: Visit): number {
   return enteredAt - askedAt
+}
+
+function longestGap(times: readonly number[]): number {
+  return Math.max(...times.map((at, index) => at - (times[index - 1] ?? at)))
 }
 
 function countByPeer(visits: readonly Visit[]): ReadonlyMap<string, number> {
