@@ -269,7 +269,7 @@ export class Installing {
     const { host } = this.#standing
     const own = this.ownVersion
     const { serving, sealed, installed } = host.arbiter.state
-    if (own === 0 || serving || sealed === installed) return
+    if (own === 0 || own < this.#standing.live || serving || sealed === installed) return
     if (!this.#stamps.isClear(own) || !this.#stamps.isAcknowledged) return
     host.arbiter.serve()
     host.viewChanged()

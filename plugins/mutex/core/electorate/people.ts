@@ -50,9 +50,11 @@ export class People {
     return peer === host.self || (host.isConnected(peer) && host.member(peer)?.news.status === 'alive')
   }
 
-  /** Anybody alive but this peer. */
+  /** Anybody but this peer that has not left for good: the dead may come back, and find nobody who votes. */
   get hasOthers(): boolean {
-    return this.#standing.host.members().some(({ peer }) => this.isLive(peer))
+    return this.#standing.host
+      .members()
+      .some(({ peer, status }) => peer !== this.#standing.host.self && status !== 'left')
   }
 
   /** Voters, and everybody that is connected. */
