@@ -39,7 +39,11 @@ export class HeldLock {
   /** Monotonic, ms; as good as over until the daemon has said otherwise. */
   #validUntil = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
-  #isReleased = false
+  /** Monotonic, ms: the daemon has been asked then, and has not said anything yet. */
+  #askedAt: number | undefined
+  #isReleasing = false
+  #isToldLost = false
+  #isClosed = false
 
   private constructor(client: LockClient, held: HeldEvent, hangUp: AbortController) {
     this.held = held
@@ -88,6 +92,11 @@ export class HeldLock {
     return this.#hurry.signal
   }
 
+  /** The daemon has said that it is lost, and may have ended the command for that. */
+  get isToldLost(): boolean {
+    return this.#isToldLost
+  }
+
   /** Of a command, which the daemon ends when this process dies; without one there is none. From then on the deadline is kept. */
   async begin(group: GroupName | undefined): Promise<void> {
     const { session } = this.held
@@ -103,46 +112,53 @@ export class HeldLock {
   /** Looks at the clock: a timer may be late, in a process that was stopped. */
   readonly look = (): void => {
     clearTimeout(this.#timer)
-    if (this.#isReleased) return
+    if (this.#isClosed) return
     const { leaseMs } = this.held
     const leftMs = this.#validUntil - performance.now()
     const untilKillMs = leftMs - killMarginMs(leaseMs)
     const untilLostMs = leftMs - graceMs(leaseMs)
     // Which looks again.
-    if (untilLostMs <= 0 && !this.ending.aborted) this.#lose('unanswered')
+    if (untilLostMs <= 0 && !this.ending.aborted) this.#lose(this.#isAnswered ? 'lost' : 'unanswered')
     else if (untilKillMs <= 0) this.#hurry.abort()
     else this.#timer = setTimeout(this.look, Math.ceil(this.ending.aborted ? untilKillMs : untilLostMs))
   }
 
-  /** Resolves when what was left of the group is gone, and the voters know. Errors: those of a daemon that is gone. */
-  async release(): Promise<void> {
+  /** True when what was left of the group is gone, and the voters know; false where the daemon has not done it. */
+  async release(): Promise<boolean> {
+    this.#isReleasing = true
     try {
       await this.#client.release(this.held.session)
+      return true
     } catch (error) {
-      // It is over already.
-      if (!isCode(error, 'ERR_LOCK_SESSION')) throw error
+      if (isCode(error, 'ERR_LOCK_LOST') || isCode(error, 'ERR_LOCK_SESSION')) this.#tellLost('lost')
+      return false
     }
   }
 
   /** The daemon gives up what is not released. Nothing happens any more. */
   close(): void {
-    this.#isReleased = true
+    this.#isClosed = true
     clearTimeout(this.#timer)
     this.#hangUp.abort()
   }
 
+  get #isAnswered(): boolean {
+    return this.#askedAt === undefined || performance.now() - this.#askedAt < graceMs(this.held.leaseMs)
+  }
+
   async #listen(events: AsyncGenerator<HoldEvent, void, undefined>): Promise<void> {
     try {
-      for await (const event of events) if (event.type === 'lost') this.#lose(event.reason)
+      for await (const event of events) if (event.type === 'lost') this.#tellLost(event.reason)
     } catch {
       // Says no more than that it is gone.
     }
-    this.#lose('gone')
+    // Whose stream ends with the lock.
+    if (!this.#isReleasing) this.#lose('gone')
   }
 
   async #beat(): Promise<void> {
     const { session, leaseMs } = this.held
-    while (!this.#isReleased && !this.ending.aborted) {
+    while (!this.#isClosed && !this.ending.aborted) {
       const spareMs = this.#validUntil - performance.now() - graceMs(leaseMs)
       await delay(Math.max(shortestBeatMs, spareMs / 3), undefined, { signal: this.#hangUp.signal }).catch(
         () => {},
@@ -153,20 +169,30 @@ export class HeldLock {
         await this.#ask(() => this.#client.heartbeat(session, options))
       } catch (error) {
         // Anything else may pass before the deadline does.
-        if (isCode(error, 'ERR_LOCK_SESSION')) this.#lose('lost')
+        if (isCode(error, 'ERR_LOCK_SESSION') && !this.#isReleasing) this.#tellLost('lost')
       }
     }
   }
 
   async #ask(ask: () => Promise<LockValidity>): Promise<void> {
     const sentAt = performance.now()
-    const { validForMs } = await ask()
-    this.#validUntil = Math.max(this.#validUntil, sentAt + validForMs)
+    this.#askedAt = sentAt
+    try {
+      const { validForMs } = await ask()
+      this.#validUntil = Math.max(this.#validUntil, sentAt + validForMs)
+    } finally {
+      this.#askedAt = undefined
+    }
     this.look()
   }
 
+  #tellLost(loss: Loss): void {
+    this.#isToldLost = true
+    this.#lose(loss)
+  }
+
   #lose(loss: Loss): void {
-    if (this.ending.aborted || this.#isReleased) return
+    if (this.ending.aborted || this.#isClosed) return
     const { lock } = this.held
     this.#ending.abort(
       new P2pdError('ERR_LOCK_LOST', `lock '${lock}' is lost: ${whyLost[loss]}`, {

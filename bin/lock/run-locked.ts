@@ -124,14 +124,15 @@ async function interrupt(command: GatedCommand, lock: HeldLock, interrupts: Inte
   if (!lock.ending.aborted) await command.group.end({ graceMs: 0 })
 }
 
-/** The daemon ends what the command has left behind, then releases; should it be gone, this process ends that. */
+/**
+ * The daemon ends what the command has left behind, then releases; should it be
+ * gone, this process ends that. Errors: ERR_LOCK_LOST when the daemon says that it
+ * was lost before: whatever has ended may have been ended for that.
+ */
 async function giveUp(lock: HeldLock, group: ProcessGroup | undefined): Promise<void> {
-  const isReleased = lock.release().then(
-    () => true,
-    () => false,
-  )
-  if (await Promise.race([isReleased, aborted(lock.ending).then(() => false)])) return
+  if (await Promise.race([lock.release(), aborted(lock.ending).then(() => false)])) return
   await group?.end({ graceMs: lostGraceMs, hurry: lock.hurry })
+  if (lock.isToldLost) throw lock.ending.reason
 }
 
 /**

@@ -22,6 +22,7 @@ export const lockErrorStatus: Readonly<Record<string, number>> = {
   ERR_LOCK_GROUP: 400,
   ERR_LOCK_SESSION: 404,
   ERR_LOCK_HELD: 409,
+  ERR_LOCK_LOST: 409,
   ERR_LOCK_REFUSED: 409,
   ERR_VOTERS_REFUSED: 409,
   ERR_NO_QUORUM: 503,

@@ -40,6 +40,14 @@ const endGraceMs: Readonly<Record<SessionEnd, number>> = {
   stopping: 1000,
 }
 
+const whyEnding: Readonly<Record<SessionEnd, string>> = {
+  released: 'it is being released',
+  'hung-up': 'its client has hung up',
+  silent: 'its client was not heard of in time',
+  lost: 'it could not be renewed in time, or the machine slept',
+  stopping: 'the daemon is stopping',
+}
+
 export class LockSession {
   readonly id: string
   readonly lock: Lock
@@ -72,7 +80,7 @@ export class LockSession {
 
   /** The client lives. For how long the lock is valid, ms. Errors: ERR_LOCK_SESSION. */
   heartbeat(): number {
-    if (this.#end !== undefined) throw sessionOver(`the lock is being given up: ${this.#end}`)
+    if (this.#end !== undefined && this.#end !== 'released') throw sessionOver(whyEnding[this.#end])
     const { validForMs } = this.lock
     this.#heardUntil = performance.now() + validForMs
     this.#watch()
@@ -81,13 +89,22 @@ export class LockSession {
 
   /** What has to end before the lock is released; one for the life of the session. Errors: ERR_LOCK_SESSION, ERR_LOCK_GROUP. */
   guard(group: ProcessGroup): void {
-    if (this.#end !== undefined) throw sessionOver(`the lock is being given up: ${this.#end}`)
+    if (this.#end !== undefined) throw sessionOver(whyEnding[this.#end])
     if (this.#group !== undefined) {
       throw new P2pdError('ERR_LOCK_GROUP', 'this session has a process group already', {
         hint: 'hold the lock anew for another command',
       })
     }
     this.#group = group
+  }
+
+  /** Resolves like `over`. Errors: ERR_LOCK_LOST when it began to end before it was asked to. */
+  async release(): Promise<void> {
+    const before = this.#end
+    await this.end('released')
+    if (before !== undefined && before !== 'released') {
+      throw new P2pdError('ERR_LOCK_LOST', `lock '${this.lock.name}' was lost: ${whyEnding[before]}`)
+    }
   }
 
   /** Resolves like `over`. The first reason stays; a later one may be more urgent. */

@@ -59,9 +59,9 @@ export class LockSessions {
     return { validForMs: this.#find(id).heartbeat() }
   }
 
-  /** Resolves when what was left of the group is gone, and the voters know. Errors: ERR_LOCK_SESSION. */
+  /** Resolves when what was left of the group is gone, and the voters know. Errors: ERR_LOCK_SESSION, ERR_LOCK_LOST. */
   async release(id: string): Promise<{ readonly released: true }> {
-    await this.#find(id).end('released')
+    await this.#find(id).release()
     return { released: true }
   }
 

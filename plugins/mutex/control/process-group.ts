@@ -99,8 +99,8 @@ export class ProcessGroup {
     }
     for (const lookMs of looks()) {
       this.signal('SIGKILL')
-      await this.#signalOthers('SIGKILL')
       if (await this.isGone()) return
+      await this.#signalOthers('SIGKILL')
       await sleep(lookMs)
     }
   }

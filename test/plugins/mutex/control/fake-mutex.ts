@@ -23,8 +23,6 @@ export class FakeLock implements Lock {
   #validUntil: number | undefined
   /** Monotonic, ms. */
   releasedAt: number | undefined
-  /** What was left of its validity when it was released. */
-  leftAtReleaseMs = 0
 
   constructor(name: string, token: number, leaseMs: number, onRelease: () => void) {
     this.name = name
@@ -56,7 +54,6 @@ export class FakeLock implements Lock {
 
   async release(): Promise<void> {
     if (this.releasedAt !== undefined) return
-    this.leftAtReleaseMs = this.validForMs
     this.releasedAt = performance.now()
     this.#onRelease()
   }

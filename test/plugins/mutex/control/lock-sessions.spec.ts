@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import type { PluginStreamEvent } from '../../../../plugins/contract.ts'
 import { LockSessions } from '../../../../plugins/mutex/control/lock-sessions.ts'
 import type { HeldEvent } from '../../../../plugins/mutex/control/schemas.ts'
@@ -158,12 +159,13 @@ describe('lock sessions', () => {
   })
 
   it('kill a command that does not end, while the lock is still valid', async () => {
-    const { held, lock, victim } = await guard(ignoringTerm, 1500)
+    const { held, lock, victim } = await guard(ignoringTerm, 2500)
+    const leftMs = once(victim.child, 'exit').then(() => lock.validForMs)
     lock.failRenewals()
     sessions.heartbeat(held.session)
     await releasedAfter(lock, victim.pid)
     assert.equal(victim.child.signalCode, 'SIGKILL')
-    assert.ok(lock.leftAtReleaseMs > 0, `${lock.leftAtReleaseMs} ms left`)
+    assert.ok((await leftMs) > 0)
   })
 
   it('kill at once when the lock is lost without notice', async () => {
@@ -227,7 +229,7 @@ describe('lock sessions', () => {
     await eventually('it waits', async () => (await mutex.locks('deploy')).locks[0]?.waiters.length === 1)
     const before = performance.now()
     await sessions.close()
-    assert.ok(performance.now() - before < 1400)
+    assert.ok(performance.now() - before < 2000)
     assert.equal(gentle.victim.child.exitCode, 3)
     assert.equal(runs(stubborn.pid), false)
     assert.notEqual(gentle.lock.releasedAt, undefined)
