@@ -222,7 +222,7 @@ export type MutexCommand =
       /** Undefined: as long as it takes. 0: not at all. */
       readonly waitMs: number | undefined
     }
-  /** Gives up waiting, or releases what is held; `released` answers when the voters' frames have left. Unknown tokens are ignored. */
+  /** Gives up waiting, or releases what is held; `released` answers at once: what its caller asks next goes to the voters in the same frame. Unknown tokens are ignored. */
   | { readonly type: 'release'; readonly token: number }
   /** The machine slept, or its clock jumped: nothing that is held can be trusted. */
   | { readonly type: 'slept'; readonly ms: number }

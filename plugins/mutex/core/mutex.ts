@@ -180,7 +180,6 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
         return
       case 'release':
         this.#requester.release(command.token)
-        this.#askToFlush()
         return
       case 'inspect':
         this.#inspection.ask(command.token, command.lock)
@@ -345,7 +344,6 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
       if (this.#connected.has(peer)) while (this.#sendFrame(peer));
       this.#outbox.drop(peer)
     }
-    this.#requester.flushed()
   }
 
   /** As much as fits; false when nothing is left. */

@@ -48,8 +48,6 @@ export class Requester {
   readonly #heard = new Set<PeerId>()
   /** The highest token known of a lock. */
   readonly #hints = new Map<string, number>()
-  /** Callers to be told that the voters have been told. */
-  #released: number[] = []
   #counter = 0
   #sessions = 0
   #noQuorumSince: number | undefined
@@ -99,7 +97,7 @@ export class Requester {
     const request = this.#byToken.get(token)
     if (request === undefined) return
     this.#end(request)
-    this.#released.push(token)
+    this.#context.emit({ type: 'released', token })
   }
 
   /** Monotonic ms until which nobody else can hold the lock; undefined when it is not held. */
@@ -129,11 +127,6 @@ export class Requester {
         this.#fail(request, { type: 'stopped' })
       }
     }
-  }
-
-  /** After the frames of this turn have left. */
-  flushed(): void {
-    for (const token of this.#released.splice(0)) this.#context.emit({ type: 'released', token })
   }
 
   // The electorate and the links.

@@ -5,8 +5,8 @@ import type { SignedVotes, VoteStatement } from '../messages.ts'
 import { signVotes } from '../statements.ts'
 import type { LockContext } from './lock-context.ts'
 
-/** So long votes gather for one signature. */
-const signAfterMs = 20
+/** So long votes gather for one signature: each is a frame of its own as well. */
+const signAfterMs = 100
 
 export class Signing {
   readonly #context: LockContext
