@@ -129,7 +129,8 @@ export async function loadConfig(flags: DaemonFlags, env: Environment): Promise<
   const fromFlags = flagSettings(flags)
   const fromEnv = check(settingsSchema, environmentSettings(env), environmentName)
   const named = flags.config ?? env.P2PD_CONFIG
-  const file = named === undefined ? undefined : await readConfigFile(resolve(named), true)
+  const namedPath = resolve(named ?? '')
+  const file = named === undefined ? undefined : await readConfigFile(namedPath, true)
   const dataDir = resolveDataDir(flags.data, { ...env, P2PD_DATA: env.P2PD_DATA || file?.data })
   const ownPath = join(dataDir, 'config.toml')
   const { data, ...fromFile } = file ?? (await readConfigFile(ownPath, false)) ?? {}
@@ -148,12 +149,7 @@ export async function loadConfig(flags: DaemonFlags, env: Environment): Promise<
     announce: merged.announce,
     join: merged.join ?? [],
     expect: merged.expect,
-    plugins: (said.plugins ?? fromFile.plugins ?? []).map((module) => ({
-      module,
-      // A path in a file is meant from where the file lies.
-      folder:
-        said.plugins === undefined ? dirname(file === undefined ? ownPath : resolve(named ?? '')) : cwd(),
-    })),
+    plugins: pluginModules(said.plugins, fromFile.plugins, dirname(file === undefined ? ownPath : namedPath)),
     said: { name, listen, announce, expect },
     profile: merged.profile ?? configDefaults.profile,
     log: merged.log ?? configDefaults.log,
@@ -165,6 +161,16 @@ export async function loadConfig(flags: DaemonFlags, env: Environment): Promise<
       origins: control.origins ?? [],
     },
   }
+}
+
+/** What is said is meant from the working directory, what stands in a file from the folder of that. */
+function pluginModules(
+  said: readonly string[] | undefined,
+  written: readonly string[] | undefined,
+  folder: string,
+): readonly PluginModule[] {
+  if (said !== undefined) return said.map((module) => ({ module, folder: cwd() }))
+  return (written ?? []).map((module) => ({ module, folder }))
 }
 
 async function readConfigFile(
