@@ -35,6 +35,7 @@ export async function runLock(cluster: Cluster, deed: LockDeed, listener: PhaseL
     listener.end(await phases.contend())
     for (const who of deed.lose) {
       if (who === 'holder') listener.end(await phases.loseHolder())
+      else if (who === 'stalled-holder') listener.end(await phases.stallHolder())
       else if (who === 'voter') listener.end(await phases.loseVoter())
       else listener.end(await phases.loseQuorum())
     }
@@ -106,34 +107,58 @@ class LockPhases {
     }
   }
 
-  /** Its command holds the lock, and everybody else waits for it. */
   async loseHolder(): Promise<Phase> {
-    await this.#spare()
     const { leaseMs } = this.#deed
+    const { holder, nextMs, commandMs } = await this.#takeFromHolder('killed', (member) => this.#kill(member))
+    const times = `the next holder came ${whole(nextMs)} later, with a lease of ${whole(leaseMs)}`
+    return {
+      phase: 'lose-holder',
+      peer: holder,
+      text: `${holder} killed with SIGKILL while its command held the lock: ${times}`,
+      summary: ['holder lost', `${times}; its command wrote for ${whole(commandMs)}`],
+      figures: { leaseMs, nextMs, commandMs },
+    }
+  }
+
+  /** A daemon that is stopped cannot end the command of a lock that it loses: the command's client must. */
+  async stallHolder(): Promise<Phase> {
+    const { leaseMs } = this.#deed
+    const stall = async ({ name }: Member): Promise<void> => this.#cluster.pause(name)
+    const { holder, nextMs, commandMs } = await this.#takeFromHolder('stopped', stall)
+    this.#cluster.resume(holder)
+    this.#electorate = await this.#settled()
+    const times = `its command was ended after ${whole(commandMs)}, the next holder came after ${whole(nextMs)}`
+    return {
+      phase: 'stall-holder',
+      peer: holder,
+      text: `${holder} stopped with SIGSTOP while its command held the lock: ${times}`,
+      summary: ['holder stalled', times],
+      figures: { leaseMs, nextMs, commandMs },
+    }
+  }
+
+  /** A command of a voter holds the lock and everybody else waits for it, until the holder is taken away. */
+  async #takeFromHolder(what: string, take: (holder: Member) => Promise<void>) {
+    await this.#spare()
     const holder = this.#victim('first')
-    this.#listener.begin(`${holder.name} holds the lock, and is killed`)
+    this.#listener.begin(`${holder.name} holds the lock, and is ${what}`)
     const { visit, ended } = visitByCommand(this.#cluster, holder, this.#door, 'forever')
     await this.#until(() => (visit.enteredAt === undefined ? 'the command is not in' : undefined))
     const others = this.#cluster.running().filter((member) => member !== holder)
     const contention = new Contention(this.#cluster, this.#door, others)
     return await this.#during(contention, async () => {
       await this.#queued(contention.callers, others)
-      const killedAt = this.#now()
-      await this.#kill(holder)
-      await this.#untilAllEntered(contention, others, killedAt)
+      const takenAt = this.#now()
+      await take(holder)
+      await this.#untilAllEntered(contention, others, takenAt)
       await this.#stop(contention)
       this.#expectExit(visit, await this.#come('the client of a lost lock goes on', ended), exitCode.lost)
       await this.#until(() => (visit.leftAt === undefined ? 'its command goes on' : undefined))
-      const next = this.#cluster.locks.enteredSince(killedAt)[0]
-      const nextMs = (next?.enteredAt ?? killedAt) - killedAt
-      const commandMs = (visit.leftAt ?? killedAt) - killedAt
-      const times = `the next holder came ${whole(nextMs)} later, with a lease of ${whole(leaseMs)}`
+      const next = this.#cluster.locks.enteredSince(takenAt)[0]
       return {
-        phase: 'lose-holder',
-        peer: holder.name,
-        text: `${holder.name} killed with SIGKILL while its command held the lock: ${times}`,
-        summary: ['holder lost', `${times}; its command wrote for ${whole(commandMs)}`],
-        figures: { leaseMs, nextMs, commandMs },
+        holder: holder.name,
+        nextMs: (next?.enteredAt ?? takenAt) - takenAt,
+        commandMs: (visit.leftAt ?? takenAt) - takenAt,
       }
     })
   }

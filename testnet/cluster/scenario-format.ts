@@ -10,7 +10,7 @@ const maxMessages = 1000
 const defaultEveryMs = 20
 /** What the daemons take: no lease is shorter, and none is longer. */
 const leaseMs = { min: 500, max: 60_000 } as const
-const losses = ['holder', 'voter', 'quorum'] as const satisfies readonly Loss[]
+const losses = ['holder', 'stalled-holder', 'voter', 'quorum'] as const satisfies readonly Loss[]
 const deedKinds = [
   'form',
   'kill',

@@ -19,7 +19,8 @@ export type Bounds = MembershipBounds
 
 export type Step = Deed | { readonly do: 'each'; readonly steps: readonly Deed[] }
 
-export type Loss = 'holder' | 'voter' | 'quorum'
+/** Whom a lock phase loses; a stalled one is stopped with SIGSTOP for longer than its lease, and goes on. */
+export type Loss = 'holder' | 'stalled-holder' | 'voter' | 'quorum'
 
 /** `peer` is `n1`, `n2` … or, within `each`, `it`: the peer whose turn it is. */
 export type Deed =
@@ -64,8 +65,9 @@ export type Deed =
     }
   /**
    * All running peers contend for one lock for `forMs`, and write to one file under
-   * it, which refuses old tokens. Then, one after the other, its holder is killed,
-   * a voter, and so many voters that no quorum is left; then all return and enter.
+   * it, which refuses old tokens. Then, one after the other, its holder is killed or
+   * stalled, a voter is killed, and so many voters that no quorum is left; then all
+   * return and enter.
    * Each thing that is waited for comes within `withinMs`.
    */
   | {

@@ -113,7 +113,7 @@ describe('scenarios', () => {
   it('lose nobody over a lock unless they say so', () => {
     const { steps } = parseScenario(JSON.stringify(withStep(lock)), 'mine')
     assert.deepEqual(steps, [{ ...lock, lose: [] }])
-    const lose = ['holder', 'voter', 'quorum']
+    const lose = ['holder', 'stalled-holder', 'voter', 'quorum']
     assert.deepEqual(parseScenario(JSON.stringify(withStep({ ...lock, lose })), 'mine').steps, [
       { ...lock, lose },
     ])
