@@ -394,7 +394,7 @@ export const commandTable: readonly CommandSpec[] = [
     name: 'testnet',
     summary: 'run a cluster of real daemons on this machine and judge it',
     examples: [
-      ['p2pd testnet', 'five peers talk; one is killed and comes back; checkers judge'],
+      ['p2pd testnet', 'five peers talk and contend for a lock; some are killed and return; checkers judge'],
       ['p2pd testnet --scenario catch-up', 'one is killed while they talk, and must catch up'],
       ['p2pd testnet --peers 7 --keep', 'seven, left running to play with'],
     ],
