@@ -693,12 +693,12 @@ export class Arbiter implements ArbiterPort {
     }
   }
 
-  /** One timer a lock, which looks again when it was too early. */
-  #watch(docket: Docket): void {
-    const at = docket.nextEnd
-    if (at === undefined) return
-    this.#context.scheduleAtLatest(`lease:${docket.lock}`, at, () => {
-      if (this.#dockets.get(docket.lock) !== docket) return
+  /** One timer a lock, which looks again when it was too early, at whatever docket it has by then. */
+  #watch({ lock, nextEnd }: Docket): void {
+    if (nextEnd === undefined) return
+    this.#context.scheduleAtLatest(`lease:${lock}`, nextEnd, () => {
+      const docket = this.#dockets.get(lock)
+      if (docket === undefined) return
       docket.floors.clear()
       this.#attend(docket)
       this.#watch(docket)
