@@ -57,6 +57,9 @@ describe('the completion script', () => {
     { typed: ['p2pd', 'trace', '--sh'], offers: ['--shiviz'] },
     { typed: ['p2pd', 'groups', 'l'], offers: ['leave'] },
     { typed: ['p2pd', 'sub', 'g', '--order', ''], offers: ['causal'] },
+    { typed: ['p2pd', 'lock', 'deploy', '--w'], offers: ['--wait'] },
+    { typed: ['p2pd', 'try-lock', 'deploy', '--', 'biome.j'], offers: ['biome.json'] },
+    { typed: ['p2pd', 'voters', 'r'], offers: ['remove', 'recover'] },
   ]
   for (const { typed, offers } of completions) {
     it(`in bash offers ${offers.join(', ') || 'nothing'} for '${typed.join(' ')}'`, () => {

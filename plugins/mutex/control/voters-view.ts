@@ -41,8 +41,10 @@ function showConflicts(
       first: showSigned(first),
       second: showSigned(second),
     }
-    chars += proof.first.bytes.length + proof.second.bytes.length
-    if (chars <= maxProofChars) proofs.push(proof)
+    const longer = chars + proof.first.bytes.length + proof.second.bytes.length
+    if (longer > maxProofChars) continue
+    chars = longer
+    proofs.push(proof)
   }
   return { count: conflicts.length, proofs }
 }
