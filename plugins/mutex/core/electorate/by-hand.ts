@@ -124,7 +124,7 @@ export class ByHand {
 
   /** Works on a wish, unless it is so, or cannot be. */
   #judge(wish: Wish): Judgement {
-    const { standing, installing, wishes, changes } = this.#parts
+    const { standing, installing, wishes, changes, people } = this.#parts
     const isVoter = standing.voters.includes(wish.peer)
     if (isVoter === (wish.type === 'add')) {
       if (installing.isDone) return { outcome: 'done', reason: '' }
@@ -136,7 +136,12 @@ export class ByHand {
     wishes.note(wish, true)
     this.#share(wish)
     changes.consider()
-    return { outcome: 'taken', reason: 'the voters have not agreed yet' }
+    const { readyForMs } = standing.host.config
+    const isNew = wish.type === 'add' && people.connectedMs(wish.peer) < readyForMs
+    return {
+      outcome: 'taken',
+      reason: isNew ? 'it has not been connected for long enough' : 'the voters have not agreed yet',
+    }
   }
 
   /** Other voters would object to a change that nobody told them of. */

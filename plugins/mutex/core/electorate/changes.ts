@@ -201,7 +201,7 @@ export class Changes {
     }
     const answer = acceptor.prepare(ballot)
     if (answer.type === 'preempted') host.send(from, { version, ballot, ...answer })
-    else stamps.whenAcknowledged(() => host.send(from, { version, ballot, ...answer }))
+    else stamps.whenAcknowledged([version], () => host.send(from, { version, ballot, ...answer }))
     return undefined
   }
 
@@ -221,7 +221,7 @@ export class Changes {
     }
     this.#acceptedAt = host.now
     this.#later(host.now + orphanedMs * (1 + host.random()))
-    stamps.whenAcknowledged(() => host.send(from, { version, ballot, ...answer }))
+    stamps.whenAcknowledged([version], () => host.send(from, { version, ballot, ...answer }))
     return undefined
   }
 
@@ -243,7 +243,8 @@ export class Changes {
     }
     const answer = acceptor.prepare(ballot)
     if (answer.type === 'preempted') this.#proposer.preempted(self, { version, ballot, ...answer })
-    else stamps.whenAcknowledged(() => this.#proposer.promised(self, { version, ballot, ...answer }))
+    else
+      stamps.whenAcknowledged([version], () => this.#proposer.promised(self, { version, ballot, ...answer }))
   }
 
   #acceptOwn({ version, ballot, decision }: Of<'accept'>): void {
@@ -256,7 +257,9 @@ export class Changes {
       return
     }
     this.#acceptedAt = host.now
-    stamps.whenAcknowledged(() => this.#proposer.accepted(host.self, { version, ballot, ...answer }))
+    stamps.whenAcknowledged([version], () =>
+      this.#proposer.accepted(host.self, { version, ballot, ...answer }),
+    )
   }
 
   /** What is given up never grants: sealed before anybody hears of it. */

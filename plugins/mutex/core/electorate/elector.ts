@@ -189,6 +189,7 @@ export class Elector implements ElectorateHalf {
   connected(peer: PeerId): void {
     const host = this.#host
     this.#people.connected(peer)
+    if (this.#standing.concerned.has(peer)) host.viewChanged()
     this.#gossip.tell(peer)
     this.#stamps.connected(peer)
     this.#installing.connected(peer)
@@ -202,11 +203,14 @@ export class Elector implements ElectorateHalf {
     this.#gossip.disconnected(peer)
     this.#stamps.disconnected(peer)
     this.#meeting.forget(peer)
+    if (this.#standing.concerned.has(peer)) this.#host.viewChanged()
     if (this.#expecting.disconnected(peer)) this.#expect()
   }
 
   member(news: MemberNews): void {
-    if (this.#standing.concerned.has(news.peer)) this.#changes.consider()
+    if (!this.#standing.concerned.has(news.peer)) return
+    this.#host.viewChanged()
+    this.#changes.consider()
   }
 
   stamped(): void {
@@ -216,7 +220,9 @@ export class Elector implements ElectorateHalf {
   heard(from: PeerId, id: string | undefined, version: number, stamp: Stamp | undefined): void {
     const standing = this.#standing
     const { chain } = standing
-    this.#heard.set(from, { id, version })
+    const last = this.#heard.get(from)
+    if (last === undefined || last.id !== id || last.version !== version)
+      this.#heard.set(from, { id, version })
     this.#meeting.hear(from, id as ElectorateId | undefined)
     if (id === undefined) return
     if (chain === undefined) {

@@ -134,7 +134,7 @@ export class Installing {
       host.send(from, { type: 'copy', version, report: host.arbiter.report() })
     } else if (this.ownVersion === old && this.#seal()) {
       this.#waiting.add(from)
-      if (this.#waiting.size === 1) this.#stamps.whenAcknowledged(() => this.#report(old))
+      if (this.#waiting.size === 1) this.#stamps.whenAcknowledged([old, version], () => this.#report(old))
     }
     return undefined
   }
@@ -213,7 +213,7 @@ export class Installing {
     if (this.#ownWaits || this.ownVersion !== old || this.#reports.has(this.#standing.host.self)) return
     if (!this.#seal()) return
     this.#ownWaits = true
-    this.#stamps.whenAcknowledged(() => {
+    this.#stamps.whenAcknowledged([old, version], () => {
       this.#ownWaits = false
       if (this.#standing.version !== version || this.ownVersion !== old) return
       const { host } = this.#standing
@@ -270,7 +270,7 @@ export class Installing {
     const own = this.ownVersion
     const { serving, sealed, installed } = host.arbiter.state
     if (own === 0 || own < this.#standing.live || serving || sealed === installed) return
-    if (!this.#stamps.isClear(own) || !this.#stamps.isAcknowledged) return
+    if (!this.#stamps.isClear(own) || !this.#stamps.isAcknowledgedBy(own)) return
     host.arbiter.serve()
     host.viewChanged()
   }

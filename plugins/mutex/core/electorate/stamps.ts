@@ -28,6 +28,12 @@ interface Known {
   readonly before: Stamp
 }
 
+/** What waits for others to know the own stamp. */
+interface Deferred {
+  readonly versions: readonly number[]
+  readonly act: () => void
+}
+
 export interface StampEvents {
   /** This life may act on what it finds on disk, or more is acknowledged than before. */
   progressed(): void
@@ -57,7 +63,7 @@ export class Stamps {
   #graceUntil: number | undefined
   #pauseMs = 0
   #acknowledged: Stamp = noStamp
-  #deferred: (() => void)[] = []
+  #deferred: Deferred[] = []
 
   constructor(standing: Standing, events: StampEvents) {
     this.#standing = standing
@@ -146,17 +152,17 @@ export class Stamps {
     return true
   }
 
-  /** `act` once a quorum, this peer included, has what this step writes on disk. */
-  whenAcknowledged(act: () => void): void {
-    if (this.isAcknowledged) act()
-    else if (this.#deferred.length < mostDeferred) this.#deferred.push(act)
+  /** `act` once a quorum of one of `versions`, this peer included, has what this step writes on disk. */
+  whenAcknowledged(versions: readonly number[], act: () => void): void {
+    if (this.isAcknowledgedBy(...versions)) act()
+    else if (this.#deferred.length < mostDeferred) this.#deferred.push({ versions, act })
   }
 
-  /** All that was written so far is known to a quorum. */
-  get isAcknowledged(): boolean {
-    const { host, version } = this.#standing
+  /** All that was written so far is known to a quorum of one of these versions. */
+  isAcknowledgedBy(...versions: readonly number[]): boolean {
     if (this.#standing.unstamped) return false
-    return [version - 1, version].some((of) => compareStamps(this.#quorumStamp(of), host.stamp) >= 0)
+    const { stamp } = this.#standing.host
+    return versions.some((version) => compareStamps(this.#quorumStamp(version), stamp) >= 0)
   }
 
   /** The highest own stamp that a quorum of `version` has on disk. */
@@ -182,21 +188,21 @@ export class Stamps {
 
   /** What is acknowledged by now goes on. */
   #settle(): void {
-    const { host, version } = this.#standing
+    const { host } = this.#standing
     if (this.#standing.unstamped) return
-    for (const of of [version - 1, version]) {
-      const stamp = this.#quorumStamp(of)
-      if (compareStamps(stamp, this.#acknowledged) <= 0) continue
+    const stamp = this.#quorumStamp(host.arbiter.state.installed)
+    if (compareStamps(stamp, this.#acknowledged) > 0) {
       this.#acknowledged = stamp
       host.arbiter.acknowledged(stamp)
     }
     // What one of them writes, the next waits for.
-    while (this.isAcknowledged) {
-      const act = this.#deferred.shift()
-      if (act === undefined) break
-      act()
-    }
+    for (let next = this.#nextDeferred(); next !== undefined; next = this.#nextDeferred()) next.act()
     this.#events.progressed()
+  }
+
+  #nextDeferred(): Deferred | undefined {
+    const i = this.#deferred.findIndex(({ versions }) => this.isAcknowledgedBy(...versions))
+    return i < 0 ? undefined : this.#deferred.splice(i, 1)[0]
   }
 
   /** Asks all who have not said that they know this state, and again until they do. */
@@ -277,14 +283,17 @@ export class Stamps {
     const known = this.#known.get(from)
     // A memory with holes accuses, and acquits nobody.
     if (this.#standing.isVoid && (known === undefined || compareStamps(known.now, stamp) <= 0)) return
-    const { now, before } = this.#keep(from, stamp)
+    const isVoter = known !== undefined || this.#standing.concerned.has(from)
+    const { now, before } = isVoter ? this.#keep(from, stamp) : { now: stamp, before: noStamp }
     host.send(from, { type: 'start-answer', stamp, known: now, before })
   }
 
   /** `version`: what `from` stands at. */
   receiveAnswer(from: PeerId, { stamp, known, before }: StartAnswer, version: number): void {
     const { host } = this.#standing
-    if (compareStamps(stamp, host.stamp) > 0) return
+    // Of nobody's asking, or of a life that is yet to come.
+    if (compareStamps(stamp, host.stamp) > 0 || known.generation > host.generation) return
+    if (!this.#asked().has(from)) return
     const higher = this.#higher(known, before)
     if (this.#standing.isVoid) {
       if (this.#standing.isReturning) return

@@ -21,6 +21,13 @@ export class Standing {
   /** Lock state was written, or is about to be, of which `stamped` has not told yet. */
   unstamped = false
 
+  /** Asked for with each frame. */
+  #concerned: {
+    readonly chain: ProvenChain | undefined
+    readonly version: number
+    readonly voters: ReadonlySet<PeerId>
+  } = { chain: undefined, version: 0, voters: new Set() }
+
   constructor(host: ElectorateHost, units: ElectorateUnits) {
     this.host = host
     this.units = units
@@ -62,7 +69,12 @@ export class Standing {
 
   /** Those of the last version and of the one before: all that a change concerns. */
   get concerned(): ReadonlySet<PeerId> {
-    return new Set([...this.votersOf(this.version - 1), ...this.voters])
+    const { chain, version } = this
+    if (this.#concerned.chain !== chain || this.#concerned.version !== version) {
+      const voters = new Set([...this.votersOf(version - 1), ...this.voters])
+      this.#concerned = { chain, version, voters }
+    }
+    return this.#concerned.voters
   }
 
   /** Of these, those that answer now, this peer included. */

@@ -95,9 +95,14 @@ export function chaos(
     }
     if (deed === 'restore') {
       const one = random.pick(down.filter((peer) => images.has(peer)))
+      // Nobody can know what only those know who are not there: the other voters are.
+      const others = world.voters.filter((id) => id !== one.id).map((id) => world.peer(id))
+      if (others.length < 2 || !others.every(({ isRunning }) => isRunning)) continue
+      world.heal()
       one.disk = images.get(one) as Member['disk']
       say(`restore ${one.id.slice(-4)}`)
       one.start()
+      world.run(1000)
     }
     if (deed === 'heal') {
       say('heal')
