@@ -24,6 +24,7 @@ import type {
   MutexMisbehaviour,
   VoteConflict,
 } from './core/messages.ts'
+import { Deadline } from './deadline.ts'
 import {
   assertLease,
   assertLockName,
@@ -87,6 +88,7 @@ interface Held {
 export class MutexService implements MutexApi {
   readonly #init: MutexServiceInit
   readonly #watch: SuspendWatch
+  readonly #ends: Deadline
   readonly #tally = new MutexTally()
   readonly #waiting = new Map<number, Waiting>()
   readonly #held = new Map<number, Held>()
@@ -101,6 +103,7 @@ export class MutexService implements MutexApi {
   constructor(init: MutexServiceInit) {
     this.#init = init
     this.#watch = new SuspendWatch((ms) => this.#slept(ms), init.clocks)
+    this.#ends = new Deadline(() => this.#lookAtEnds())
   }
 
   // What the plugin tells
@@ -177,6 +180,7 @@ export class MutexService implements MutexApi {
     this.#questions.end()
     this.#listeners.clear()
     this.#watch.stop()
+    this.#ends.clear()
   }
 
   // What an app asks
@@ -315,6 +319,7 @@ export class MutexService implements MutexApi {
       { validForMs: () => this.#validForMs(token), release: () => this.#release(token) },
     )
     this.#held.set(token, { handle, released: undefined })
+    this.#ends.by(until)
     this.#tally.acquired += 1
     waiting.resolve(handle)
   }
@@ -370,6 +375,16 @@ export class MutexService implements MutexApi {
     this.#rest()
   }
 
+  /** The core decides the same, but its event waits behind whatever the disk is busy with. */
+  #lookAtEnds(): void {
+    const now = performance.now()
+    for (const [token, { released }] of [...this.#held]) {
+      const until = this.#init.core.validUntil(token) ?? Number.NEGATIVE_INFINITY
+      if (until > now) this.#ends.by(until)
+      else if (released === undefined) this.#lose(token, 'expired')
+    }
+  }
+
   /** The holders are told at once: what the core says may still wait for the disk. */
   #slept(ms: number): void {
     this.#command(() => ({ type: 'slept', ms }))
@@ -377,6 +392,7 @@ export class MutexService implements MutexApi {
   }
 
   #rest(): void {
+    if (this.#held.size === 0) this.#ends.clear()
     if (this.#waiting.size + this.#held.size === 0) this.#watch.end()
   }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { PeerId } from '../../../lib/protocols/core.ts'
 import type { MutexFailure } from '../../../plugins/mutex/core/messages.ts'
 import { mutexMetrics } from '../../../plugins/mutex/metrics.ts'
@@ -225,6 +226,27 @@ describe('the locks of an app', () => {
       assert.equal(core.service.counters().lost, 1)
       core.emit({ type: 'released', token })
       assert.equal(core.service.counters().released, 0)
+    })
+
+    it('is lost by the clock, though the event of the core waits for the disk', async () => {
+      const [short, long] = [await held('short', 60), await held('long', 5000)]
+      const [first] = core.all('acquire')
+      await eventually('lost', () => short.signal.aborted)
+      assert.equal(short.signal.reason.code, 'ERR_LOCK_LOST')
+      assert.equal(long.signal.aborted, false)
+      core.emit({ type: 'lost', token: first?.token ?? 0, reason: 'expired' })
+      assert.equal(core.service.counters().lost, 1)
+    })
+
+    it('is not lost while renewals move its end', async () => {
+      const lock = await held('deploy', 400)
+      const { token } = core.last('acquire')
+      for (let i = 0; i < 10; i += 1) {
+        core.valid.set(token, performance.now() + 400)
+        await delay(50)
+        assert.equal(lock.signal.aborted, false)
+      }
+      await eventually('lost', () => lock.signal.aborted)
     })
 
     it('is not lost to who has released it', async () => {
