@@ -37,10 +37,10 @@ export class People {
   /** Held dead without a break for so long; 0 while it is not. Whoever says that it stops, or has left, is as good as dead. */
   deadMs(peer: PeerId): number {
     const { host } = this.#standing
-    if (peer === host.self || host.isConnected(peer)) return 0
+    if (peer === host.self) return 0
     const member = host.member(peer)
     // Nobody has heard of it since this peer started: it is older than the table.
-    if (member === undefined) return host.now - this.#startedAt
+    if (member === undefined) return host.isConnected(peer) ? 0 : host.now - this.#startedAt
     const { status } = member.news
     return status === 'alive' || status === 'suspect' ? 0 : Math.max(0, host.now - member.since)
   }
@@ -48,6 +48,11 @@ export class People {
   isLive(peer: PeerId): boolean {
     const { host } = this.#standing
     return peer === host.self || (host.isConnected(peer) && host.member(peer)?.news.status === 'alive')
+  }
+
+  /** Of a voter, suspicion is not held against it; asking it whether it answers would be heard every time. */
+  #isThere(peer: PeerId): boolean {
+    return this.#standing.host.isConnected(peer) && this.deadMs(peer) === 0
   }
 
   /** Anybody but this peer that has not left for good: the dead may come back, and find nobody who votes. */
@@ -65,7 +70,7 @@ export class People {
     for (const peer of new Set([...voters, ...this.#connectedAt.keys(), host.self])) {
       people.set(peer, {
         peer,
-        isLive: voters.includes(peer) && peer !== host.self ? host.answers(peer) : this.isLive(peer),
+        isLive: this.isLive(peer) || (voters.includes(peer) && this.#isThere(peer)),
         connectedMs: this.connectedMs(peer),
         deadMs: this.deadMs(peer),
         isRetired: this.#retirement.isRetired(peer, host.now, retiredMs, retiredMaxMs),
