@@ -16,7 +16,8 @@ export const quick = {
   pingMs: 200,
   silenceMs: 1000,
   readyForMs: 100,
-  headMs: 300,
+  headMs: 100,
+  leaveMs: 1000,
 }
 
 const running: LockPeer[] = []
@@ -48,8 +49,10 @@ export async function startThree(
 ): Promise<[LockPeer, LockPeer, LockPeer]> {
   const dataDir = (i: number) => (dirs[i] === undefined ? {} : { dataDir: dirs[i] })
   const a = await startPeer({ name: 'a', ...dataDir(0) }, knobs)
-  const b = await startPeer({ name: 'b', join: a.addresses, ...dataDir(1) })
-  const c = await startPeer({ name: 'c', join: a.addresses, ...dataDir(2) })
+  const [b, c] = await Promise.all([
+    startPeer({ name: 'b', join: a.addresses, ...dataDir(1) }),
+    startPeer({ name: 'c', join: a.addresses, ...dataDir(2) }),
+  ])
   await threeVote([a, b, c])
   return [a, b, c]
 }

@@ -199,6 +199,41 @@ describe('locks between peers', () => {
       assert.equal(resource.tokens.length, 18)
     })
 
+    it('are founded together by peers that expect each other, and by nobody before all are there', async () => {
+      const knobs = { expect: 3 }
+      const a = await startPeer({ name: 'a' }, knobs)
+      const b = await startPeer({ name: 'b', join: a.addresses }, knobs)
+      await assert.rejects(b.plugins.mutex.acquire('deploy'), { code: 'ERR_NO_ELECTORATE' })
+      const c = await startPeer({ name: 'c', join: [...a.addresses, ...b.addresses] }, knobs)
+      await threeVote([a, b, c])
+      assert.equal(new Set([a, b, c].map((peer) => peer.plugins.mutex.electorate().id)).size, 1)
+      const resource = new Resource()
+      await Promise.all([a, b, c].map((peer) => entries(peer, 2, resource)))
+    })
+
+    it('let a voter leave when those who stay have taken over, and only then', async () => {
+      const [a, b, c] = await startThree()
+      const lock = await a.plugins.mutex.acquire('deploy')
+      await c.leave()
+      const alone = () => [a, b].every((peer) => peer.plugins.mutex.electorate().voters.length === 1)
+      await eventually('one voter', alone)
+      assert.ok(lock.validForMs > 0)
+      await lock.release()
+      const [voter, other] = a.plugins.mutex.electorate().voters[0]?.peer === a.peerId ? [a, b] : [b, a]
+      await voter.stop()
+      await eventually('the farewell', () => !other.plugins.mutex.electorate().reachable)
+      await assert.rejects(other.plugins.mutex.acquire('deploy'), { code: 'ERR_NO_QUORUM' })
+    })
+
+    it('keep a voter that they cannot do without, unless it insists', async () => {
+      const [a, b, c] = await startThree()
+      await Promise.all([b.stop(), c.stop()])
+      await assert.rejects(a.leave(), { code: 'ERR_LEAVE_INCOMPLETE' })
+      await assert.rejects(a.plugins.mutex.acquire('deploy'), { code: 'ERR_NO_QUORUM' })
+      await a.leave({ force: true })
+      await a.closed
+    })
+
     it('come back when a voter is exchanged by hand, and are held over the change', async () => {
       const [a, b, c] = await startThree()
       const d = await startPeer({ name: 'd', join: a.addresses })
