@@ -30,7 +30,6 @@ import { Requester } from './lock/requester.ts'
 import { Signing } from './lock/signing.ts'
 import { Testimony } from './lock/testimony.ts'
 import type {
-  Answering,
   Frame,
   MemberNews,
   MutexCommand,
@@ -83,12 +82,7 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
     const stamp = init.durable.get(stampKey)
     this.#stamp = stamp === undefined ? { generation: 0, write: 0 } : decodeStamp(stamp)
     const context = this.#lockContext()
-    const signing = new Signing(context, (to, votes) => {
-      const client = this.#arbiter.client(to)
-      if (client?.hasSession !== true) return
-      client.push({ type: 'signed', votes })
-      this.#pending(to)
-    })
+    const signing = new Signing(context, (to, votes) => this.#arbiter.push(to, { type: 'signed', votes }))
     this.#testimony = new Testimony(context)
     this.#arbiter = new Arbiter(context, {
       electorate: () => this.#elector.current,
@@ -324,16 +318,10 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
       ) {
         this.#arbiter.receive(self, asking)
       }
-      for (let answering = this.#answer(self); answering !== undefined; answering = this.#answer(self)) {
-        this.#requester.receive(self, answering)
+      for (let told = this.#arbiter.take(self); told !== undefined; told = this.#arbiter.take(self)) {
+        this.#requester.receive(self, told)
       }
     }
-  }
-
-  /** What its arbiter has to say to a peer: why there is no session, or what there is in one. */
-  #answer(peer: PeerId): Answering | undefined {
-    const client = this.#arbiter.client(peer)
-    return client?.takeRefusal() ?? (client?.hasAnswer === true ? this.#arbiter.take(peer) : undefined)
   }
 
   /** Everything that one peer is to be told is one frame: what a release frees is granted in the same one. */
@@ -351,7 +339,7 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
     const items = this.#outbox.take(peer)
     const isLong = items.some((item) => weightOf(item) > mutexLimits.bytesAtOnce)
     const asking = isLong ? undefined : this.#requester.take(peer)
-    const answering = isLong ? undefined : this.#answer(peer)
+    const answering = isLong ? undefined : this.#arbiter.take(peer)
     if (asking === undefined && answering === undefined && items.length === 0) return false
     this.#turn.send(peer, this.#frame({ asking, answering, items }))
     return true

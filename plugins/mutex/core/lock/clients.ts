@@ -4,6 +4,7 @@ import { mutexLimits } from '../limits.ts'
 import type { Answer, Answering, AnsweringItem, Asking, SessionId } from '../messages.ts'
 import { fitting } from '../wire/weight.ts'
 import type { Docket, Petition } from './docket.ts'
+import type { LockContext } from './lock-context.ts'
 import { compareNumbers, type RequestKey } from './order.ts'
 
 export class Client {
@@ -46,7 +47,7 @@ export class Client {
     return this.#received
   }
 
-  get hasAnswer(): boolean {
+  get #hasAnswer(): boolean {
     return this.owesAnswer || this.#items.length > 0 || this.#owed.size > 0
   }
 
@@ -75,6 +76,13 @@ export class Client {
     this.heardAt = now
   }
 
+  /** Nothing of it counts any more. */
+  clear(): void {
+    this.close()
+    this.petitions.clear()
+    this.votes.clear()
+  }
+
   /** Nothing more is sent before it opens another. */
   close(): void {
     this.#session = undefined
@@ -97,15 +105,15 @@ export class Client {
     this.#refusal = { session, seq: 0, ack: 0, items: [item] }
   }
 
-  takeRefusal(): Answering | undefined {
+  /**
+   * Why there is no session, or what waits in one, as much as fits into a frame; undefined when nothing
+   * does. `answer` is how those stand that are queued.
+   */
+  take(answer: Answer): Answering | undefined {
     const refusal = this.#refusal
     this.#refusal = undefined
-    return refusal
-  }
-
-  /** What waits for it, as one part of a frame, of as much as fits; `answer` is how those stand that are queued. */
-  take(answer: Answer): Answering | undefined {
-    if (this.#session === undefined) return undefined
+    if (refusal !== undefined) return refusal
+    if (this.#session === undefined || !this.#hasAnswer) return undefined
     this.owesAnswer = false
     this.#sent += 1
     for (const { key, request } of this.#owed) {
@@ -114,5 +122,54 @@ export class Client {
     this.#owed.clear()
     const items = this.#items.splice(0, fitting(this.#items, mutexLimits.bytesAtOnce))
     return { session: this.#session, seq: this.#sent, ack: this.#received, items }
+  }
+}
+
+export interface ClientsParts {
+  readonly context: LockContext
+  /** Whoever is silent for so long has no place in a queue any more, ms. */
+  readonly patienceMs: () => number
+  /** Its requests are to be dropped. */
+  readonly silent: (client: Client) => void
+}
+
+/** All requesters of an arbiter. Whoever has nothing here, and says nothing, is forgotten. */
+export class Clients {
+  readonly #parts: ClientsParts
+  readonly #clients = new Map<PeerId, Client>()
+
+  constructor(parts: ClientsParts) {
+    this.#parts = parts
+  }
+
+  find(peer: PeerId): Client | undefined {
+    return this.#clients.get(peer)
+  }
+
+  get(peer: PeerId): Client {
+    const known = this.#clients.get(peer)
+    if (known !== undefined) return known
+    const client = new Client(peer)
+    this.#clients.set(peer, client)
+    this.#lookAfter(client)
+    return client
+  }
+
+  all(): Iterable<Client> {
+    return this.#clients.values()
+  }
+
+  #lookAfter(client: Client): void {
+    const { context, patienceMs, silent } = this.#parts
+    context.schedule(`client:${client.peer}`, context.now + patienceMs(), () => {
+      if (context.now - client.heardAt >= patienceMs()) {
+        // Should it be there all the same, it opens a new session and says again what it wants.
+        client.close()
+        silent(client)
+      }
+      const isGone = client.petitions.size + client.votes.size === 0 && !client.hasSession
+      if (isGone) this.#clients.delete(client.peer)
+      else this.#lookAfter(client)
+    })
   }
 }

@@ -3,7 +3,7 @@ import type { PeerId } from '../../../../../lib/protocols/core.ts'
 import { Client } from '../../../../../plugins/mutex/core/lock/clients.ts'
 import { keyOf } from '../../../../../plugins/mutex/core/lock/order.ts'
 import { VoterLink } from '../../../../../plugins/mutex/core/lock/voter-link.ts'
-import type { Asking } from '../../../../../plugins/mutex/core/messages.ts'
+import type { Answering, Asking } from '../../../../../plugins/mutex/core/messages.ts'
 
 const peer = 'a' as PeerId
 const keepMs = 10_000
@@ -15,6 +15,14 @@ function taken(link: VoterLink, now: number): Asking {
   const asking = link.take(now, keepMs)
   assert.ok(asking !== undefined)
   return asking
+}
+
+/** An acknowledgement is due. */
+function answered(client: Client): Answering {
+  client.owesAnswer = true
+  const answering = client.take({ type: 'queued' })
+  assert.ok(answering !== undefined)
+  return answering
 }
 
 function opened(): { readonly link: VoterLink; readonly client: Client } {
@@ -37,8 +45,7 @@ describe('a session of locks', () => {
     assert.deepEqual([asking.seq, client.place(asking)], [2, 'next'])
     client.advance(asking.seq, 5)
     assert.equal(client.place(asking), 'doubled')
-    const answer = client.take({ type: 'queued' })
-    assert.ok(answer !== undefined)
+    const answer = answered(client)
     assert.deepEqual([answer.seq, answer.ack], [1, 2])
     assert.equal(link.receive(answer), 'next')
     assert.equal(link.receive(answer), 'old')
@@ -51,10 +58,8 @@ describe('a session of locks', () => {
     taken(link, 1)
     link.push(ping, true)
     assert.equal(client.place(taken(link, 2)), 'gap')
-    client.take({ type: 'queued' })
-    const answer = client.take({ type: 'queued' })
-    assert.ok(answer !== undefined)
-    assert.equal(link.receive(answer), 'gap')
+    answered(client)
+    assert.equal(link.receive(answered(client)), 'gap')
   })
 
   it('gives way to a later one only: what still comes of an older one is dropped', () => {

@@ -1,0 +1,115 @@
+/** How requests come to an arbiter: one by one, and at the beginning of a session all that are unfinished. */
+import type { Electorate } from '../electorate/messages.ts'
+import { isHonest } from '../limits.ts'
+import type { Listed, Refusal } from '../messages.ts'
+import type { Client } from './clients.ts'
+import type { Docket } from './docket.ts'
+import type { LockContext } from './lock-context.ts'
+import { compareNumbers, keyOf } from './order.ts'
+import type { TokenLedger } from './token-ledger.ts'
+import type { Votes } from './votes.ts'
+
+export interface PetitionsParts {
+  readonly context: LockContext
+  readonly votes: Votes
+  readonly ledger: TokenLedger
+  readonly electorate: () => Electorate | undefined
+}
+
+export class Petitions {
+  readonly #parts: PetitionsParts
+
+  constructor(parts: PetitionsParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Books are made equal: what the peer does not list is over, what it lists otherwise is granted anew.
+   * Only then is anything given: a vote that was given in between would look like one that was lost.
+   */
+  sync(client: Client, listed: readonly Listed[]): void {
+    const { votes } = this.#parts
+    const { generation } = client.latest ?? { generation: 0 }
+    const keys = new Set(listed.map(({ request }) => keyOf(request)))
+    const changed = new Set<Docket>()
+    for (const petition of [...client.petitions.values()]) {
+      if (petition.request.generation < generation || !keys.has(petition.key)) votes.drop(petition)
+    }
+    for (const { petition } of votes.of(client)) {
+      if (petition.request.generation !== generation || keys.has(petition.key)) continue
+      const docket = votes.docket(petition.lock)
+      votes.takeBack(docket)
+      changed.add(docket)
+    }
+    for (const [docket, key] of [...votes.inheritedOf(client.peer, generation)]) {
+      if (!keys.has(key) && docket.inherited.delete(key)) changed.add(docket)
+    }
+    for (const request of listed) {
+      const docket = this.#isAgreed(client, request) ? undefined : this.#enlist(client, request, true)
+      if (docket !== undefined) changed.add(docket)
+    }
+    for (const docket of changed) votes.attend(docket)
+  }
+
+  request(client: Client, listed: Listed): void {
+    const docket = this.#enlist(client, listed, false)
+    if (docket !== undefined) this.#parts.votes.attend(docket)
+  }
+
+  /** Both sides name the same vote; one that is named otherwise was lost, and nothing may be said of it any more. */
+  #isAgreed(client: Client, { lock, request, grant }: Listed): boolean {
+    const { votes, context } = this.#parts
+    const docket = votes.find(lock)
+    const vote = docket?.vote
+    if (docket === undefined || vote?.petition.key !== keyOf(request)) return false
+    if (grant === undefined || compareNumbers(grant, vote.grant) !== 0) {
+      votes.unvote(docket)
+      return false
+    }
+    if (vote.inquired && context.units.repeatsInquire) votes.sayInquire(client, vote)
+    client.push({ type: 'answer', request, answer: { type: 'granted' } })
+    return true
+  }
+
+  /** Puts a request into the queue, and gives nothing yet; undefined when it is none, or has the vote. */
+  #enlist(client: Client, listed: Listed, isSync: boolean): Docket | undefined {
+    const { votes, ledger, context } = this.#parts
+    const { request, lock, timestamp, leaseMs, hint } = listed
+    const key = keyOf(request)
+    if (request.peer !== client.peer || request.generation !== client.latest?.generation) return undefined
+    const docket = votes.docket(lock)
+    const entered = listed.token > 0
+    const known = client.petitions.get(key)
+    if (known !== undefined) {
+      known.entered ||= entered
+      client.owe(known)
+      return docket
+    }
+    if (docket.vote?.petition.key === key) return undefined
+    const refusal = this.#refusalOf(client, docket, listed)
+    if (refusal !== undefined) {
+      // Whoever lists what it asked long ago may have been overtaken by its own later request.
+      if (!isSync) context.misbehaved(client.peer, refusal)
+      client.push({ type: 'refused', request, reason: refusal })
+      return docket
+    }
+    if (!entered) docket.inherited.delete(key)
+    const petition = { request, key, lock, timestamp, leaseMs, entered }
+    votes.enqueue(docket, petition)
+    ledger.learn(lock, hint)
+    client.owe(petition)
+    return docket
+  }
+
+  #refusalOf(client: Client, docket: Docket, listed: Listed): Refusal | undefined {
+    const { votes, ledger, context, electorate } = this.#parts
+    const { timestamp, leaseMs, hint, token, grant } = listed
+    const { charter } = electorate() ?? {}
+    if (charter === undefined || leaseMs > charter.maxLeaseMs) return 'lease-too-long'
+    if (!isHonest(timestamp, context.clock)) return 'timestamp-too-far'
+    if (!isHonest(Math.max(hint, token), ledger.highest)) return 'token-too-far'
+    const isNew = token === 0 && grant === undefined
+    if (isNew && timestamp <= (docket.floors.get(client.peer) ?? -1)) return 'timestamp-too-low'
+    return votes.isFullFor(client) ? 'too-many' : undefined
+  }
+}
