@@ -54,9 +54,7 @@ export function requestError(
     case 'no-quorum':
       return noQuorum(view, failure.missing, nameOf)
     case 'held':
-      return new P2pdError('ERR_LOCK_HELD', `somebody else has lock '${request.name}'`, {
-        hint: `'p2pd locks' shows who; wait for it longer, or try later`,
-      })
+      return held(request.name, view)
     case 'refused':
       return refused(failure.reason, request, view)
     case 'no-electorate':
@@ -67,6 +65,17 @@ export function requestError(
     case 'stopped':
       return mutexStopped()
   }
+}
+
+/** Which of the reasons it is, only the voters know; of its own abstention this peer knows. */
+function held(name: string, { abstainsForMs }: ElectorateView): P2pdError {
+  const why =
+    abstainsForMs > 0
+      ? `this voter has restarted, and abstains for ${Math.ceil(abstainsForMs / 1000)} s more`
+      : 'somebody holds it, the lease of one that is gone still runs, or voters that restarted abstain'
+  return new P2pdError('ERR_LOCK_HELD', `lock '${name}' is not to be had yet: ${why}`, {
+    hint: "'p2pd locks' shows who holds it, and 'p2pd voters' who abstains; wait longer, or try later",
+  })
 }
 
 function refused(

@@ -101,6 +101,17 @@ describe('the locks of an app', () => {
       }
     })
 
+    it('says that the own abstention is why a lock is not to be had, when it is', async () => {
+      const hold = async () => {
+        const asked = core.service.acquire('deploy', { waitMs: 1 })
+        core.emit({ type: 'failed', token: core.last('acquire').token, failure: { type: 'held' } })
+        return await asked.catch((error: Error) => error.message)
+      }
+      assert.match(String(await hold()), /somebody holds it/)
+      core.electorate = { ...core.electorate, abstainsForMs: 7100 }
+      assert.match(String(await hold()), /abstains for 8 s more/)
+    })
+
     it('names the voters that are missing', async () => {
       const asked = core.service.acquire('deploy')
       const { token } = core.last('acquire')
