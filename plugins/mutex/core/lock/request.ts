@@ -12,6 +12,8 @@ import type { HeldVote } from './units.ts'
 export interface OwnVote extends HeldVote {
   readonly grant: GrantNumber
   readonly proposal: number
+  /** The token that its arbiter was asked to confirm, in this session; 0 for none. */
+  readonly asked: number
 }
 
 /** Votes of one version; those of two are never added. */
@@ -37,8 +39,6 @@ export class LockRequest {
   #key: RequestKey
   /** 0 until it is sent for the first time. */
   timestamp = 0
-  /** What is being confirmed; undefined when nothing is. */
-  confirming: number | undefined
   /** 0 until it has entered. */
   fencingToken = 0
   /** Asked anew so often, since its timestamp was refused. */
@@ -99,7 +99,6 @@ export class LockRequest {
 
   /** Every vote, and all that was answered. */
   dropAll(): void {
-    this.confirming = undefined
     this.answers.clear()
     for (const { votes } of this.#tallies) votes.clear()
   }
@@ -107,7 +106,6 @@ export class LockRequest {
   /** From now on it asks there. Of what it has entered on, the version that lasts longest counts on; the rest is dropped. */
   turnTo(electorate: Electorate, context: LockContext): void {
     if (this.electorate?.id === electorate.id && this.electorate.version === electorate.version) return
-    this.confirming = undefined
     this.answers.clear()
     const until = (tally: Tally): number => this.#tallyUntil(tally, context) ?? Number.NEGATIVE_INFINITY
     const [longest] = [...this.#tallies].sort((a, b) => until(b) - until(a))
@@ -184,7 +182,6 @@ export class LockRequest {
 
   enter(token: number): void {
     this.fencingToken = token
-    this.confirming = undefined
     const votes = this.#tallies.at(-1)?.votes.values() ?? []
     this.#evidence = [...votes].map(({ arbiter, grant, proposal }) => ({
       arbiter,

@@ -315,6 +315,7 @@ export class Requester {
         grant: vote.grant,
         proposal,
         level: proposal,
+        asked: 0,
         leaseMs,
         sentAt,
         receivedAt: now,
@@ -356,12 +357,11 @@ export class Requester {
       return
     }
     const highest = Math.max(...votes.map(({ level }) => level))
-    if (request.confirming !== undefined && request.confirming >= highest) return
-    request.confirming = highest
-    for (const { arbiter, level, grant } of votes) {
-      if (level >= highest) continue
-      const vote = { request: request.id, grant }
-      this.#push(this.#link(arbiter), { type: 'confirm', vote, token: highest }, true)
+    for (const vote of votes) {
+      if (vote.level >= highest || vote.asked >= highest) continue
+      request.take({ ...vote, asked: highest }, electorate.version)
+      const name = { request: request.id, grant: vote.grant }
+      this.#push(this.#link(vote.arbiter), { type: 'confirm', vote: name, token: highest }, true)
     }
   }
 
@@ -388,9 +388,8 @@ export class Requester {
     const vote = request?.vote(link.peer, link.version)
     if (request === undefined || vote === undefined || request.hasEntered) return
     if (compareNumbers(vote.grant, name.grant) !== 0) return
+    // With it goes what was confirmed, which was bound to it.
     request.drop(link.peer, link.version)
-    // What was confirmed was bound to this vote.
-    request.confirming = undefined
     request.answers.set(link.peer, 'queued')
     this.#push(link, { type: 'relinquish', vote: name }, false)
     this.#giveUpTrying(request)
@@ -409,7 +408,8 @@ export class Requester {
     if (request === undefined) return
     if (answer === 'granted') {
       // A new session, and the vote stands: what was to be confirmed in the one before may be lost.
-      request.confirming = undefined
+      const vote = request.vote(link.peer, link.version)
+      if (vote !== undefined) request.take({ ...vote, asked: 0 }, link.version)
       this.#tryEnter(request)
       return
     }

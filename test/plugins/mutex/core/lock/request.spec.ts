@@ -35,6 +35,7 @@ function vote(arbiter: PeerId, sentAt: number, level = 1): OwnVote {
     grant,
     proposal: level,
     level,
+    asked: 0,
     leaseMs,
     sentAt,
     receivedAt: sentAt,
