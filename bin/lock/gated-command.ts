@@ -7,14 +7,16 @@
  * command: the shell interprets nothing of it. When this process dies the pipe
  * ends, and nothing runs.
  *
- * Outside the terminal's session no Ctrl-C reaches it but by us, and it may read
- * from the terminal without being stopped. It has no `/dev/tty`, and a variable
+ * Outside the terminal's session no Ctrl-C reaches it but by us, and it reads from
+ * the terminal without being stopped. It has no `/dev/tty`, and a variable
  * whose name is none in a shell does not reach it.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Writable } from 'node:stream'
+import { isatty } from 'node:tty'
 import type { Environment } from '../../daemon/paths.ts'
 import { P2pdError } from '../../lib/wire/errors.ts'
+import { readProcStat } from '../../plugins/mutex/control/proc-stat.ts'
 import { ProcessGroup } from '../../plugins/mutex/control/process-group.ts'
 
 const launcher = 'IFS= read -r go <&3 || exit 125\nexec "$@" 3<&-'
@@ -39,14 +41,14 @@ export class GatedCommand {
     this.#gate.on('error', () => {})
   }
 
-  /** Stdin, stdout and stderr are ours. `file` is what `words[0]` was found to be. Errors: ERR_COMMAND_NOT_EXECUTABLE. */
+  /** Stdin, stdout and stderr are ours; a background job has no stdin. `file` is what `words[0]` was found to be. Errors: ERR_COMMAND_NOT_EXECUTABLE. */
   static async start(words: readonly string[], file: string, env: Environment): Promise<GatedCommand> {
     const [name = '', ...rest] = words
     // By the name that was typed, as a shell would start it; but one like an option is none to `exec`.
     const typed = name.startsWith('-') ? file : name
     const child = spawn('/bin/sh', ['-c', launcher, 'p2pd lock', typed, ...rest], {
       detached: true,
-      stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
+      stdio: [isInBackground() ? 'ignore' : 'inherit', 'inherit', 'inherit', 'pipe'],
       env,
     })
     if (child.pid === undefined) throw await whyNot(child, file)
@@ -56,6 +58,15 @@ export class GatedCommand {
   open(): void {
     this.#gate.end('\n')
   }
+}
+
+/**
+ * Of a terminal that somebody else reads: a shell's background job. The kernel would
+ * stop it there, but knows of no terminal in the session of the command.
+ */
+function isInBackground(): boolean {
+  const self = isatty(0) ? readProcStat(process.pid) : undefined
+  return self !== undefined && self.foreground !== self.group
 }
 
 /** As a shell reports it. */

@@ -93,8 +93,8 @@ describe('a command under a lock of a whole daemon', () => {
 
   it('is ended by the daemon that ends, within its five seconds', async () => {
     const command = start('lock', 'deploy', '--', 'sh', '-c', stubborn)
-    const waiting = start('lock', 'deploy', '--', 'echo', 'ran')
     const pids = await pidsOf(command)
+    const waiting = start('lock', 'deploy', '--', 'echo', 'ran')
     await eventually('one waits', async () => (await client.locks()).locks[0]?.waiters.length === 1)
     const before = performance.now()
     daemon.child.kill('SIGTERM')

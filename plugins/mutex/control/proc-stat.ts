@@ -6,6 +6,8 @@ export interface ProcStat {
   readonly pid: number
   readonly group: number
   readonly session: number
+  /** The group in the foreground of its terminal; -1 without one. */
+  readonly foreground: number
   /** Clock ticks from the boot to its start: with the pid, the process and no later one of that pid. */
   readonly startTime: number
   /** Ended, and only kept until its parent takes notice. */
@@ -55,6 +57,7 @@ export function parseProcStat(text: string): ProcStat | undefined {
     pid: Number.parseInt(text, 10),
     group: number(5),
     session: number(6),
+    foreground: number(8),
     startTime: number(22),
     // One whose first thread alone has ended shows the same state, and runs on.
     isZombie: (fields[0] === 'Z' || fields[0] === 'X') && number(20) <= 1,

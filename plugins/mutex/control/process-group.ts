@@ -49,7 +49,7 @@ export class ProcessGroup {
     return new ProcessGroup({ pgid: pid, startTime: leader.startTime })
   }
 
-  /** A group that somebody else started. Errors: ERR_LOCK_GROUP unless its leader is there, and is not of our own group. */
+  /** A group that somebody else started. Errors: ERR_LOCK_GROUP unless it is there, and is not our own. */
   static adopt(name: GroupName): ProcessGroup {
     const { pgid, startTime } = name
     if (!hasProcFiles) {
@@ -58,7 +58,10 @@ export class ProcessGroup {
     }
     const leader = readProcStat(pgid)
     const own = readProcStat(process.pid)
-    if (leader === undefined || leader.group !== pgid || leader.startTime !== startTime) throw notThere(pgid)
+    // Processes of other users may be hidden: they can still be waited for.
+    if (leader === undefined && !exists(pgid)) throw notThere(pgid)
+    if (leader !== undefined && (leader.group !== pgid || leader.startTime !== startTime))
+      throw notThere(pgid)
     if (own?.group === pgid || own?.session === pgid) {
       throw new P2pdError('ERR_LOCK_GROUP', `process group ${pgid} is the daemon's own`)
     }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { parseProcStat, readProcStat } from '../../../../plugins/mutex/control/proc-stat.ts'
 import { ProcessGroup } from '../../../../plugins/mutex/control/process-group.ts'
@@ -90,6 +91,21 @@ describe('a process group', () => {
     assert.throws(() => ProcessGroup.adopt({ pgid: pid, startTime }), { code: 'ERR_LOCK_GROUP' })
   })
 
+  // Who is not root has no other user's processes at hand.
+  if (process.getuid?.() === 0) {
+    it('of another user cannot be killed, and is waited for', async () => {
+      const { group, pid } = await startVictim('echo ready; exec sleep 0.7')
+      const module = new URL('../../../../plugins/mutex/control/process-group.js', import.meta.url)
+      const program =
+        `import { ProcessGroup } from ${JSON.stringify(module.href)}\n` +
+        `await ProcessGroup.adopt(${JSON.stringify(group.name)}).end({ graceMs: 0 })`
+      const daemon = spawn(process.execPath, ['--input-type=module', '-e', program], { uid: 65_534 })
+      const exited = once(daemon, 'exit')
+      assert.deepEqual(await exited, [0, null])
+      assert.equal(runs(pid), false)
+    })
+  }
+
   it("is not adopted when nobody leads it, or when it is the daemon's own", async () => {
     const { child, pid, group } = await startVictim(sleeping)
     assert.equal(ProcessGroup.adopt(group.name).name, group.name)
@@ -110,6 +126,7 @@ describe('the line of a process', () => {
       pid: 71,
       group: 69,
       session: 68,
+      foreground: -1,
       startTime: 8912,
       isZombie: false,
     })
