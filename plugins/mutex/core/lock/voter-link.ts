@@ -21,7 +21,6 @@ export class VoterLink {
   /** Since when the arbiter owes an answer; undefined when it owes none. */
   owesSince: number | undefined
   lastSentAt = Number.NEGATIVE_INFINITY
-  lastRenewedAt = Number.NEGATIVE_INFINITY
   lastOpenedAt = Number.NEGATIVE_INFINITY
   lastDialledAt = Number.NEGATIVE_INFINITY
   /** The elector wants to know, until then, whether it answers. */
