@@ -69,7 +69,7 @@ describe('a command under a lock of a whole daemon', () => {
   })
 
   it('is ended by its client when the daemon is killed', async () => {
-    const command = start('lock', 'deploy', '--', 'sh', '-c', stubborn)
+    const command = start('lock', 'deploy', '--', 'sh', '-c', 'echo pid $$; read -r line')
     const pids = await pidsOf(command)
     daemon.child.kill('SIGKILL')
     assert.equal(await command.ended(), 7)

@@ -28,9 +28,10 @@ export interface EndOptions {
   readonly hurry?: AbortSignal
 }
 
-/** Between two looks: at first, and at most. */
+/** Between two looks: at first, and at most while it may end by itself, or cannot be ended. */
 const firstLookMs = 5
-const longestLookMs = 200
+const longestGraceLookMs = 100
+const longestLookMs = 1000
 
 export class ProcessGroup {
   readonly name: GroupName
@@ -93,14 +94,14 @@ export class ProcessGroup {
       this.signal('SIGCONT')
       await this.#signalOthers('SIGTERM')
       const graceEnd = performance.now() + graceMs
-      for (const lookMs of looks()) {
+      for (const lookMs of looks(longestGraceLookMs)) {
         const leftMs = graceEnd - performance.now()
         if (leftMs <= 0 || isHurried()) break
         await sleep(Math.min(lookMs, leftMs), hurry)
         if (await this.isGone()) return
       }
     }
-    for (const lookMs of looks()) {
+    for (const lookMs of looks(longestLookMs)) {
       this.signal('SIGKILL')
       if (await this.isGone()) return
       await this.#signalOthers('SIGKILL')
@@ -136,8 +137,8 @@ export class ProcessGroup {
   }
 }
 
-function* looks(): Generator<number, never, undefined> {
-  for (let lookMs = firstLookMs; ; lookMs = Math.min(longestLookMs, 2 * lookMs)) yield lookMs
+function* looks(longestMs: number): Generator<number, never, undefined> {
+  for (let lookMs = firstLookMs; ; lookMs = Math.min(longestMs, 2 * lookMs)) yield lookMs
 }
 
 /** Resolves early when `signal` aborts. */

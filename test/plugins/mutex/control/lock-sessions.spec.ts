@@ -138,7 +138,7 @@ describe('lock sessions', () => {
 
   it('keep the lock of a client that is heard of', async () => {
     const { held, lock } = await hold('deploy', 500)
-    const end = performance.now() + 1500
+    const end = performance.now() + 900
     await eventually('the time is over', () => {
       sessions.heartbeat(held.session)
       return performance.now() > end
