@@ -102,7 +102,9 @@ function voterRoutes(schemas: LockSchemas): readonly PluginRoute<MutexApi>[] {
       ...change,
       handle: async (request) => {
         const { peer } = request.body as VoterBody
-        await request.api.removeVoter(request.peerOf(peer), { signal: request.signal })
+        // It may vote, and be a member no longer.
+        const known = request.api.electorate().voters.find((voter) => voter.peer === peer)?.peer
+        await request.api.removeVoter(known ?? request.peerOf(peer), { signal: request.signal })
         return show(request)
       },
     },

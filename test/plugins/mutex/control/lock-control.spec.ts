@@ -143,6 +143,13 @@ describe("the locks' routes", () => {
     assert.deepEqual(mutex.asked, [`add ${voter}`, `remove ${holder}`])
   })
 
+  it('remove a voter by its id that is a member no longer', async () => {
+    const gone = '12D3KooWHdiAxVd8uMQR1hGWXccidmfCwLqcMpGwR6QkTP6QRMuD' as PeerId
+    mutex.view = { ...mutex.view, voters: [{ peer: gone, answering: false }] }
+    await assert.rejects(ask('removeVoter', { peer: gone }), { code: 'ERR_VOTERS_REFUSED' })
+    assert.deepEqual(mutex.asked, [`remove ${gone}`])
+  })
+
   it('say what recovering gives up', async () => {
     const { givenUp } = await ask<RecoverAnswer>('recoverVoter')
     assert.match(givenUp, /is forgotten/)
