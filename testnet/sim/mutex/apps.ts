@@ -1,8 +1,10 @@
+import type { MutexEvent as HistoryEntry } from '../../../plugins/mutex/checker/history.ts'
 import type { MutexEvent, MutexFailure } from '../../../plugins/mutex/core/messages.ts'
 import type { Random } from '../random.ts'
-import type { LockCluster } from './lock-cluster.ts'
-import { isValid, type Life } from './lock-host.ts'
-import type { LockWorkload } from './options.ts'
+import type { World } from '../world.ts'
+import type { Holders } from './holders.ts'
+import { isValid, type Life, type LockHost } from './lock-host.ts'
+import type { LockWorkload, MutexSimOptions } from './options.ts'
 import type { Ask } from './petitions.ts'
 
 /** A write takes this long to reach the resource, ms; now and then much longer. */
@@ -10,6 +12,24 @@ const writeMs = 3
 const lateWriteMs = 400
 /** An app that gives up does so within this, ms. */
 const patienceMs = 400
+
+/** The peers that the apps run on, and what is told of them. */
+export interface AppsPort {
+  readonly world: World
+  readonly options: MutexSimOptions
+  readonly holders: Holders
+  end(host: LockHost, how: 'kill'): void
+  record(event: HistoryEntry): void
+  breach(property: string, message: string): void
+  asked(ask: Ask): void
+  /** @returns the lock's name where there may be several electorates */
+  entered(ask: Ask, fencingToken: number, version: number): string
+  failed(ask: Ask, failure: MutexFailure, givenUp: boolean): void
+  /** Nothing more comes of it. */
+  over(ask: Ask): void
+  /** Its app is gone. */
+  abandoned(ask: Ask): void
+}
 
 interface Open {
   readonly ask: Ask
@@ -23,7 +43,7 @@ interface Open {
  * die. Each has one request at a time, so several of a peer contend with each other.
  */
 export class Apps {
-  readonly #cluster: LockCluster
+  readonly #cluster: AppsPort
   readonly #options: LockWorkload
   readonly #random: Random
   readonly #open = new Map<number, Open>()
@@ -37,7 +57,7 @@ export class Apps {
   #stopped = false
   #mortal = true
 
-  constructor(cluster: LockCluster) {
+  constructor(cluster: AppsPort) {
     this.#cluster = cluster
     this.#options = cluster.options.workload
     this.#random = cluster.world.random.stream('apps')
@@ -46,6 +66,10 @@ export class Apps {
   /** Asked for and neither answered nor over. */
   get open(): readonly Ask[] {
     return [...this.#open.values()].map(({ ask }) => ask)
+  }
+
+  isWaiting({ token }: Ask): boolean {
+    return this.#open.get(token)?.state === 'waiting'
   }
 
   start(life: Life): void {

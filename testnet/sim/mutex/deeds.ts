@@ -142,7 +142,8 @@ export class Deeds {
   #spoil(fault: 'wipe' | 'roll-back'): void {
     const { hosts, elections } = this.#cluster
     const able = hosts.filter((host) => host.lives > 0 && (fault === 'wipe' || host.backup !== undefined))
-    if (able.length === 0 || !this.cuts.none) return
+    // Whoever waits to found together is waited for.
+    if (able.length === 0 || !this.cuts.none || elections.ids.length === 0) return
     const host = this.#random.pick(able)
     if (this.#departed.has(host)) return
     const bad = new Set(
@@ -242,8 +243,8 @@ export class Deeds {
 
   #leave(host: RunningHost): void {
     const staying = this.#cluster.hosts.filter((other) => other !== host && isAwake(other))
-    if (staying.length === 0 || host.present.stopping) return
     const { present } = host
+    if (staying.length === 0 || present.stopping || present.core.view().id === undefined) return
     this.#cluster.wish(present, { type: 'leave', peer: host.peer }, ({ outcome, reason }) => {
       this.#world.note(`${host.name} ${outcome === 'done' ? 'may leave' : `stays: ${reason}`}`)
       if (outcome === 'done') this.#depart(present)

@@ -10,6 +10,8 @@ interface Stay {
   readonly fencingToken: number
   /** On the clock of its process; the core moves it. */
   until: number
+  /** Its core has decided that it is over; the news may have to wait for the disk. */
+  told: boolean
 }
 
 export interface HoldersInit {
@@ -58,7 +60,7 @@ export class Holders {
   entered(life: Life, token: number, lock: string, fencingToken: number, request: number): void {
     const { ledger, wild } = this.#init
     const until = life.core.validUntil(token) ?? 0
-    const stay: Stay = { life, token, lock, fencingToken, until }
+    const stay: Stay = { life, token, lock, fencingToken, until, told: false }
     this.#entries++
     this.#judgeToken(stay)
     const others = this.#stays.get(lock) ?? new Set()
@@ -95,6 +97,12 @@ export class Holders {
       if (!this.#init.wild) this.#judgeAlone(stay)
       this.#watchEnd(stay)
     }
+  }
+
+  /** Its core decides that the lock is lost. */
+  told(life: Life, token: number): void {
+    const stay = this.#byLife.get(life)?.get(token)
+    if (stay !== undefined) stay.told = true
   }
 
   left(life: Life, token: number, how: 'released' | 'lost' | 'died'): void {
@@ -147,7 +155,7 @@ export class Holders {
     if (!Number.isFinite(at)) return
     world.at(at + lostWithinMs, () => {
       if (stay.until !== until || this.#byLife.get(life)?.get(stay.token) !== stay) return
-      if (!life.process.alive || life.process.frozen) return
+      if (stay.told || !life.process.alive || life.process.frozen) return
       if (clockOf(life) < until) return this.#watchEnd(stay)
       // Stopped meanwhile: it is told as soon as it runs.
       if (life.stoppedAt > at) return

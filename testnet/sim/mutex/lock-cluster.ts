@@ -19,9 +19,10 @@ import { Keys } from '../keys.ts'
 import { Machine } from '../machine.ts'
 import { Network } from '../network.ts'
 import { Process, type Program } from '../process.ts'
+import type { Random } from '../random.ts'
 import { Wiring } from '../wiring.ts'
 import type { World } from '../world.ts'
-import { Apps } from './apps.ts'
+import { Apps, type AppsPort } from './apps.ts'
 import { Ballots } from './ballots.ts'
 import { describeFrame } from './describe-frame.ts'
 import { Elections } from './elections.ts'
@@ -33,7 +34,7 @@ import { type Ask, Petitions } from './petitions.ts'
 import { Reach } from './reach.ts'
 import { Roster } from './roster.ts'
 import { SlewedClock } from './slewed-clock.ts'
-import { Witness } from './witness.ts'
+import { type LockEffect, Witness } from './witness.ts'
 
 /** A plausible mistake: rules replaced. */
 export interface MutexMutant {
@@ -55,11 +56,18 @@ const clusterId = '6'.repeat(32)
 /** Wall time at which every world begins, ms since 1970; any date would do. */
 const epochMs = 1_800_000_000_000
 const maxViolations = 20
+/** Until a connection is closed whose other end is gone without a word, ms. */
+const detectionMinMs = 800
+const detectionMaxMs = 2500
+/** How often a core looks whether a quorum answers, ms. */
+const watchMs = 250
+/** Frames on their way, timers that are late, ms. */
+const slackMs = 200
 /** Whoever is told to stop and runs has stopped by then, ms. */
 const stopLimitMs = 4000
 
 /** The peers, their machines, their network; what they do to locks is recorded. */
-export class LockCluster implements Ledger {
+export class LockCluster implements Ledger, AppsPort {
   readonly world: World
   readonly options: MutexSimOptions
   readonly network: Network
@@ -83,6 +91,7 @@ export class LockCluster implements Ledger {
   readonly #stops = new Map<Life, () => void>()
   /** Asked, and not yet in the history. */
   readonly #unrecorded = new Set<Ask>()
+  readonly #detection: Random
   #wish = 0
 
   constructor({ world, options, subject, units }: LockClusterInit) {
@@ -91,6 +100,7 @@ export class LockCluster implements Ledger {
     this.#subject = subject
     this.#units = units
     this.#keys = new Keys(world.random.stream('keys'))
+    this.#detection = world.random.stream('detection')
     this.network = new Network(world, world.random.stream('network'), options.network)
     this.wiring = new Wiring(world, this.network, this.hosts)
     this.roster = new Roster(world, this.network.links, this.hosts, options.roster)
@@ -102,8 +112,18 @@ export class LockCluster implements Ledger {
     })
     this.ballots = new Ballots(this)
     this.elections = new Elections(this, this.ballots)
-    this.petitions = new Petitions(this.ballots, this.elections, this.now)
-    this.reach = new Reach(this, this.network.links, this.elections)
+    // Of several callers at one peer one may have to ask anew, and lose its place.
+    const places = options.workload.contenders === 1
+    this.petitions = new Petitions(this.ballots, this.elections, places ? this.now : undefined)
+    this.reach = new Reach({
+      world,
+      hosts: this.hosts,
+      links: this.network.links,
+      elections: this.elections,
+      silenceMs: this.#silenceMs,
+      leaseMs: (2 * options.config.maxLeaseMs) / (1 - options.drift),
+      record: (event) => this.record(event),
+    })
     this.apps = new Apps(this)
   }
 
@@ -179,6 +199,18 @@ export class LockCluster implements Ledger {
       present.process.vanish()
     } else present.process.kill()
     this.reach.look()
+    this.#closeHalfOpen(host)
+  }
+
+  /** Membership notices that nobody is there any more, also where no word of it came, and closes what is open. */
+  #closeHalfOpen({ peer }: LockHost): void {
+    this.world.after(this.#detection.between(detectionMinMs, detectionMaxMs), () => {
+      for (const other of this.hosts) {
+        for (const end of other.present?.process.connectionsTo(peer) ?? []) {
+          if (end.other.state === 'closed') end.arrived({ type: 'reset' })
+        }
+      }
+    })
   }
 
   /** As SIGTERM does, or `p2pd leave` in the end. */
@@ -228,9 +260,29 @@ export class LockCluster implements Ledger {
   asked(ask: Ask): void {
     this.petitions.asked(ask)
     this.#unrecorded.add(ask)
+    this.#expectNoQuorum(ask)
   }
 
-  /** @returns the lock's name where there may be several electorates */
+  /** Whoever waits and cannot be answered by a quorum is told so. */
+  #expectNoQuorum(ask: Ask): void {
+    const { life } = ask
+    const { pingMs, silenceMs } = this.options.config
+    const withinMs = (silenceMs + pingMs) / (1 - this.options.drift) + watchMs + slackMs
+    this.world.after(withinMs, () => {
+      if (!this.apps.isWaiting(ask)) return
+      // Who was idle or stopped has to find out first that nobody answers.
+      const ownMs = Math.max(ask.at, life.stoppedAt) + this.#silenceMs
+      const from = Math.max(ownMs, this.reach.outageOf(life.host) ?? this.world.now)
+      if (this.world.now - from < withinMs) return this.#expectNoQuorum(ask)
+      this.breach('no-quorum-in-time', `${life.host.name} waits for ${ask.lock} and no quorum can answer`)
+    })
+  }
+
+  /** After such a silence a voter does not answer, true ms. */
+  get #silenceMs(): number {
+    return this.options.config.silenceMs / (1 - this.options.drift) + watchMs
+  }
+
   entered(ask: Ask, fencingToken: number, version: number): string {
     const { life, token } = ask
     const { id } = life.core.view()
@@ -261,7 +313,6 @@ export class LockCluster implements Ledger {
     this.over(ask)
   }
 
-  /** Nothing more comes of it. */
   over(ask: Ask): void {
     if (this.#unrecorded.has(ask)) {
       // It got the lock when it was too late to enter.
@@ -271,7 +322,6 @@ export class LockCluster implements Ledger {
     this.petitions.closed(ask)
   }
 
-  /** Its app is gone. */
   abandoned(ask: Ask): void {
     if (this.#unrecorded.has(ask)) this.#recordAsked(ask)
     this.petitions.closed(ask)
@@ -318,11 +368,7 @@ export class LockCluster implements Ledger {
         this.elections.received(to, from, frame)
       },
       decided: (from, effects) => {
-        for (const effect of effects) {
-          if (effect.type !== 'send') continue
-          this.ballots.decided(from, effect.to, effect.message)
-          this.petitions.decided(from, effect.to, effect.message)
-        }
+        for (const effect of effects) this.#decided(from, effect)
         this.holders.stepped(from)
       },
     })
@@ -347,6 +393,15 @@ export class LockCluster implements Ledger {
       stoppedAt: Number.NEGATIVE_INFINITY,
     }
     return life
+  }
+
+  #decided(life: Life, effect: LockEffect): void {
+    if (effect.type === 'send') {
+      this.ballots.decided(life, effect.to, effect.message)
+      this.petitions.decided(life, effect.to, effect.message)
+    } else if (effect.type === 'emit' && effect.event.type === 'lost') {
+      this.holders.told(life, effect.event.token)
+    }
   }
 
   #program(life: () => Life, core: Witness): Program<Frame, MutexCommand, MutexEvent, MutexRequest> {
@@ -385,12 +440,15 @@ export class LockCluster implements Ledger {
       this.reach.look()
     } else if (event.type === 'stopped') this.#stopped(life)
     else if (event.type === 'wished') this.#wished(life, event)
-    else if (event.type === 'misbehaved' || event.type === 'conflict') {
-      const peer = event.type === 'conflict' ? event.conflict.arbiter : event.peer
-      const what = event.type === 'conflict' ? 'conflicting votes' : event.reason
-      this.breach('honest-accused', `${life.host.name} says that ${peer} broke the protocol: ${what}`)
-    }
+    else if (event.type === 'conflict') this.#accused(life, event.conflict.arbiter, 'conflicting votes')
+    else if (event.type === 'misbehaved') this.#accused(life, event.peer, event.reason)
     this.apps.emitted(life, event)
+  }
+
+  #accused(life: Life, peer: PeerId, what: string): void {
+    // Whoever asks anew after its vote has run out may be refused so, and is honest.
+    if (what === 'timestamp-too-low') return
+    this.breach('honest-accused', `${life.host.name} says that ${peer} broke the protocol: ${what}`)
   }
 
   #wished(life: Life, event: Wished): void {

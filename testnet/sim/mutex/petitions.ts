@@ -25,13 +25,14 @@ export interface Ask {
 export class Petitions {
   readonly #ballots: Ballots
   readonly #elections: Elections
-  readonly #now: () => number
+  readonly #now: (() => number) | undefined
   readonly #open = new Map<number, Ask>()
   readonly #asks = new Map<string, Ask | undefined>()
   readonly #holders = new Map<string, Set<string>>()
   readonly #named = new Set<number>()
 
-  constructor(ballots: Ballots, elections: Elections, now: () => number) {
+  /** @param now undefined: nobody wants to know when a request is at a quorum */
+  constructor(ballots: Ballots, elections: Elections, now: (() => number) | undefined) {
     this.#ballots = ballots
     this.#elections = elections
     this.#now = now
@@ -78,7 +79,7 @@ export class Petitions {
   /** That arbiter has it in its queue, or votes for it. */
   #has(arbiter: Life, id: string, version: number, request: string): void {
     const ask = this.#asks.get(request)
-    if (ask === undefined || ask.queuedAt !== undefined) return
+    if (ask === undefined || ask.queuedAt !== undefined || this.#now === undefined) return
     const key = `${id} ${version} ${request}`
     const arbiters = this.#holders.get(key) ?? new Set()
     this.#holders.set(key, arbiters.add(arbiter.host.peer))

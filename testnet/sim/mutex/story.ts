@@ -84,10 +84,13 @@ export class Story {
       this.#probe(host, name, waiting)
     }
     const until = from + livenessMs
-    while (this.#world.now < until && waiting.size > 0 && !this.#broken()) {
+    const isServed = (): boolean => [...waiting.keys()].every((host) => !isUp(host) || host.present.stopping)
+    while (this.#world.now < until && !isServed() && !this.#broken()) {
       this.#world.runUntil(this.#world.now + lookEveryMs)
     }
     for (const host of waiting.keys()) {
+      // A wish to leave may have come true meanwhile.
+      if (!isUp(host) || host.present.stopping) continue
       if (!this.#canExpect(host)) this.hopeless++
       else
         this.#cluster.breach('serves', `${host.name} gets no lock within ${livenessMs} ms: ${standing(host)}`)
@@ -97,9 +100,10 @@ export class Story {
   /** Asks again when it is told that there is no quorum yet. */
   #probe(host: RunningHost, lock: string, waiting: Map<RunningHost, string>): void {
     const { present } = host
+    if (!waiting.has(host) || !present.process.alive || present.stopping) return
     this.#cluster.apps.probe(present, lock, 1, (entered) => {
       if (entered) waiting.delete(host)
-      else if (waiting.has(host)) this.#world.after(lookEveryMs, () => this.#probe(host, lock, waiting))
+      else this.#world.after(lookEveryMs, () => this.#probe(host, lock, waiting))
     })
   }
 

@@ -2,7 +2,7 @@ import type { Core, Effect, Input, Instant, PeerId } from '../../../lib/protocol
 import type { Frame, MutexCommand, MutexEvent, MutexRequest } from '../../../plugins/mutex/core/messages.ts'
 import { clockOf, type Life, trueTimeOf } from './lock-host.ts'
 
-type LockEffect = Effect<Frame, MutexEvent, MutexRequest>
+export type LockEffect = Effect<Frame, MutexEvent, MutexRequest>
 
 export interface WitnessPort {
   received(life: Life, from: PeerId, frame: Frame): void
