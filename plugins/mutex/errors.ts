@@ -132,7 +132,7 @@ export function mutexStopped(): P2pdError {
 
 /** A change of the voters that is not to be. */
 export function votersRefused(reason: string): P2pdError {
-  return new P2pdError('ERR_VOTERS_REFUSED', `the voters stay as they are: ${reason}`, {
+  return new P2pdError('ERR_VOTERS_REFUSED', `the change of the voters is not done: ${reason}`, {
     hint: "'p2pd voters' shows who votes and how each stands",
   })
 }

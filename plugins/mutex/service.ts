@@ -21,16 +21,13 @@ import type {
   MutexCommand,
   MutexEvent,
   MutexFailure,
-  MutexMisbehaviour,
   VoteConflict,
 } from './core/messages.ts'
-import { Deadline } from './deadline.ts'
 import {
   assertLease,
   assertLockName,
   assertWait,
   leaveIncomplete,
-  lockLost,
   mutexStopped,
   type NameOf,
   noQuorum,
@@ -39,10 +36,10 @@ import {
   voterRecovered,
   votersRefused,
 } from './errors.ts'
-import { LockHandle } from './lock-handle.ts'
+import { HeldLocks } from './held-locks.ts'
 import { Questions } from './questions.ts'
 import { type Clocks, SuspendWatch } from './suspend-watch.ts'
-import { MutexTally } from './tally.ts'
+import { isLie, MutexTally } from './tally.ts'
 
 /** What the core tells when it is asked, and not as an event. */
 export interface MutexReader {
@@ -79,19 +76,12 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
-interface Held {
-  readonly handle: LockHandle
-  /** Once it is being released: resolves that. */
-  released: (() => void) | undefined
-}
-
 export class MutexService implements MutexApi {
   readonly #init: MutexServiceInit
   readonly #watch: SuspendWatch
-  readonly #ends: Deadline
   readonly #tally = new MutexTally()
   readonly #waiting = new Map<number, Waiting>()
-  readonly #held = new Map<number, Held>()
+  readonly #held: HeldLocks
   readonly #questions = new Questions()
   readonly #listeners = new Set<(view: ElectorateView) => void>()
   readonly #stopped = withResolvers<void>()
@@ -103,7 +93,13 @@ export class MutexService implements MutexApi {
   constructor(init: MutexServiceInit) {
     this.#init = init
     this.#watch = new SuspendWatch((ms) => this.#slept(ms), init.clocks)
-    this.#ends = new Deadline(() => this.#lookAtEnds())
+    this.#held = new HeldLocks({
+      validUntil: (token) => init.core.validUntil(token),
+      look: () => this.#look(),
+      release: (token) => this.#command(() => ({ type: 'release', token })),
+      over: () => this.#rest(),
+      tally: this.#tally,
+    })
   }
 
   // What the plugin tells
@@ -126,10 +122,10 @@ export class MutexService implements MutexApi {
         this.#failed(event.token, event.failure)
         return
       case 'lost':
-        this.#lose(event.token, event.reason)
+        this.#held.lose(event.token, event.reason)
         return
       case 'released':
-        this.#released(event.token)
+        this.#held.released(event.token)
         return
       case 'wished':
       case 'inspected':
@@ -176,11 +172,10 @@ export class MutexService implements MutexApi {
     this.#early = undefined
     this.#stopped.resolve()
     for (const token of [...this.#waiting.keys()]) this.#failed(token, { type: 'stopped' })
-    for (const token of [...this.#held.keys()]) this.#lose(token, 'stopped')
+    this.#held.loseAll('stopped')
     this.#questions.end()
     this.#listeners.clear()
     this.#watch.stop()
-    this.#ends.clear()
   }
 
   // What an app asks
@@ -313,15 +308,8 @@ export class MutexService implements MutexApi {
       this.#request(waiting)
       return
     }
-    const { name, leaseMs } = waiting
-    const handle = new LockHandle(
-      { name, leaseMs, token: fencingToken as FencingToken },
-      { validForMs: () => this.#validForMs(token), release: () => this.#release(token) },
-    )
-    this.#held.set(token, { handle, released: undefined })
-    this.#ends.by(until)
-    this.#tally.acquired += 1
-    waiting.resolve(handle)
+    const { name, leaseMs, resolve } = waiting
+    resolve(this.#held.add(token, { name, leaseMs, token: fencingToken as FencingToken }, until))
   }
 
   #failed(token: number, failure: MutexFailure): void {
@@ -337,62 +325,18 @@ export class MutexService implements MutexApi {
     return waiting
   }
 
-  // Locks that are held
-
-  #validForMs(token: number): number {
-    const sleptMs = this.#watch.look()
-    if (sleptMs > 0) this.#slept(sleptMs)
-    const until = this.#held.has(token) ? this.#init.core.validUntil(token) : undefined
-    return until === undefined ? 0 : Math.max(0, until - performance.now())
-  }
-
-  #release(token: number): Promise<void> {
-    const { promise, resolve } = withResolvers<void>()
-    const held = this.#held.get(token)
-    if (held === undefined) resolve()
-    else held.released = resolve
-    // Of a lost one too: from now on nobody works under it, and the next need not wait for its lease to run out.
-    this.#command(() => ({ type: 'release', token }))
-    return promise
-  }
-
-  #released(token: number): void {
-    const held = this.#held.get(token)
-    if (held === undefined) return
-    this.#held.delete(token)
-    this.#tally.released += 1
-    held.released?.()
-    this.#rest()
-  }
-
-  #lose(token: number, reason: Extract<MutexEvent, { readonly type: 'lost' }>['reason']): void {
-    const held = this.#held.get(token)
-    if (held === undefined) return
-    this.#held.delete(token)
-    if (held.released === undefined) this.#tally.lost += 1
-    held.handle.lost(lockLost(held.handle.name, reason))
-    held.released?.()
-    this.#rest()
-  }
-
-  /** The core decides the same, but its event waits behind whatever the disk is busy with. */
-  #lookAtEnds(): void {
-    const now = performance.now()
-    for (const [token, { released }] of [...this.#held]) {
-      const until = this.#init.core.validUntil(token) ?? Number.NEGATIVE_INFINITY
-      if (until > now) this.#ends.by(until)
-      else if (released === undefined) this.#lose(token, 'expired')
-    }
+  #look(): void {
+    const ms = this.#watch.look()
+    if (ms > 0) this.#slept(ms)
   }
 
   /** The holders are told at once: what the core says may still wait for the disk. */
   #slept(ms: number): void {
     this.#command(() => ({ type: 'slept', ms }))
-    for (const token of [...this.#held.keys()]) this.#lose(token, 'slept')
+    this.#held.loseAll('slept')
   }
 
   #rest(): void {
-    if (this.#held.size === 0) this.#ends.clear()
     if (this.#waiting.size + this.#held.size === 0) this.#watch.end()
   }
 
@@ -443,23 +387,5 @@ export class MutexService implements MutexApi {
 
   #assertRuns(): void {
     if (this.#stopping) throw mutexStopped()
-  }
-}
-
-/** Whoever asks for too much, or with a clock that is behind, may be honest: that is refused, and no more. */
-function isLie(reason: MutexMisbehaviour): boolean {
-  switch (reason) {
-    case 'timestamp-too-low':
-    case 'lease-too-long':
-    case 'too-many':
-    case 'not-a-voter':
-      return false
-    case 'forged-grant':
-    case 'bad-proof':
-    case 'conflicting-votes':
-    case 'timestamp-too-far':
-    case 'token-too-far':
-    case 'not-held':
-      return true
   }
 }

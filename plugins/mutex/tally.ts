@@ -45,3 +45,21 @@ export class MutexTally {
     return { acquired, released, lost, failed: { ...failed }, misbehaved: { ...misbehaved }, held, waiting }
   }
 }
+
+/** Whoever asks for too much, or with a clock that is behind, may be honest: that is refused, and no more. */
+export function isLie(reason: MutexMisbehaviour): boolean {
+  switch (reason) {
+    case 'timestamp-too-low':
+    case 'lease-too-long':
+    case 'too-many':
+    case 'not-a-voter':
+      return false
+    case 'forged-grant':
+    case 'bad-proof':
+    case 'conflicting-votes':
+    case 'timestamp-too-far':
+    case 'token-too-far':
+    case 'not-held':
+      return true
+  }
+}
