@@ -10,6 +10,8 @@ export const mutexLimits = {
   locks: 4096,
   /** Locks whose counter an arbiter remembers; an idle one that is forgotten raises the floor. */
   counters: 8192,
+  /** Peers and locks of which an arbiter remembers when it last voted. */
+  floors: 8192,
   /** Grants in a report: every lock once a peer that votes in the largest electorate. */
   grants: 4096,
   /** Items in one frame. */

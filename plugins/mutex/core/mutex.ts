@@ -75,6 +75,8 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
   #viewChanged = false
   #flushAsked = false
   #stepping = false
+  /** It has stopped: what it wrote must stay true. */
+  #isOver = false
 
   constructor(init: MutexInit) {
     this.#init = init
@@ -127,6 +129,7 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
 
   step(input: Input<Frame, MutexCommand>, now: Instant): readonly Effect<Frame, MutexEvent, MutexRequest>[] {
     this.#turn.begin(now)
+    if (this.#isOver && !isLastWord(input.type)) return this.#turn.end()
     this.#stepping = true
     if (input.type === 'receive') this.#receive(input.from, input.message)
     else if (input.type === 'wake') this.#wake(input.lagMs)
@@ -223,6 +226,7 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
     this.#elector.stop()
     this.#arbiter.stop()
     this.#agenda.clear()
+    this.#isOver = this.#units.stopsBeforeSnapshot
     this.#turn.emit({ type: 'stopped' })
   }
 
@@ -446,4 +450,9 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
       misbehaved: (peer, reason) => this.#misbehaved(peer, reason),
     }
   }
+}
+
+/** Callers are answered to the end, and nothing else is. */
+function isLastWord(type: string): boolean {
+  return type === 'acquire' || type === 'release'
 }

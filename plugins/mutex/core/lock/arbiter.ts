@@ -109,7 +109,7 @@ export class Arbiter implements ArbiterPort {
     const { units } = this.#context
     const { installed, void: isVoid } = this.#disk.state
     if (installed === 0 || isVoid !== undefined) return
-    if (units.stopsBeforeSnapshot) this.#votes.isServing = false
+    if (units.stopsBeforeSnapshot) this.#rest()
     const { votes, inherited } = this.#votes.outstanding()
     const { abstainsForMs } = this.#votes
     this.#disk.leaveSnapshot({ abstainsForMs, inherited: units.keepsInherited ? inherited : [], votes })
@@ -129,7 +129,7 @@ export class Arbiter implements ArbiterPort {
   }
 
   seal(): void {
-    this.#votes.isServing = false
+    this.#rest()
     this.#disk.seal()
     for (const client of this.#clients.all()) this.#votes.dropAllOf(client)
   }
@@ -137,9 +137,8 @@ export class Arbiter implements ArbiterPort {
   install(electorate: Electorate, reports: readonly Report[]): void {
     const all = [...reports, this.report()]
     const most = (of: (report: Report) => number): number => Math.max(0, ...all.map(of))
-    this.#votes.isServing = false
+    this.#rest()
     this.#votes.forget()
-    this.#confirms = []
     this.#ledger.raise(most(({ floor }) => floor))
     for (const report of all)
       for (const grant of this.#context.units.blocking(report)) this.#votes.inherit(grant)
@@ -155,6 +154,12 @@ export class Arbiter implements ArbiterPort {
     const granted = this.#disk.state.granted || electorate.version > 1
     this.#disk.change({ installed: electorate.version, sealed: 0, granted, longestLeaseMs, void: undefined })
     this.#ledger.extend(this.#ledger.highest)
+  }
+
+  /** Gives and confirms nothing more. */
+  #rest(): void {
+    this.#votes.isServing = false
+    if (!this.#context.units.sealedConfirms) this.#confirms = []
   }
 
   serve(): void {
@@ -180,9 +185,8 @@ export class Arbiter implements ArbiterPort {
   }
 
   void(reason: 'lost' | 'rolled-back'): void {
-    this.#votes.isServing = false
+    this.#rest()
     this.#votes.forget()
-    this.#confirms = []
     if (this.#disk.state.void !== reason) this.#disk.change({ void: reason })
   }
 
@@ -335,7 +339,7 @@ export class Arbiter implements ArbiterPort {
   #confirm(client: Client, item: Of<'confirm'>): void {
     const { vote: name, token } = item
     const named = this.#votes.named(client, name)
-    if (named === undefined) return
+    if (named === undefined || !this.#takes(item)) return
     if (!isHonest(token, this.#ledger.highest)) {
       this.#context.misbehaved(client.peer, 'token-too-far')
       return

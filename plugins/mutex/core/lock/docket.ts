@@ -1,5 +1,4 @@
 /** One lock at one arbiter: who waits, who has its vote, and what blocks it from the version before. */
-import type { PeerId } from '../../../../lib/protocols/core.ts'
 import type { RequestId } from '../electorate/messages.ts'
 import type { GrantNumber } from '../messages.ts'
 import { compareRequests, type RequestKey } from './order.ts'
@@ -11,12 +10,12 @@ export interface Petition {
   readonly lock: string
   readonly timestamp: number
   readonly leaseMs: number
-  /** Its owner says that it has entered, and has no vote of this arbiter. */
-  entered: boolean
+  /** Its owner has entered, and has no vote of this arbiter. */
+  readonly entered: boolean
 }
 
 export interface Vote {
-  readonly petition: Petition
+  petition: Petition
   readonly grant: GrantNumber
   /** The token that was proposed, or confirmed since. */
   level: number
@@ -38,8 +37,6 @@ export class Docket {
   /** In the order of service. */
   readonly queue: Petition[] = []
   readonly inherited = new Map<RequestKey, Inherited>()
-  /** A later request of that peer has to bear a higher timestamp: it has entered on a grant of this clock. */
-  readonly floors = new Map<PeerId, number>()
   vote: Vote | undefined
 
   constructor(lock: string) {

@@ -28,8 +28,13 @@ export class Petitions {
    * Only then is anything given: a vote that was given in between would look like one that was lost.
    */
   sync(client: Client, listed: readonly Listed[]): void {
-    const { votes } = this.#parts
+    const { votes, context } = this.#parts
     const { generation } = client.latest ?? { generation: 0 }
+    // A list that names what is not the sender's, or of another life, is nobody's books.
+    if (!listed.every(({ request }) => request.peer === client.peer && request.generation === generation)) {
+      context.misbehaved(client.peer, 'not-held')
+      return
+    }
     const keys = new Set(listed.map(({ request }) => keyOf(request)))
     const changed = new Set<Docket>()
     for (const petition of [...client.petitions.values()]) {
@@ -45,19 +50,27 @@ export class Petitions {
       if (!keys.has(key) && docket.inherited.delete(key)) changed.add(docket)
     }
     for (const request of listed) {
-      const docket = this.#isAgreed(client, request) ? undefined : this.#enlist(client, request, true)
-      if (docket !== undefined) changed.add(docket)
+      if (!this.#isAgreed(client, request)) this.#enlist(client, request, true)
+      changed.add(votes.docket(request.lock))
     }
     for (const docket of changed) votes.attend(docket)
   }
 
   request(client: Client, listed: Listed): void {
-    const docket = this.#enlist(client, listed, false)
-    if (docket !== undefined) this.#parts.votes.attend(docket)
+    const { votes, context } = this.#parts
+    const { request, token, grant, lock } = listed
+    const isOwn = request.peer === client.peer && request.generation === client.latest?.generation
+    // Whoever has entered asks nothing any more; it lists that when a session opens.
+    if (!isOwn || token > 0 || grant !== undefined) {
+      context.misbehaved(client.peer, 'not-held')
+      return
+    }
+    this.#enlist(client, listed, false)
+    votes.attend(votes.docket(lock))
   }
 
   /** Both sides name the same vote; one that is named otherwise was lost, and nothing may be said of it any more. */
-  #isAgreed(client: Client, { lock, request, grant }: Listed): boolean {
+  #isAgreed(client: Client, { lock, request, grant, timestamp }: Listed): boolean {
     const { votes, context } = this.#parts
     const docket = votes.find(lock)
     const vote = docket?.vote
@@ -66,50 +79,50 @@ export class Petitions {
       votes.unvote(docket)
       return false
     }
+    // What a clean stop leaves says nothing of the order.
+    if (vote.petition.timestamp === 0) vote.petition = { ...vote.petition, timestamp }
     if (vote.inquired && context.units.repeatsInquire) votes.sayInquire(client, vote)
     client.push({ type: 'answer', request, answer: { type: 'granted' } })
     return true
   }
 
-  /** Puts a request into the queue, and gives nothing yet; undefined when it is none, or has the vote. */
-  #enlist(client: Client, listed: Listed, isSync: boolean): Docket | undefined {
+  /** Puts a request into the queue, and gives nothing yet. */
+  #enlist(client: Client, listed: Listed, isSync: boolean): void {
     const { votes, ledger, context } = this.#parts
-    const { request, lock, timestamp, leaseMs, hint } = listed
+    const { request, lock, timestamp, leaseMs, hint, token } = listed
     const key = keyOf(request)
-    if (request.peer !== client.peer || request.generation !== client.latest?.generation) return undefined
     const docket = votes.docket(lock)
-    const entered = listed.token > 0
+    const isInherited = docket.inherited.has(key)
     const known = client.petitions.get(key)
     if (known !== undefined) {
-      known.entered ||= entered
       client.owe(known)
-      return docket
+      return
     }
-    if (docket.vote?.petition.key === key) return undefined
-    const refusal = this.#refusalOf(client, docket, listed)
+    if (docket.vote?.petition.key === key) return
+    const refusal = this.#refusalOf(client, listed, isInherited)
     if (refusal !== undefined) {
       // Whoever lists what it asked long ago may have been overtaken by its own later request.
       if (!isSync) context.misbehaved(client.peer, refusal)
       client.push({ type: 'refused', request, reason: refusal })
-      return docket
+      return
     }
-    if (!entered) docket.inherited.delete(key)
+    // That it has entered counts where this arbiter cannot know better: else everybody would say so, to be first.
+    const entered = token > 0 && (isInherited || votes.mayHaveForgotten)
+    if (token === 0) docket.inherited.delete(key)
     const petition = { request, key, lock, timestamp, leaseMs, entered }
     votes.enqueue(docket, petition)
     ledger.learn(lock, hint)
     client.owe(petition)
-    return docket
   }
 
-  #refusalOf(client: Client, docket: Docket, listed: Listed): Refusal | undefined {
+  #refusalOf(client: Client, listed: Listed, isInherited: boolean): Refusal | undefined {
     const { votes, ledger, context, electorate } = this.#parts
-    const { timestamp, leaseMs, hint, token, grant } = listed
+    const { lock, timestamp, leaseMs, hint, token } = listed
     const { charter } = electorate() ?? {}
     if (charter === undefined || leaseMs > charter.maxLeaseMs) return 'lease-too-long'
     if (!isHonest(timestamp, context.clock)) return 'timestamp-too-far'
     if (!isHonest(Math.max(hint, token), ledger.highest)) return 'token-too-far'
-    const isNew = token === 0 && grant === undefined
-    if (isNew && timestamp <= (docket.floors.get(client.peer) ?? -1)) return 'timestamp-too-low'
+    if (!isInherited && timestamp <= votes.floors.of(lock, client.peer)) return 'timestamp-too-low'
     return votes.isFullFor(client) ? 'too-many' : undefined
   }
 }

@@ -194,7 +194,7 @@ export class Requester {
     const { lock } = request.asked
     const release = { type: 'release', request: id, lock, token: fencingToken, grants: evidence } as const
     this.#links.push(link, hasEntered ? release : { type: 'cancel', request: id, lock }, false)
-    link.ends(key)
+    link.ends(key, this.#context.now)
     this.#links.soon(link)
   }
 
@@ -289,6 +289,9 @@ export class Requester {
     const isReset = items.some(({ type }) => type === 'reset')
     const wasFresh = this.#links.isFresh(link)
     link.close()
+    // Where no session is to be had nothing can be taken back: it runs out.
+    const isStarting = items.some((item) => item.type === 'unavailable' && item.reason === 'starting')
+    if (!isReset && !isStarting) link.ending.clear()
     for (const request of this.#requests.waiting()) request.drop(link.peer, link.version)
     if (isReset && !wasFresh) this.#links.open(link)
     else this.#links.tick(link)

@@ -11,6 +11,8 @@ import type { Answering, Asking, AskingItem, SessionId } from '../messages.ts'
 import { fitting } from '../wire/weight.ts'
 import { compareNumbers, type RequestKey } from './order.ts'
 
+/** Unanswered frames that are remembered; of more only the oldest count. */
+const mostOwed = 64
 /** Send times that are remembered before old ones are looked for. */
 const sentAtKept = 512
 
@@ -18,8 +20,8 @@ export class VoterLink {
   readonly peer: PeerId
   /** Requests that the arbiter may know of, though they are over here; by the frame that said so, 0 while none did. */
   readonly ending = new Map<RequestKey, number>()
-  /** Since when the arbiter owes an answer; undefined when it owes none. */
-  owesSince: number | undefined
+  /** When the last request that it may know of was over. */
+  endedAt = Number.NEGATIVE_INFINITY
   lastSentAt = Number.NEGATIVE_INFINITY
   lastOpenedAt = Number.NEGATIVE_INFINITY
   lastDialledAt = Number.NEGATIVE_INFINITY
@@ -30,8 +32,8 @@ export class VoterLink {
   #sent = 0
   #acknowledged = 0
   #received = 0
-  /** The last frame that has to be answered. */
-  #demanded = 0
+  /** Frames that have to be answered, and when they left, the oldest first. */
+  #owed: { readonly seq: number; at: number }[] = []
   #items: AskingItem[] = []
   #demands = false
   #renews: ReadonlySet<RequestKey> | undefined
@@ -42,6 +44,11 @@ export class VoterLink {
 
   constructor(peer: PeerId) {
     this.peer = peer
+  }
+
+  /** Since when the arbiter owes an answer; undefined when it owes none. */
+  get owesSince(): number | undefined {
+    return this.#owed[0]?.at
   }
 
   get isOpen(): boolean {
@@ -68,7 +75,7 @@ export class VoterLink {
     this.#sent = 0
     this.#acknowledged = 0
     this.#received = 0
-    this.#demanded = 0
+    this.#owed = []
     this.#items = []
     this.#ends = []
     this.#demands = false
@@ -85,7 +92,7 @@ export class VoterLink {
     this.#items = []
     this.#ends = []
     this.#demands = false
-    this.owesSince = undefined
+    this.#owed = []
     for (const key of this.ending.keys()) this.ending.set(key, 0)
   }
 
@@ -101,8 +108,14 @@ export class VoterLink {
     this.#renews = keys
   }
 
+  /** The own event loop was late by so much: that was not the arbiter's silence. */
+  lagged(ms: number): void {
+    for (const owed of this.#owed) owed.at += ms
+  }
+
   /** The item that was pushed last says that it is over. */
-  ends(key: RequestKey): void {
+  ends(key: RequestKey, now: number): void {
+    this.endedAt = now
     this.ending.set(key, 0)
     if (this.#session !== undefined) this.#ends.push(key)
   }
@@ -112,10 +125,7 @@ export class VoterLink {
     this.#sent += 1
     this.#sentAt.set(this.#sent, now)
     this.lastSentAt = now
-    if (this.#demands) {
-      this.#demanded = this.#sent
-      this.owesSince ??= now
-    }
+    if (this.#demands && this.#owed.length < mostOwed) this.#owed.push({ seq: this.#sent, at: now })
     if (this.#renews !== undefined) this.#renewing.set(this.#sent, this.#renews)
     if (this.#sentAt.size > sentAtKept) this.#prune(now - keepMs)
     const items = this.#items.splice(0, fitting(this.#items, mutexLimits.bytesAtOnce))
@@ -133,7 +143,7 @@ export class VoterLink {
     if (seq > this.#received + 1 || ack > this.#sent) return 'gap'
     this.#received = seq
     this.#acknowledged = Math.max(this.#acknowledged, ack)
-    if (ack >= this.#demanded) this.owesSince = undefined
+    this.#owed = this.#owed.filter(({ seq: owed }) => owed > ack)
     for (const [key, at] of this.ending) if (at > 0 && at <= ack) this.ending.delete(key)
     return 'next'
   }

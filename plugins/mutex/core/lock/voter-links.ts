@@ -103,7 +103,7 @@ export class VoterLinks {
 
   /** The own event loop was late: what waited in the sockets meanwhile is nobody's silence. */
   lagged(ms: number): void {
-    for (const link of this.#links.values()) if (link.owesSince !== undefined) link.owesSince += ms
+    for (const link of this.#links.values()) link.lagged(ms)
   }
 
   // Sessions.
@@ -166,6 +166,7 @@ export class VoterLinks {
   /** Whatever is due on that link, and when it is looked at next. */
   tick(link: VoterLink): void {
     const { now, config } = this.#context
+    if (link.endedAt + this.#keepMs < now) link.ending.clear()
     if (!this.#isWanted(link)) return
     if (!link.isOpen) {
       this.#knock(link)
@@ -214,7 +215,6 @@ export class VoterLinks {
       else this.open(link)
       return
     }
-    if (now - link.lastOpenedAt > this.#keepMs) link.ending.clear()
     if (now - link.lastDialledAt >= redialMs) {
       link.lastDialledAt = now
       this.#context.dial(link.peer)

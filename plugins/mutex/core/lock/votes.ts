@@ -16,6 +16,7 @@ import type { StoppedVote } from '../records.ts'
 import type { ArbiterDisk } from './arbiter-disk.ts'
 import type { Client, Clients } from './clients.ts'
 import { Docket, type Petition, type Vote } from './docket.ts'
+import { Floors } from './floors.ts'
 import type { LockContext } from './lock-context.ts'
 import { compareNumbers, compareRequests, keyOf, type RequestKey } from './order.ts'
 import type { TokenLedger } from './token-ledger.ts'
@@ -40,6 +41,7 @@ export class Votes {
   readonly #starved = new Set<string>()
   /** Looked at in this step: those that are idle are forgotten at its end. */
   readonly #touched = new Set<Docket>()
+  readonly floors: Floors
   /** None is given otherwise. */
   isServing = false
   #abstainsUntil = Number.NEGATIVE_INFINITY
@@ -49,6 +51,7 @@ export class Votes {
   constructor(parts: VotesParts) {
     this.#parts = parts
     this.#context = parts.context
+    this.floors = new Floors(() => parts.context.now)
   }
 
   // Dockets.
@@ -110,11 +113,11 @@ export class Votes {
     for (const petition of [...client.petitions.values()]) this.drop(petition)
   }
 
-  /** Floors are kept for a lease: so long somebody may come back with an old timestamp. */
+  /** Forgets what is idle after this step. */
   tidy(): void {
     for (const docket of this.#touched) {
       const isCurrent = this.#dockets.get(docket.lock) === docket
-      if (isCurrent && docket.isIdle && docket.floors.size === 0) this.#dockets.delete(docket.lock)
+      if (isCurrent && docket.isIdle) this.#dockets.delete(docket.lock)
     }
     this.#touched.clear()
   }
@@ -125,6 +128,7 @@ export class Votes {
     this.#dockets.clear()
     this.#touched.clear()
     this.#starved.clear()
+    this.floors.clear()
     this.#petitions = 0
   }
 
@@ -244,7 +248,10 @@ export class Votes {
    */
   takeBack(docket: Docket): void {
     const { vote } = docket
-    if (vote !== undefined) docket.floors.set(vote.petition.request.peer, vote.clock)
+    if (vote !== undefined) {
+      const { lock, request, leaseMs } = vote.petition
+      this.floors.set(lock, request.peer, vote.clock, leaseMs)
+    }
     this.unvote(docket)
   }
 
@@ -287,7 +294,6 @@ export class Votes {
     this.#context.scheduleAtLatest(`lease:${lock}`, nextEnd, () => {
       const docket = this.#dockets.get(lock)
       if (docket === undefined) return
-      docket.floors.clear()
       this.attend(docket)
       this.#watch(docket)
       this.tidy()
@@ -309,6 +315,11 @@ export class Votes {
 
   get abstainsForMs(): number {
     return Math.max(0, this.#abstainsUntil - this.#context.now)
+  }
+
+  /** It abstained in this life, so lately that somebody may hold what it has voted for in a former one. */
+  get mayHaveForgotten(): boolean {
+    return this.#context.now < this.#abstainsUntil + this.#parts.disk.state.longestLeaseMs
   }
 
   // What others are told.
