@@ -34,6 +34,9 @@ interface Asked {
   readonly ended: (outcome: 'done' | 'refused', reason: string) => void
   /** Why it is not so yet. */
   reason: string
+  /** The version that it was asked at, and the first since that fulfils it; what happens after that is not its affair. */
+  readonly since: number
+  fulfilledAt: number | undefined
   turns: number
 }
 
@@ -47,20 +50,28 @@ export class ByHand {
   }
 
   ask(wish: Wish, ended: (outcome: 'done' | 'refused', reason: string) => void): void {
-    const { host } = this.#parts.standing
+    const { host, version } = this.#parts.standing
     if (this.#asked.size >= mostAsked) {
       ended('refused', 'too many wishes are under way')
       return
     }
     this.#tokens += 1
-    this.#asked.set(this.#tokens, { wish, until: host.now + patienceMs, ended, reason: '', turns: 0 })
+    this.#asked.set(this.#tokens, {
+      wish,
+      until: host.now + patienceMs,
+      ended,
+      reason: '',
+      since: version,
+      fulfilledAt: undefined,
+      turns: 0,
+    })
     this.drive()
   }
 
   drive(): void {
     const { host } = this.#parts.standing
     for (const [token, asked] of this.#asked) this.#push(token, asked)
-    if (this.#asked.size > 0) host.schedule('electorate/by-hand', host.now + pollMs, () => this.drive())
+    if (this.#asked.size > 0) host.schedule('by-hand', host.now + pollMs, () => this.drive())
   }
 
   #push(token: number, asked: Asked): void {
@@ -68,14 +79,29 @@ export class ByHand {
     const { host, version, chain } = standing
     if (chain === undefined) return this.#end(token, 'refused', 'this peer belongs to no electorate yet')
     if (host.now >= asked.until) return this.#end(token, 'refused', this.#tooLate(asked))
-    if (standing.votesIn(version) && !standing.isVoid) {
-      this.#answered(token, this.#judge(asked.wish))
-      return
-    }
+    asked.fulfilledAt ??= this.#fulfilledSince(asked.since, asked.wish)
+    if (asked.fulfilledAt !== undefined) return this.#await(token, asked.fulfilledAt)
+    if (standing.votesIn(version) && !standing.isVoid) return this.#answered(token, this.#judge(asked.wish))
     const voters = standing.voters.filter((peer) => host.isConnected(peer))
     const voter = voters[asked.turns % Math.max(1, voters.length)]
     asked.turns += 1
     if (voter !== undefined) host.send(voter, { type: 'wish', token, wish: asked.wish })
+  }
+
+  /** The first version from `since` on that is as the wish has it. */
+  #fulfilledSince(since: number, { type, peer }: Wish): number | undefined {
+    const { standing } = this.#parts
+    for (let version = Math.max(1, since); version <= standing.version; version++) {
+      if (standing.votersOf(version).includes(peer) === (type === 'add')) return version
+    }
+    return undefined
+  }
+
+  /** It is so; it is done when a quorum has installed it. */
+  #await(token: number, version: number): void {
+    const { standing, installing, changes } = this.#parts
+    if (standing.version > version || installing.isDone) return this.#end(token, 'done', '')
+    changes.ask(installing.installers)
   }
 
   #tooLate({ reason }: Asked): string {
@@ -105,9 +131,11 @@ export class ByHand {
     if (this.#parts.standing.voters.includes(from)) this.#answered(token, { outcome, reason })
   }
 
-  receiveWish(from: PeerId, { token, wish }: Extract<ElectorateItem, { type: 'wish' }>): void {
+  /** `at`: the version that the asker knew; one that comes late is not meant for what has changed since. */
+  receiveWish(from: PeerId, { token, wish }: Extract<ElectorateItem, { type: 'wish' }>, at: number): void {
     const { standing, wishes } = this.#parts
     const { host, version } = standing
+    if (at < standing.live) return
     if (wish.type === 'leave') {
       // Only about oneself; noted by everybody that hears it, and answered by nobody.
       if (wish.peer === from) wishes.note(wish, false)
@@ -124,7 +152,7 @@ export class ByHand {
 
   /** Works on a wish, unless it is so, or cannot be. */
   #judge(wish: Wish): Judgement {
-    const { standing, installing, wishes, changes, people } = this.#parts
+    const { standing, installing, wishes, changes } = this.#parts
     const isVoter = standing.voters.includes(wish.peer)
     if (isVoter === (wish.type === 'add')) {
       if (installing.isDone) return { outcome: 'done', reason: '' }
@@ -136,12 +164,7 @@ export class ByHand {
     wishes.note(wish, true)
     this.#share(wish)
     changes.consider()
-    const { readyForMs } = standing.host.config
-    const isNew = wish.type === 'add' && people.connectedMs(wish.peer) < readyForMs
-    return {
-      outcome: 'taken',
-      reason: isNew ? 'it has not been connected for long enough' : 'the voters have not agreed yet',
-    }
+    return { outcome: 'taken', reason: this.#whyNotYet(wish) }
   }
 
   /** Other voters would object to a change that nobody told them of. */
@@ -154,23 +177,41 @@ export class ByHand {
     }
   }
 
+  /** What is in the way, as far as this voter sees. */
+  #whyNotYet(wish: Wish): string {
+    const { standing, people } = this.#parts
+    const { host, voters } = standing
+    const { readyForMs } = host.config
+    if (wish.type !== 'add') return 'the voters have not agreed yet'
+    if (!voters.every((peer) => people.isLive(peer))) return 'a voter is missing: remove it, or wait for it'
+    if (people.connectedMs(wish.peer) < readyForMs) {
+      return `it has to be connected for ${readyForMs} ms before: ask again then`
+    }
+    const others = this.#waiting(wish.peer)
+    if (!others.some((peer) => people.connectedMs(peer) >= readyForMs)) {
+      return `the other that waits has to be connected for ${readyForMs} ms before: ask again then`
+    }
+    return 'the voters have not agreed yet'
+  }
+
+  #waiting(but: PeerId): readonly PeerId[] {
+    const { standing, people } = this.#parts
+    const { host, voters } = standing
+    return host.connected().filter((peer) => peer !== but && !voters.includes(peer) && people.isLive(peer))
+  }
+
   #whyNotAdd(peer: PeerId): string | undefined {
     const { standing, people } = this.#parts
-    const { host, voters, chain } = standing
+    const { voters, chain } = standing
     if (voters.length + 2 > (chain?.charter.maxVoters ?? 1)) return 'there are as many voters as may be'
     if (!people.isLive(peer)) return 'that peer is not connected to the voters'
-    const others = host.connected().filter((other) => other !== peer && !voters.includes(other))
-    if (!others.some((other) => people.isLive(other))) {
-      return 'voters are added two at a time, and no other peer waits'
-    }
-    return undefined
+    if (this.#waiting(peer).length > 0) return undefined
+    return 'voters are added two at a time, and no other peer waits'
   }
 
   #whyNotRemove(peer: PeerId): string | undefined {
-    const { standing, people } = this.#parts
-    const { host, voters } = standing
-    if (voters.length > 1) return undefined
-    const others = host.connected().filter((other) => other !== peer && people.isLive(other))
-    return others.length > 0 ? undefined : 'it is the only voter, and nobody is there to take over'
+    const { voters } = this.#parts.standing
+    if (voters.length > 1 || this.#waiting(peer).length > 0) return undefined
+    return 'it is the only voter, and nobody is there to take over'
   }
 }

@@ -84,7 +84,7 @@ export class Changes {
     this.#readiness.stop()
     this.#isAsking = false
     this.#wanted = ''
-    this.#parts.standing.host.cancel('electorate/consider')
+    this.#parts.standing.host.cancel('consider')
     this.consider()
   }
 
@@ -125,7 +125,7 @@ export class Changes {
   }
 
   #later(at: number): void {
-    this.#parts.standing.host.schedule('electorate/consider', at, () => this.consider())
+    this.#parts.standing.host.schedule('consider', at, () => this.consider())
   }
 
   /** Someone may have decided it; if its proposer still works on it, it is spared the contest. */

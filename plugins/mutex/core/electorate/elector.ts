@@ -7,13 +7,13 @@
 import type { PeerId } from '../../../../lib/protocols/core.ts'
 import type { MemberNews, MutexMisbehaviour } from '../messages.ts'
 import type { ElectorateHalf, ElectorateHost } from '../ports.ts'
-import { decodeOrigin, encodeOrigin, type Origin } from '../records.ts'
 import { Acceptor } from './acceptor.ts'
 import { ByHand } from './by-hand.ts'
 import { ProvenChain } from './chain.ts'
 import { ChainStore } from './chain-store.ts'
 import { Changes } from './changes.ts'
 import { Expecting, foundation } from './founding.ts'
+import { Franchise } from './franchise.ts'
 import { Gossip, isFull } from './gossip.ts'
 import { Installing } from './installing.ts'
 import { electorateKeys } from './keeping.ts'
@@ -39,6 +39,23 @@ import { Wishes } from './wishes.ts'
 
 type Of<Type extends ElectorateItem['type']> = Extract<ElectorateItem, { type: Type }>
 
+/** Of all parts. */
+const timers = [
+  'tick',
+  'head',
+  'settled',
+  'consider',
+  'ready',
+  'proposal',
+  'fetch',
+  'installed',
+  'start',
+  'grace',
+  'leave',
+  'by-hand',
+  'meeting',
+]
+
 export class Elector implements ElectorateHalf {
   readonly #host: ElectorateHost
   readonly #standing: Standing
@@ -51,6 +68,7 @@ export class Elector implements ElectorateHalf {
   readonly #wishes: Wishes
   readonly #changes: Changes
   readonly #promising: Promising
+  readonly #franchise: Franchise
   readonly #leaving: Leaving
   readonly #byHand: ByHand
   readonly #gossip: Gossip
@@ -58,7 +76,6 @@ export class Elector implements ElectorateHalf {
   readonly #expecting: Expecting
   /** What the last frame of each connected peer said it belongs to, and stands at. */
   readonly #heard = new Map<PeerId, { readonly id: string | undefined; readonly version: number }>()
-  #origin: Origin['type'] | undefined
   #isRunning = false
   #isDriving = false
   #isDue = false
@@ -71,7 +88,7 @@ export class Elector implements ElectorateHalf {
     this.#store = new ChainStore(standing)
     this.#stamps = new Stamps(standing, {
       progressed: () => this.#progressed(),
-      rolledBack: (version) => this.#void('rolled-back', version),
+      rolledBack: (version) => this.#franchise.void('rolled-back', version),
     })
     const stamps = this.#stamps
     this.#acceptor = new Acceptor(standing)
@@ -96,6 +113,7 @@ export class Elector implements ElectorateHalf {
       decided: (link) => this.#decided(link),
       dissolution: () => this.#meeting.dissolution(),
     })
+    this.#franchise = new Franchise(parts, () => this.#changes.stop())
     this.#leaving = new Leaving({ ...parts, changes: this.#changes })
     this.#byHand = new ByHand({ ...parts, changes: this.#changes })
     this.#gossip = new Gossip(standing, this.#store, () => this.#head())
@@ -108,8 +126,7 @@ export class Elector implements ElectorateHalf {
   }
 
   get current(): Electorate | undefined {
-    const { chain, live } = this.#standing
-    return chain === undefined || live === 0 ? undefined : chain.electorate(live)
+    return this.#standing.electorate
   }
 
   view(): ElectorateView {
@@ -126,8 +143,6 @@ export class Elector implements ElectorateHalf {
     const host = this.#host
     const standing = this.#standing
     this.#isRunning = true
-    const origin = host.durable.get(electorateKeys.origin)
-    this.#origin = origin === undefined ? undefined : decodeOrigin(origin).type
     const chain = this.#store.start()
     standing.chain = chain
     standing.live = chain === undefined ? 0 : Math.max(1, standing.number(electorateKeys.live))
@@ -136,7 +151,7 @@ export class Elector implements ElectorateHalf {
     this.#promising.start()
     this.#people.start()
     this.#stamps.start()
-    if (this.#isLost()) this.#void('lost', standing.version)
+    this.#franchise.start()
     const { current } = this
     if (current !== undefined) host.changed(current)
     this.#gossip.start()
@@ -148,26 +163,15 @@ export class Elector implements ElectorateHalf {
   #tick(): void {
     const host = this.#host
     this.#progressed()
-    host.schedule('electorate/tick', host.now + host.config.headMs, () => this.#tick())
+    const { concerned } = this.#standing
+    if (concerned.has(host.self) && !this.#installing.isDone) this.#changes.ask(this.#installing.installers)
+    host.schedule('tick', host.now + host.config.headMs, () => this.#tick())
   }
 
   stop(): void {
     this.#isRunning = false
     this.#changes.stop()
-    this.#gossip.stop()
-    for (const key of [
-      'tick',
-      'start',
-      'fetch',
-      'installed',
-      'leave',
-      'by-hand',
-      'meeting',
-      'consider',
-      'grace',
-    ]) {
-      this.#host.cancel(`electorate/${key}`)
-    }
+    for (const key of timers) this.#host.cancel(key)
   }
 
   /** Something has changed that any part may have waited for: what one of them does, others may wait for. */
@@ -194,7 +198,7 @@ export class Elector implements ElectorateHalf {
     this.#stamps.connected(peer)
     this.#installing.connected(peer)
     // From then on it can be taken as a voter.
-    host.schedule('electorate/settled', host.now + host.config.readyForMs, () => this.#changes.consider())
+    host.schedule('settled', host.now + host.config.readyForMs, () => this.#changes.consider())
   }
 
   disconnected(peer: PeerId): void {
@@ -262,11 +266,11 @@ export class Elector implements ElectorateHalf {
   ): void {
     switch (item.type) {
       case 'wish':
-        return this.#byHand.receiveWish(from, item)
+        return this.#byHand.receiveWish(from, item, version)
       case 'wish-answer':
         return this.#byHand.receiveAnswer(from, item)
       case 'ready?':
-        return this.#blame(from, this.#receiveReadyQuestion(from, item))
+        return this.#blame(from, this.#franchise.receiveQuestion(from, item))
       case 'ready':
         return this.#changes.receiveReady(from, item)
       case 'prepare':
@@ -362,14 +366,8 @@ export class Elector implements ElectorateHalf {
     this.#retirement.learn(link.decision, host.now)
     // A version is decided when a quorum has installed the one before it.
     this.#standing.begin(this.#standing.version - 1)
-    if (this.#signedUnknown(link)) this.#void('rolled-back', this.#standing.version)
+    this.#franchise.checkLink(link)
     return outcome
-  }
-
-  /** The link bears an accept of this peer that its disk knows nothing of. */
-  #signedUnknown({ accepts, version, ballot }: Link): boolean {
-    const isOwn = accepts.some(({ voter }) => voter === this.#host.self)
-    return isOwn && !this.#standing.isVoid && !this.#acceptor.remembers(version, ballot)
   }
 
   #decided(link: Link): void {
@@ -380,11 +378,12 @@ export class Elector implements ElectorateHalf {
   #changed(): void {
     const standing = this.#standing
     const { host, chain, version } = standing
-    if (this.#isLost()) this.#void('lost', version)
-    for (const peer of standing.concerned) {
-      if (peer !== host.self && host.isConnected(peer)) this.#gossip.push(peer, version - 1)
+    this.#franchise.check()
+    if (standing.concerned.has(host.self)) {
+      for (const peer of standing.concerned) if (host.isConnected(peer)) this.#gossip.push(peer, version - 1)
+      this.#gossip.tellAll()
     }
-    if (standing.concerned.has(host.self)) this.#gossip.tellAll()
+    this.#wishes.settle(standing.voters)
     host.viewChanged()
     this.#stamps.changed()
     this.#installing.changed()
@@ -434,58 +433,6 @@ export class Elector implements ElectorateHalf {
     this.#changed()
   }
 
-  // Whether this peer may vote.
-
-  /** It is named as a voter, and its disk knows nothing of how that came about. */
-  #isLost(): boolean {
-    const { chain, host, isVoid } = this.#standing
-    if (isVoid) return false
-    if (this.#origin === undefined) return true
-    if (chain === undefined) return this.#origin === 'founder'
-    const since = chain.tenure(host.self)
-    if (since === 0) return false
-    return since > 1 && this.#standing.ready < since - 1
-  }
-
-  #void(reason: 'lost' | 'rolled-back', version: number): void {
-    const host = this.#host
-    this.#changes.stop()
-    if (host.arbiter.state.void === undefined) {
-      this.#standing.unstamped = true
-      host.arbiter.void(reason)
-    }
-    this.#stamps.voided(version)
-    host.viewChanged()
-  }
-
-  /** Would this peer vote in what follows? */
-  #receiveReadyQuestion(from: PeerId, { version, token }: Of<'ready?'>): 'not-a-voter' | undefined {
-    const standing = this.#standing
-    if (version !== standing.version) return undefined
-    if (!standing.voters.includes(from)) return 'not-a-voter'
-    if (standing.leaving || !this.#mayVote) return undefined
-    this.#promising.promise(version)
-    if (this.#origin === undefined) this.#beginAnew()
-    this.#host.send(from, { type: 'ready', version, token })
-    return undefined
-  }
-
-  /** What was lost is settled: from here on the disk tells all. */
-  #beginAnew(): void {
-    this.#origin = 'joiner'
-    this.#host.remember(electorateKeys.origin, encodeOrigin({ type: 'joiner' }))
-  }
-
-  /** A voter that acts on its disk; or another peer, unless its disk went back and the voters have not yet settled that. */
-  get #mayVote(): boolean {
-    const { version, isVoid } = this.#standing
-    if (this.#standing.votesIn(version)) return this.#stamps.isClear(version)
-    if (!isVoid) return true
-    if (this.#stamps.mayReturn()) return true
-    this.#stamps.ask()
-    return false
-  }
-
   // What people want.
 
   wish(token: number, wish: Wish): void {
@@ -497,20 +444,8 @@ export class Elector implements ElectorateHalf {
   }
 
   recover(token: number): void {
-    const host = this.#host
-    const { void: reason } = host.arbiter.state
-    const { voters } = this.#standing
-    if (reason !== 'rolled-back') {
-      host.wished(token, 'refused', 'the disk of this peer was not found rolled back')
-    } else if (voters.length !== 1 || voters[0] !== host.self) {
-      host.wished(token, 'refused', 'only a sole voter is recovered: remove this one, and add it again')
-    } else {
-      this.#standing.unstamped = true
-      host.arbiter.recover()
-      this.#stamps.recovered()
-      host.viewChanged()
-      host.wished(token, 'done', '')
-      this.#progressed()
-    }
+    const problem = this.#franchise.recover()
+    this.#host.wished(token, problem === undefined ? 'done' : 'refused', problem ?? '')
+    this.#progressed()
   }
 }

@@ -38,11 +38,7 @@ export class Gossip {
     const peers = host.connected()
     const peer = peers[Math.floor(host.random() * peers.length)]
     if (peer !== undefined) this.tell(peer)
-    host.schedule('electorate/head', host.now + host.config.headMs, () => this.#round())
-  }
-
-  stop(): void {
-    this.#standing.host.cancel('electorate/head')
+    host.schedule('head', host.now + host.config.headMs, () => this.#round())
   }
 
   tell(peer: PeerId): void {

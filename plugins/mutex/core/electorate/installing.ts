@@ -172,7 +172,7 @@ export class Installing {
   /** Tells those who have not said that they have installed it too. */
   announce(): void {
     const { host, version, concerned } = this.#standing
-    host.cancel('electorate/installed')
+    host.cancel('installed')
     if (this.ownVersion !== version) return
     const { installers } = this
     const others = [...concerned].filter((peer) => !installers.has(peer))
@@ -182,7 +182,7 @@ export class Installing {
     this.#announcements += 1
     if (others.length === 0 || this.#announcements >= mostAnnouncements) return
     const pauseMs = shortestPauseMs * 2 ** this.#announcements
-    host.schedule('electorate/installed', host.now + pauseMs, () => this.announce())
+    host.schedule('installed', host.now + pauseMs, () => this.announce())
   }
 
   /** Seals what is installed, if the next version can do without it. */
@@ -230,7 +230,7 @@ export class Installing {
       if (peer === host.self || this.#reports.has(peer)) continue
       if (this.#standing.reach(peer)) host.send(peer, { type: 'fetch', version: version - 1 })
     }
-    host.schedule('electorate/fetch', this.#fetchAt, () => this.#fetchAgain())
+    host.schedule('fetch', this.#fetchAt, () => this.#fetchAgain())
     this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 1.5)
   }
 
@@ -256,7 +256,7 @@ export class Installing {
     this.#standing.unstamped = true
     host.arbiter.install(chain.electorate(), reports.length === 0 ? [] : [units.merge(reports)])
     this.#reports.clear()
-    host.cancel('electorate/fetch')
+    host.cancel('fetch')
     if (this.#standing.begin(version)) this.#events.began()
     this.#announcements = 0
     this.announce()

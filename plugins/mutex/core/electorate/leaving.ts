@@ -67,7 +67,7 @@ export class Leaving {
     if (!installing.isDone) changes.ask(installing.installers)
     changes.consider()
     if (this.#ended !== undefined) {
-      host.schedule('electorate/leave', Math.min(this.#until, host.now + pollMs), () => this.drive())
+      host.schedule('leave', Math.min(this.#until, host.now + pollMs), () => this.drive())
     }
   }
 
@@ -106,7 +106,7 @@ export class Leaving {
   #end(outcome: 'done' | 'refused', reason: string): void {
     const ended = this.#ended
     this.#ended = undefined
-    this.#parts.standing.host.cancel('electorate/leave')
+    this.#parts.standing.host.cancel('leave')
     // One that may go does not vote again, should it linger.
     if (outcome === 'refused') this.#parts.standing.leaving = false
     ended?.(outcome, reason)

@@ -89,13 +89,13 @@ export class Meeting {
   /** Asks what is missing to settle it, as long as there is somebody of another electorate. */
   drive(): void {
     const { host, chain } = this.#standing
-    host.cancel('electorate/meeting')
+    host.cancel('meeting')
     if (this.#others.size === 0 || chain === undefined) return
     if (chain.dissolvedInto !== undefined) this.#follow(chain.dissolvedInto)
     else if (this.#isFresh) this.#court()
     else if (chain.version === 1) this.#askForNews(chain)
     this.#show()
-    host.schedule('electorate/meeting', host.now + pollMs, () => this.drive())
+    host.schedule('meeting', host.now + pollMs, () => this.drive())
   }
 
   /** The sole voter of version 1, which has granted nothing. */

@@ -75,7 +75,10 @@ function growth(situation: Situation): VotersDecision | undefined {
   const { voters, maxVoters, people, adding, readyForMs } = situation
   if (voters.length + 2 > maxVoters) return undefined
   if (!voters.every((peer) => people.get(peer)?.isLive === true)) return undefined
-  const settled = waiting(situation).filter(({ connectedMs }) => connectedMs >= readyForMs)
+  const settled = waiting(situation).filter(
+    // Nobody is missed so much that one who came and went has to be taken back.
+    ({ peer, connectedMs, isRetired }) => connectedMs >= readyForMs && (!isRetired || adding.has(peer)),
+  )
   const asked = settled.filter(({ peer }) => adding.has(peer))
   const [first, second] = [...asked, ...settled.filter(({ peer }) => !adding.has(peer))]
   if (first === undefined || second === undefined) return undefined

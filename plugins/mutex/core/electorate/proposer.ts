@@ -95,7 +95,7 @@ export class Proposer {
   abandon(): void {
     if (this.#attempt === undefined) return
     this.#attempt = undefined
-    this.#standing.host.cancel('electorate/proposal')
+    this.#standing.host.cancel('proposal')
     this.#standing.host.viewChanged()
   }
 
@@ -192,7 +192,7 @@ export class Proposer {
         host.send(peer, { type: 'prepare', version, ballot, decision: wish })
       }
     }
-    host.schedule('electorate/proposal', Math.min(attempt.until, host.now + repeatMs), () => this.#send())
+    host.schedule('proposal', Math.min(attempt.until, host.now + repeatMs), () => this.#send())
   }
 
   #fail(reason: string | undefined): void {

@@ -46,7 +46,7 @@ export class Readiness {
 
   stop(): void {
     this.#question = undefined
-    this.#standing.host.cancel('electorate/ready')
+    this.#standing.host.cancel('ready')
   }
 
   #ask(): void {
@@ -62,7 +62,7 @@ export class Readiness {
       for (const peer of voters) {
         if (!ready.has(peer) && host.isConnected(peer)) host.send(peer, { type: 'ready?', version, token })
       }
-      host.schedule('electorate/ready', Math.min(until, host.now + repeatMs), () => this.#ask())
+      host.schedule('ready', Math.min(until, host.now + repeatMs), () => this.#ask())
     }
   }
 

@@ -127,7 +127,7 @@ export class Stamps {
     if (!missing) return this.#vouch()
     this.#graceUntil ??= host.now + host.config.readyWithinMs
     if (host.now >= this.#graceUntil) return this.#vouch()
-    host.schedule('electorate/grace', this.#graceUntil, () => this.#events.progressed())
+    host.schedule('grace', this.#graceUntil, () => this.#events.progressed())
     return false
   }
 
@@ -139,14 +139,14 @@ export class Stamps {
     if (members.length > 0 && members.every(({ peer }) => this.#cleared.has(peer))) return this.#vouch()
     const until = this.#startedAt + host.config.askMembersMs
     if (host.now >= until) return this.#vouch()
-    host.schedule('electorate/grace', until, () => this.#events.progressed())
+    host.schedule('grace', until, () => this.#events.progressed())
     return false
   }
 
   #vouch(): true {
     const { host } = this.#standing
     this.#isVouched = true
-    host.cancel('electorate/grace')
+    host.cancel('grace')
     if (this.#isBaseKept) host.remember(electorateKeys.base, undefined)
     this.#isBaseKept = false
     return true
@@ -210,10 +210,10 @@ export class Stamps {
     const { host } = this.#standing
     const askees = [...this.#askees()]
     for (const peer of askees) this.#askOne(peer)
-    host.cancel('electorate/start')
+    host.cancel('start')
     if (askees.length === 0) return
     this.#pauseMs = Math.min(longestPauseMs, Math.max(host.config.pingMs, this.#pauseMs * 2))
-    host.schedule('electorate/start', host.now + this.#pauseMs, () => this.ask())
+    host.schedule('start', host.now + this.#pauseMs, () => this.ask())
   }
 
   #askOne(peer: PeerId): void {

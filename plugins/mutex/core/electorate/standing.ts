@@ -4,6 +4,7 @@ import { isQuorum } from '../../../../lib/protocols/quorum/quorum.ts'
 import type { ElectorateHost } from '../ports.ts'
 import type { ProvenChain } from './chain.ts'
 import { decodeNumbers, electorateKeys, encodeNumbers } from './keeping.ts'
+import type { Electorate } from './messages.ts'
 import type { ElectorateUnits } from './units.ts'
 
 export class Standing {
@@ -21,12 +22,14 @@ export class Standing {
   /** Lock state was written, or is about to be, of which `stamped` has not told yet. */
   unstamped = false
 
-  /** Asked for with each frame. */
+  /** Both are asked for with each frame. */
   #concerned: {
     readonly chain: ProvenChain | undefined
     readonly version: number
     readonly voters: ReadonlySet<PeerId>
   } = { chain: undefined, version: 0, voters: new Set() }
+
+  #electorate: Electorate | undefined
 
   constructor(host: ElectorateHost, units: ElectorateUnits) {
     this.host = host
@@ -40,6 +43,16 @@ export class Standing {
 
   get voters(): readonly PeerId[] {
     return this.chain?.voters ?? []
+  }
+
+  /** Whom requests go to. */
+  get electorate(): Electorate | undefined {
+    const { chain, live } = this
+    if (chain === undefined || live === 0) return undefined
+    if (this.#electorate?.id !== chain.id || this.#electorate.version !== live) {
+      this.#electorate = chain.electorate(live)
+    }
+    return this.#electorate
   }
 
   votersOf(version: number): readonly PeerId[] {
@@ -110,7 +123,7 @@ export class Standing {
     if (version <= this.live || version > this.version || this.chain === undefined) return false
     this.live = version
     this.keepNumber(electorateKeys.live, version)
-    this.host.changed(this.chain.electorate(version))
+    if (this.electorate !== undefined) this.host.changed(this.electorate)
     this.host.viewChanged()
     return true
   }

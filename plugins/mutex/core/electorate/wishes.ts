@@ -4,7 +4,7 @@ import type { Wish } from './messages.ts'
 import type { Standing } from './standing.ts'
 
 /** A wish that is not repeated is forgotten. */
-const rememberedMs = 10_000
+const rememberedMs = 2500
 const most = 64
 
 interface Noted {
@@ -48,6 +48,14 @@ export class Wishes {
     this.#expire()
     const peers = [...this.#wishes.values()].filter(({ wish }) => wish.type === type)
     return new Set(peers.map(({ wish }) => wish.peer))
+  }
+
+  /** There is a new last version: what it fulfils is over, also for those who were not asked. */
+  settle(voters: readonly PeerId[]): void {
+    for (const [key, { wish }] of this.#wishes) {
+      const isSo = voters.includes(wish.peer) === (wish.type === 'add')
+      if (isSo && wish.type !== 'leave') this.#wishes.delete(key)
+    }
   }
 
   clear(): void {

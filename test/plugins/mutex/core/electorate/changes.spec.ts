@@ -119,6 +119,30 @@ describe('a wish by hand', () => {
     assert.match(joiner.outcome(token) ?? '', /refused .*two at a time/)
   })
 
+  it('is over everywhere once it is so: what is wished next holds', () => {
+    const world = new World()
+    const peers = grown(world, 3, 3)
+    const gone = world.peer(world.voters[2] as never)
+    for (const peer of peers) if (peer !== gone) peer.wish({ type: 'remove', peer: gone.id })
+    world.until(() => world.voters.length === 1 && world.isServing, 5000, 'removed')
+    const token = gone.wish({ type: 'add', peer: gone.id })
+    world.until(() => gone.outcome(token) === 'done', 5000, 'added')
+    const { version } = gone
+    world.run(20_000)
+    assert.equal(gone.version, version)
+    assert.ok(world.voters.includes(gone.id) && world.isServing)
+  })
+
+  it('that was refused is not fulfilled later', () => {
+    const world = new World({ config: { readyForMs: 8000 } })
+    const founder = world.add('founder')
+    const joiners = [world.add('joiner'), world.add('joiner')]
+    world.run(1000)
+    const token = founder.wish({ type: 'add', peer: joiners[0]?.id as never })
+    world.until(() => founder.outcome(token) !== undefined, 5000, 'answered')
+    assert.match(founder.outcome(token) ?? '', /refused it has to be connected for 8000 ms before/)
+  })
+
   it('is refused for want of a quorum within five seconds', () => {
     const world = new World()
     const peers = grown(world, 3, 3)

@@ -23,6 +23,7 @@ describe('a disk', () => {
     voter.start()
     world.run(3000)
     assert.equal(voter.view.void, 'rolled-back')
+    assert.equal(voter.view.change, undefined)
     const other = peers.find((peer) => peer !== voter) as Member
     const removal = other.wish({ type: 'remove', peer: voter.id })
     world.until(() => other.outcome(removal) === 'done', 5000, 'removed')
