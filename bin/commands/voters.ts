@@ -28,7 +28,7 @@ const selves: Readonly<Record<VotersAnswer['self'], string>> = {
   abstaining: 'a voter that votes for nobody yet',
   serving: 'votes',
   sealed: 'a voter that waits for the next version',
-  void: 'never votes again',
+  void: 'does not vote until it is removed and added again',
   member: 'does not vote',
 }
 

@@ -81,7 +81,7 @@ describe('the table of voters', () => {
     )
     assert.deepEqual(lines.slice(1, 6), [
       'quorum      does not answer: nobody gets a lock',
-      'this peer   never votes again: its disk was lost',
+      'this peer   does not vote until it is removed and added again: its disk was lost',
       'change      sealing: m1, m3',
       'conflict    ffff of m3: a lock can be held once in each',
       'warning     2 proofs that a voter signed contradictions: m2; see --json',
