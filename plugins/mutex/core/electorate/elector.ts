@@ -192,6 +192,7 @@ export class Elector implements ElectorateHalf {
 
   connected(peer: PeerId): void {
     const host = this.#host
+    if (!this.#isRunning) return
     this.#people.connected(peer)
     if (this.#standing.concerned.has(peer)) host.viewChanged()
     this.#gossip.tell(peer)
@@ -202,17 +203,19 @@ export class Elector implements ElectorateHalf {
   }
 
   disconnected(peer: PeerId): void {
+    if (!this.#isRunning) return
     this.#heard.delete(peer)
     this.#people.disconnected(peer)
     this.#gossip.disconnected(peer)
     this.#stamps.disconnected(peer)
+    this.#installing.disconnected(peer)
     this.#meeting.forget(peer)
     if (this.#standing.concerned.has(peer)) this.#host.viewChanged()
     if (this.#expecting.disconnected(peer)) this.#expect()
   }
 
   member(news: MemberNews): void {
-    if (!this.#standing.concerned.has(news.peer)) return
+    if (!this.#isRunning || !this.#standing.concerned.has(news.peer)) return
     this.#host.viewChanged()
     this.#changes.consider()
   }
@@ -222,6 +225,8 @@ export class Elector implements ElectorateHalf {
   }
 
   heard(from: PeerId, id: string | undefined, version: number, stamp: Stamp | undefined): void {
+    // What has stopped is on disk as it is: it seals, installs and promises nothing more.
+    if (!this.#isRunning) return
     const standing = this.#standing
     const { chain } = standing
     const last = this.#heard.get(from)
@@ -249,6 +254,7 @@ export class Elector implements ElectorateHalf {
   }
 
   receive(from: PeerId, item: ElectorateItem): void {
+    if (!this.#isRunning) return
     if (item.type === 'head') return this.#receiveHead(from, item)
     if (item.type === 'want') return this.#gossip.receiveWant(from, item)
     if (item.type === 'chain') return this.#receiveChain(from, item)
@@ -329,7 +335,7 @@ export class Elector implements ElectorateHalf {
     if (chain === undefined) return this.#gossip.want(from, head.id, 0)
     if (head.id !== chain.id) return this.#meeting.hearHead(from, head)
     if (head.version > version) return this.#gossip.want(from, chain.id, version)
-    this.#installing.noteInstalled(from, head.serving)
+    this.#installing.hearServing(from, head.serving)
     this.#gossip.push(from, head.version)
   }
 
@@ -438,13 +444,14 @@ export class Elector implements ElectorateHalf {
   wish(token: number, wish: Wish): void {
     const ended = (outcome: 'done' | 'refused', reason: string): void =>
       this.#host.wished(token, outcome, reason)
+    if (!this.#isRunning) return ended('refused', 'this peer has stopped')
     if (wish.type === 'leave' && wish.peer === this.#host.self) this.#leaving.begin(ended)
     else if (wish.type === 'leave') ended('refused', 'a peer leaves by itself')
     else this.#byHand.ask(wish, ended)
   }
 
   recover(token: number): void {
-    const problem = this.#franchise.recover()
+    const problem = this.#isRunning ? this.#franchise.recover() : 'this peer has stopped'
     this.#host.wished(token, problem === undefined ? 'done' : 'refused', problem ?? '')
     this.#progressed()
   }

@@ -35,6 +35,8 @@ export class Installing {
   readonly #reports = new Map<PeerId, { readonly report: Report; readonly at: number }>()
   /** The last version that each voter is known to have installed. */
   readonly #installed = new Map<PeerId, number>()
+  /** Connected voters that do not serve the version in force, and since when they say so. */
+  readonly #idle = new Map<PeerId, number>()
   /** Who asked for a report that waits for the seal to be known. */
   readonly #waiting = new Set<PeerId>()
   #ownWaits = false
@@ -107,9 +109,32 @@ export class Installing {
     return isRecent && !isVoid && this.#standing.votesIn(installed) ? installed : 0
   }
 
+  /** A voter says which version it serves; 0 for none, as one does that is void. */
+  hearServing(peer: PeerId, version: number): void {
+    const { host, live } = this.#standing
+    const wasIdle = this.#idle.has(peer)
+    const isIdle = version < live && this.#standing.votersOf(live).includes(peer)
+    if (!isIdle) this.#idle.delete(peer)
+    else if (!wasIdle) this.#idle.set(peer, host.now)
+    if (isIdle !== wasIdle) host.viewChanged()
+    this.noteInstalled(peer, version)
+  }
+
+  /** It has said for a while that it serves nothing, or an older version than the one in force. */
+  isIdle(peer: PeerId): boolean {
+    const { host } = this.#standing
+    const since = this.#idle.get(peer)
+    return since !== undefined && host.now - since >= host.config.silenceMs
+  }
+
+  disconnected(peer: PeerId): void {
+    this.#idle.delete(peer)
+  }
+
   noteInstalled(peer: PeerId, version: number): void {
     if (version === 0 || version > this.#standing.version) return
     if (!this.#standing.votersOf(version).includes(peer)) return
+    if (version >= this.#standing.live) this.#idle.delete(peer)
     if ((this.#installed.get(peer) ?? 0) >= version || !this.#standing.concerned.has(peer)) return
     this.#installed.set(peer, version)
     if (this.#standing.begin(version)) this.#events.began()

@@ -20,7 +20,9 @@ export function viewOf(parts: ViewParts): ElectorateView {
   const voters = standing.votersOf(live)
   const answering = standing.answering(voters)
   const { arbiter } = host
-  if (standing.isVoid || !isServing(parts)) answering.delete(host.self)
+  if (!arbiter.state.serving) answering.delete(host.self)
+  // Whoever answers that it serves nothing is of no use to locks.
+  for (const peer of answering) if (parts.installing.isIdle(peer)) answering.delete(peer)
   return {
     id: chain?.id,
     version: live,
@@ -34,11 +36,6 @@ export function viewOf(parts: ViewParts): ElectorateView {
     conflict: meeting.conflict,
     change: changeOf(parts),
   }
-}
-
-/** This voter takes part: it serves, or is about to. */
-function isServing({ standing }: ViewParts): boolean {
-  return standing.host.arbiter.state.serving
 }
 
 function selfOf({ standing, installing, isExpecting }: ViewParts): ElectorateView['self'] {
