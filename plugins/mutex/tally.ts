@@ -16,6 +16,7 @@ const noFailures = {
 const noMisbehaviour: Readonly<Record<MutexMisbehaviour, number>> = {
   'forged-grant': 0,
   'not-a-voter': 0,
+  'other-electorate': 0,
   'bad-proof': 0,
   'conflicting-votes': 0,
   'timestamp-too-far': 0,
@@ -46,19 +47,20 @@ export class MutexTally {
   }
 }
 
-/** Whoever asks for too much, or with a clock that is behind, may be honest: that is refused, and no more. */
+/** Whoever asks for too much, or has believed a liar's clock or token, may be honest: that is refused, and no more. */
 export function isLie(reason: MutexMisbehaviour): boolean {
   switch (reason) {
     case 'timestamp-too-low':
     case 'lease-too-long':
     case 'too-many':
     case 'not-a-voter':
+    case 'other-electorate':
+    case 'timestamp-too-far':
+    case 'token-too-far':
       return false
     case 'forged-grant':
     case 'bad-proof':
     case 'conflicting-votes':
-    case 'timestamp-too-far':
-    case 'token-too-far':
     case 'not-held':
       return true
   }

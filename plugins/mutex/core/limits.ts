@@ -12,6 +12,8 @@ export const mutexLimits = {
   counters: 8192,
   /** Peers and locks of which an arbiter remembers when it last voted. */
   floors: 8192,
+  /** Members that are remembered; membership has no more. */
+  members: 10_000,
   /** Grants in a report: every lock once a peer that votes in the largest electorate. */
   grants: 4096,
   /** Items in one frame. */
@@ -50,15 +52,20 @@ export const mutexLimits = {
   frameBytes: 2 * 1024 * 1024,
 } as const
 
-/** A token or a clock that is further ahead than this is nobody's honest count. */
-const maxLead = 2 ** 40
-/** From here on steps are small: whoever takes the largest ones all the time leaves half of all numbers to the others. */
+/** A request's timestamp that is further ahead of its arbiter's clock than this is nobody's honest count. */
+export const maxTimestampLead = 2 ** 40
+
+/**
+ * Up to here a clock, or a token, of somebody else is taken over whatever it says: to refuse one that is
+ * far ahead would cut off whoever has believed it. At most half of all numbers are lost to a liar.
+ */
 const halfway = 2 ** 52
+/** Beyond, steps are small: five days of ten thousand frames a second to the end. */
 const maxLateLead = 2 ** 20
 
 /** Whether a count of somebody else can be taken over, where the own one is `own`. */
-export function isHonest(count: number, own: number): boolean {
-  return count <= own + (count > halfway ? maxLateLead : maxLead)
+export function isCredible(count: number, own: number): boolean {
+  return count <= halfway || count <= own + maxLateLead
 }
 
 /** Added to the floor of a voter that is recovered by hand: more than it can have granted in the meantime. */

@@ -297,6 +297,7 @@ export type MutexEvent =
 export type MutexMisbehaviour =
   | 'forged-grant'
   | 'not-a-voter'
+  | 'other-electorate'
   | 'bad-proof'
   | 'conflicting-votes'
   | 'timestamp-too-far'

@@ -22,7 +22,7 @@ import { WireError } from '../../../lib/wire/errors.ts'
 import { Elector } from './electorate/elector.ts'
 import type { Electorate, ElectorateView, Stamp } from './electorate/messages.ts'
 import type { MutexInit } from './init.ts'
-import { isHonest, mutexLimits } from './limits.ts'
+import { isCredible, mutexLimits } from './limits.ts'
 import { Arbiter } from './lock/arbiter.ts'
 import { Inspection } from './lock/inspection.ts'
 import type { LockContext } from './lock/lock-context.ts'
@@ -234,12 +234,17 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
 
   #receive(from: PeerId, frame: Frame): void {
     if (this.#generation === 0) return
-    if (!isHonest(frame.clock, this.#clock)) this.#misbehaved(from, 'timestamp-too-far')
+    if (!isCredible(frame.clock, this.#clock)) this.#misbehaved(from, 'timestamp-too-far')
     else this.#clock = this.#units.mergeClock(this.#clock, frame.clock)
     this.#elector.heard(from, frame.id, frame.version, frame.stamp)
     for (const item of frame.items) this.#item(from, item)
     const current = this.#elector.current
-    if (current === undefined || frame.id !== current.id) return
+    if (current === undefined || frame.id !== current.id) {
+      const isTalk = frame.asking !== undefined || frame.answering !== undefined
+      if (isTalk && frame.id !== undefined && current !== undefined)
+        this.#misbehaved(from, 'other-electorate')
+      return
+    }
     this.#requester.heard(from)
     if (frame.asking !== undefined) this.#arbiter.receive(from, frame.asking)
     if (frame.answering !== undefined) this.#requester.receive(from, frame.answering)

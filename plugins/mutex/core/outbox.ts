@@ -18,10 +18,15 @@ export class Outbox {
   }
 
   add(peer: PeerId, item: PeerItem): void {
-    const items = this.#items.get(peer) ?? []
-    // Whoever asks many times in one turn is told once: these are long.
-    const isLatest = ({ type }: PeerItem): boolean => type !== 'inspected' || item.type !== 'inspected'
-    this.#items.set(peer, [...items.filter(isLatest), item])
+    const items = this.#items.get(peer)
+    if (items === undefined) {
+      this.#items.set(peer, [item])
+    } else {
+      // Whoever asks many times in one turn is told once: these are long.
+      const at = item.type === 'inspected' ? items.findIndex(({ type }) => type === item.type) : -1
+      if (at >= 0) items.splice(at, 1)
+      items.push(item)
+    }
     this.#peers.add(peer)
   }
 

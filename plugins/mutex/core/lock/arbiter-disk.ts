@@ -23,9 +23,11 @@ const fresh: ArbiterRecord = {
 export class ArbiterDisk {
   readonly #context: LockContext
   #state: ArbiterRecord
+  #hasSnapshot: boolean
 
   constructor(context: LockContext) {
     this.#context = context
+    this.#hasSnapshot = context.durable.has(arbiterKeys.stop)
     const bytes = context.durable.get(arbiterKeys.state)
     this.#state = bytes === undefined ? fresh : decodeArbiter(bytes)
   }
@@ -54,11 +56,13 @@ export class ArbiterDisk {
 
   /** From now on the last stop was not clean. */
   dropSnapshot(): void {
-    if (!this.#context.durable.has(arbiterKeys.stop) || !this.#context.units.removesCleanMark) return
+    if (!this.#hasSnapshot || !this.#context.units.removesCleanMark) return
+    this.#hasSnapshot = false
     this.#context.write(arbiterKeys.stop, undefined)
   }
 
   leaveSnapshot(record: StopRecord): void {
+    this.#hasSnapshot = true
     this.#context.write(arbiterKeys.stop, encodeStop(record))
   }
 }

@@ -5,7 +5,7 @@
  */
 import type { PeerId } from '../../../../lib/protocols/core.ts'
 import type { Electorate, Report, RequestId, Stamp } from '../electorate/messages.ts'
-import { isHonest, mutexLimits, recoveryLead } from '../limits.ts'
+import { isCredible, mutexLimits, recoveryLead } from '../limits.ts'
 import type {
   Answering,
   AnsweringItem,
@@ -150,6 +150,8 @@ export class Arbiter implements ArbiterPort {
         ...report.grants.map((grant) => grant.remainingMs),
       ),
     )
+    // It tells of a version that is over.
+    this.#disk.dropSnapshot()
     // Nobody who comes from an earlier version can still dissolve it.
     const granted = this.#disk.state.granted || electorate.version > 1
     this.#disk.change({ installed: electorate.version, sealed: 0, granted, longestLeaseMs, void: undefined })
@@ -340,7 +342,7 @@ export class Arbiter implements ArbiterPort {
     const { vote: name, token } = item
     const named = this.#votes.named(client, name)
     if (named === undefined || !this.#takes(item)) return
-    if (!isHonest(token, this.#ledger.highest)) {
+    if (!isCredible(token, this.#ledger.highest)) {
       this.#context.misbehaved(client.peer, 'token-too-far')
       return
     }
@@ -368,7 +370,7 @@ export class Arbiter implements ArbiterPort {
     const own = grants.find(({ arbiter }) => arbiter === this.#context.self)
     if (own !== undefined && !this.#votes.hasGiven(own.grant))
       this.#context.misbehaved(client.peer, 'not-held')
-    if (isHonest(token, this.#ledger.highest)) this.#ledger.learn(lock, token)
+    if (isCredible(token, this.#ledger.highest)) this.#ledger.learn(lock, token)
     else this.#context.misbehaved(client.peer, 'token-too-far')
     this.#events.evidence(client.peer, grants)
     this.#end(client, lock, request)

@@ -162,11 +162,12 @@ export class Clients {
   #lookAfter(client: Client): void {
     const { context, patienceMs, silent } = this.#parts
     context.schedule(`client:${client.peer}`, context.now + patienceMs(), () => {
-      if (context.now - client.heardAt >= patienceMs()) {
+      if (client.petitions.size > 0 && context.now - client.heardAt >= patienceMs()) {
         // Should it be there all the same, it opens a new session and says again what it wants.
         client.close()
         silent(client)
       }
+      // Whoever is connected and wants nothing keeps its session: its next request is then one round trip.
       const isGone = client.petitions.size + client.votes.size === 0 && !client.hasSession
       if (isGone) this.#clients.delete(client.peer)
       else this.#lookAfter(client)

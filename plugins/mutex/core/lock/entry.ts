@@ -5,7 +5,7 @@
  * holds: every lease counts from when the question left, and the check is made when
  * a lock is entered and when it is used, never by a timer alone.
  */
-import { isHonest } from '../limits.ts'
+import { isCredible } from '../limits.ts'
 import type { AnsweringItem, MutexFailure, VoteName } from '../messages.ts'
 import type { LockContext } from './lock-context.ts'
 import { compareNumbers, keyOf } from './order.ts'
@@ -45,18 +45,23 @@ export class Entry {
     const { now, self } = this.#context
     const request = this.#current(vote)
     const sentAt = link.sentAt(base)
-    if (vote.request.peer !== self || sentAt === undefined || proposal <= 0) {
+    if (vote.request.peer !== self || base > link.sent || proposal <= 0) {
       this.#context.misbehaved(peer, 'forged-grant')
       return
     }
     if (request === undefined) return
+    if (sentAt === undefined) {
+      // So far behind that nobody knows what it counts from.
+      this.#parts.links.reopen(link)
+      return
+    }
     const known = request.vote(peer, version)
     const isRepeated = known !== undefined && compareNumbers(known.grant, vote.grant) === 0
     if (isRepeated || leaseMs !== request.asked.leaseMs) {
       this.#context.misbehaved(peer, 'forged-grant')
       return
     }
-    if (!isHonest(proposal, this.#parts.requests.hint(request.asked.lock))) {
+    if (!isCredible(proposal, this.#parts.requests.hint(request.asked.lock))) {
       this.#context.misbehaved(peer, 'token-too-far')
       return
     }

@@ -1,6 +1,6 @@
 /** How requests come to an arbiter: one by one, and at the beginning of a session all that are unfinished. */
 import type { Electorate } from '../electorate/messages.ts'
-import { isHonest } from '../limits.ts'
+import { isCredible, maxTimestampLead } from '../limits.ts'
 import type { Listed, Refusal } from '../messages.ts'
 import type { Client } from './clients.ts'
 import type { Docket } from './docket.ts'
@@ -120,8 +120,8 @@ export class Petitions {
     const { lock, timestamp, leaseMs, hint, token } = listed
     const { charter } = electorate() ?? {}
     if (charter === undefined || leaseMs > charter.maxLeaseMs) return 'lease-too-long'
-    if (!isHonest(timestamp, context.clock)) return 'timestamp-too-far'
-    if (!isHonest(Math.max(hint, token), ledger.highest)) return 'token-too-far'
+    if (timestamp > context.clock + maxTimestampLead) return 'timestamp-too-far'
+    if (!isCredible(Math.max(hint, token), ledger.highest)) return 'token-too-far'
     if (!isInherited && timestamp <= votes.floors.of(lock, client.peer)) return 'timestamp-too-low'
     return votes.isFullFor(client) ? 'too-many' : undefined
   }

@@ -42,13 +42,21 @@ export class QuorumWatch {
     if (this.#noQuorumSince !== undefined) this.#noQuorumSince += ms
   }
 
-  /** Why a request that is given up now has not got the lock. */
-  failure(silenceMs?: number): MutexFailure {
-    const { electorate, links } = this.#parts
+  /**
+   * Why a request that is given up now has not got the lock. A voter that has never answered it, and owes
+   * that for long enough to be asked again, is not waited for any longer.
+   */
+  failure(request?: LockRequest): MutexFailure {
+    const { electorate, links, context } = this.#parts
     const current = electorate()
     if (current === undefined) return { type: 'no-electorate' }
-    if (links.isQuorum(current, links.answering(current, silenceMs))) return { type: 'held' }
-    return { type: 'no-quorum', missing: current.voters.filter((voter) => !links.answers(voter, silenceMs)) }
+    const { pingMs, silenceMs } = context.config
+    const missing = current.voters.filter((voter) => {
+      const hasAnswered = request?.hasHeard(voter, current.version) ?? true
+      return !links.answers(voter, hasAnswered ? silenceMs : pingMs)
+    })
+    const answering = current.voters.filter((voter) => !missing.includes(voter))
+    return links.isQuorum(current, answering) ? { type: 'held' } : { type: 'no-quorum', missing }
   }
 
   #again(): void {

@@ -129,6 +129,11 @@ export class LockRequest {
     }
   }
 
+  /** Whether that arbiter has answered it in any way. */
+  hasHeard(arbiter: PeerId, version: number): boolean {
+    return this.answers.has(arbiter) || this.vote(arbiter, version) !== undefined
+  }
+
   vote(arbiter: PeerId, version: number): OwnVote | undefined {
     return this.#votes(version)?.get(arbiter)
   }

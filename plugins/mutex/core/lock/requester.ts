@@ -83,10 +83,9 @@ export class Requester {
     return leaseMs > mostMs ? { type: 'refused', reason: 'lease-too-long' } : undefined
   }
 
-  /** A voter that owes an answer for long enough to be asked again does not keep anybody waiting. */
   #waited(request: LockRequest): void {
     if (this.#requests.of(request.asked.token) !== request || request.hasEntered) return
-    this.#fail(request, this.#quorum.failure(this.#context.config.pingMs))
+    this.#fail(request, this.#quorum.failure(request))
   }
 
   release(token: number): void {

@@ -64,6 +64,11 @@ export class VoterLink {
     return this.#items.length > 0
   }
 
+  /** The number of its last frame. */
+  get sent(): number {
+    return this.#sent
+  }
+
   /** All that was sent has arrived there. */
   get isAcknowledged(): boolean {
     return this.#acknowledged >= this.#sent && this.#items.length === 0
@@ -93,7 +98,10 @@ export class VoterLink {
     this.#ends = []
     this.#demands = false
     this.#owed = []
-    for (const key of this.ending.keys()) this.ending.set(key, 0)
+    // The next session says of all of them by silence that they are over.
+    const [first] = this.ending.keys()
+    this.ending.clear()
+    if (first !== undefined) this.ending.set(first, 0)
   }
 
   /** `demands`: an answer is due at once. */
@@ -116,6 +124,7 @@ export class VoterLink {
   /** The item that was pushed last says that it is over. */
   ends(key: RequestKey, now: number): void {
     this.endedAt = now
+    if (this.#session === undefined && this.ending.size > 0) return
     this.ending.set(key, 0)
     if (this.#session !== undefined) this.#ends.push(key)
   }
