@@ -57,15 +57,15 @@ export const maxTimestampLead = 2 ** 40
 
 /**
  * Up to here a clock, or a token, of somebody else is taken over whatever it says: to refuse one that is
- * far ahead would cut off whoever has believed it. At most half of all numbers are lost to a liar.
+ * far ahead would cut off whoever has believed it. A quarter of all numbers at most is lost to a liar.
  */
-const halfway = 2 ** 52
+const mostLeap = 2 ** 51
 /** Beyond, steps are small: five days of ten thousand frames a second to the end. */
 const maxLateLead = 2 ** 20
 
 /** Whether a count of somebody else can be taken over, where the own one is `own`. */
 export function isCredible(count: number, own: number): boolean {
-  return count <= halfway || count <= own + maxLateLead
+  return count <= mostLeap || count <= own + maxLateLead
 }
 
 /** Added to the floor of a voter that is recovered by hand: more than it can have granted in the meantime. */

@@ -17,6 +17,7 @@
 
 import { Agenda } from '../../../lib/protocols/agenda.ts'
 import type { Core, Effect, Input, Instant, PeerId } from '../../../lib/protocols/core.ts'
+import { isQuorum } from '../../../lib/protocols/quorum/quorum.ts'
 import { Turn } from '../../../lib/protocols/turn.ts'
 import { WireError } from '../../../lib/wire/errors.ts'
 import { Elector } from './electorate/elector.ts'
@@ -77,6 +78,8 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
   #stepping = false
   /** It has stopped: what it wrote must stay true. */
   #isOver = false
+  /** What voters said of the time since this life began; undefined once that was enough. */
+  #voterClocks: Map<PeerId, number> | undefined = new Map()
 
   constructor(init: MutexInit) {
     this.#init = init
@@ -234,8 +237,7 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
 
   #receive(from: PeerId, frame: Frame): void {
     if (this.#generation === 0) return
-    if (!isCredible(frame.clock, this.#clock)) this.#misbehaved(from, 'timestamp-too-far')
-    else this.#clock = this.#units.mergeClock(this.#clock, frame.clock)
+    this.#hearClock(from, frame.clock)
     this.#elector.heard(from, frame.id, frame.version, frame.stamp)
     for (const item of frame.items) this.#item(from, item)
     const current = this.#elector.current
@@ -248,6 +250,20 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
     this.#requester.heard(from)
     if (frame.asking !== undefined) this.#arbiter.receive(from, frame.asking)
     if (frame.answering !== undefined) this.#requester.receive(from, frame.answering)
+  }
+
+  #hearClock(from: PeerId, clock: number): void {
+    const { current } = this.#elector
+    if (isCredible(clock, this.#clock)) this.#clock = this.#units.mergeClock(this.#clock, clock)
+    else if (this.#voterClocks === undefined) this.#misbehaved(from, 'timestamp-too-far')
+    if (this.#voterClocks === undefined || current?.voters.includes(from) !== true) return
+    this.#voterClocks.set(from, clock)
+    if (!isQuorum(current.voters, new Set([...this.#voterClocks.keys(), this.#init.self]))) return
+    // Whoever begins has no measure of its own: what most voters say, however far, is the time.
+    const clocks = [...this.#voterClocks.values()].sort((a, b) => a - b)
+    const median = clocks[Math.floor((clocks.length - 1) / 2)] ?? 0
+    this.#clock = this.#units.mergeClock(this.#clock, median)
+    this.#voterClocks = undefined
   }
 
   #item(from: PeerId, item: PeerItem): void {

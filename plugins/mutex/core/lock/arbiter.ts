@@ -196,6 +196,7 @@ export class Arbiter implements ArbiterPort {
     this.#ledger.raise(this.#ledger.highest + recoveryLead)
     // Of leases that this disk no longer knows it knows the longest possible.
     const longestLeaseMs = this.#maxLeaseMs
+    this.#disk.dropSnapshot()
     this.#disk.change({ void: undefined, granted: true, longestLeaseMs })
     this.#votes.abstain(this.#context.units.abstentionMs(longestLeaseMs))
     this.#ledger.extend(this.#ledger.highest)

@@ -162,7 +162,7 @@ export class Entry {
     if (electorate === undefined || request.hasEntered) return
     const { units } = this.#context
     const votes = request.valid(this.#context)
-    const present = new Set(this.#parts.links.answering(electorate))
+    const present = new Set(this.#parts.links.serving(electorate))
     const isQuorum: Parameters<typeof units.agreedToken>[1] = (members) =>
       units.isQuorum(electorate.voters, members, present)
     if (!isQuorum(new Set(votes.map(({ arbiter }) => arbiter)))) return

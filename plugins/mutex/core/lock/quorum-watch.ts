@@ -53,7 +53,7 @@ export class QuorumWatch {
     const { pingMs, silenceMs } = context.config
     const missing = current.voters.filter((voter) => {
       const hasAnswered = request?.hasHeard(voter, current.version) ?? true
-      return !links.answers(voter, hasAnswered ? silenceMs : pingMs)
+      return !links.serves(voter, hasAnswered ? silenceMs : pingMs)
     })
     const answering = current.voters.filter((voter) => !missing.includes(voter))
     return links.isQuorum(current, answering) ? { type: 'held' } : { type: 'no-quorum', missing }

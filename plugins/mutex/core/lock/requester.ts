@@ -6,7 +6,7 @@
 import type { PeerId } from '../../../../lib/protocols/core.ts'
 import type { Electorate, RequestId } from '../electorate/messages.ts'
 import { mutexLimits } from '../limits.ts'
-import type { Answering, AnsweringItem, Asking, MutexFailure, VoteName } from '../messages.ts'
+import type { Answering, AnsweringItem, Asking, MutexFailure, Unavailability, VoteName } from '../messages.ts'
 import { Entry } from './entry.ts'
 import type { LockContext } from './lock-context.ts'
 import { keyOf } from './order.ts'
@@ -288,12 +288,17 @@ export class Requester {
     const isReset = items.some(({ type }) => type === 'reset')
     const wasFresh = this.#links.isFresh(link)
     link.close()
-    // Where no session is to be had nothing can be taken back: it runs out.
-    const isStarting = items.some((item) => item.type === 'unavailable' && item.reason === 'starting')
-    if (!isReset && !isStarting) link.ending.clear()
+    for (const item of items) if (item.type === 'unavailable') this.#unavailable(link, item.reason)
     for (const request of this.#requests.waiting()) request.drop(link.peer, link.version)
     if (isReset && !wasFresh) this.#links.open(link)
     else this.#links.tick(link)
+  }
+
+  #unavailable(link: VoterLink, reason: Unavailability): void {
+    link.unavailableSince ??= this.#context.now
+    // Where no session will be had, nothing can be taken back: it runs out.
+    const isForGood = reason === 'not-a-voter' || reason === 'void' || reason === 'sealed'
+    if (isForGood) link.ending.clear()
   }
 
   #handle(link: VoterLink, item: AnsweringItem): void {

@@ -25,6 +25,8 @@ export class VoterLink {
   lastSentAt = Number.NEGATIVE_INFINITY
   lastOpenedAt = Number.NEGATIVE_INFINITY
   lastDialledAt = Number.NEGATIVE_INFINITY
+  /** Since when it says that no session is to be had; undefined while it does not. */
+  unavailableSince: number | undefined
   /** The elector wants to know, until then, whether it answers. */
   watchedUntil = Number.NEGATIVE_INFINITY
   #session: SessionId | undefined
@@ -150,6 +152,7 @@ export class VoterLink {
     if (seq === 0) return 'apart'
     if (seq <= this.#received) return 'old'
     if (seq > this.#received + 1 || ack > this.#sent) return 'gap'
+    this.unavailableSince = undefined
     this.#received = seq
     this.#acknowledged = Math.max(this.#acknowledged, ack)
     this.#owed = this.#owed.filter(({ seq: owed }) => owed > ack)

@@ -80,7 +80,14 @@ export class VoterLinks {
     return since === undefined || now - since < silenceMs
   }
 
-  /** Likewise; it is asked from now on, for some seconds. */
+  /** It answers, and not for too long only that no session is to be had. */
+  serves(peer: PeerId, silenceMs = this.#context.config.silenceMs): boolean {
+    const since = this.#links.get(peer)?.unavailableSince
+    const isAway = since !== undefined && this.#context.now - since >= this.#context.config.silenceMs
+    return this.answers(peer, silenceMs) && !isAway
+  }
+
+  /** Answers; and it is asked from now on, for some seconds. */
   watches(peer: PeerId): boolean {
     const { now, self, config } = this.#context
     if (peer !== self) {
@@ -92,12 +99,12 @@ export class VoterLinks {
     return this.answers(peer)
   }
 
-  answering({ voters }: Electorate, silenceMs?: number): readonly PeerId[] {
-    return voters.filter((voter) => this.answers(voter, silenceMs))
+  serving({ voters }: Electorate): readonly PeerId[] {
+    return voters.filter((voter) => this.serves(voter))
   }
 
   isQuorum(electorate: Electorate, members: readonly PeerId[]): boolean {
-    const present = new Set(this.answering(electorate))
+    const present = new Set(this.serving(electorate))
     return this.#context.units.isQuorum(electorate.voters, new Set(members), present)
   }
 
