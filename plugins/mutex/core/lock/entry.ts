@@ -136,6 +136,8 @@ export class Entry {
       if (!isRefused.has(key)) {
         const moved = { ...vote, sentAt: Math.max(vote.sentAt, sentAt), receivedAt: this.#context.now }
         request.take(moved, link.version)
+        // It may have come too late to count for anything by itself.
+        this.#tryEnter(request)
       } else if (!request.hasEntered) {
         this.#askAgain(link, request)
       }
