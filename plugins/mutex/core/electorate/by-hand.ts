@@ -133,12 +133,14 @@ export class ByHand {
 
   /** `at`: the version that the asker knew; one that comes late is not meant for what has changed since. */
   receiveWish(from: PeerId, { token, wish }: Extract<ElectorateItem, { type: 'wish' }>, at: number): void {
-    const { standing, wishes } = this.#parts
+    const { standing, wishes, changes } = this.#parts
     const { host, version } = standing
     if (at < standing.live) return
     if (wish.type === 'leave') {
       // Only about oneself; noted by everybody that hears it, and answered by nobody.
-      if (wish.peer === from) wishes.note(wish, false)
+      if (wish.peer !== from) return
+      wishes.note(wish, false)
+      changes.consider()
       return
     }
     if (!standing.votesIn(version) || standing.isVoid) return

@@ -172,7 +172,7 @@ export class Changes {
 
   /** When this voter proposes it: at once if it was asked by hand, or has the lowest id of those that live. */
   #turn(wish: VotersDecision): number {
-    const { standing, wishes } = this.#parts
+    const { standing, wishes, installing } = this.#parts
     const { host, voters } = standing
     const text = JSON.stringify([standing.version, wish.voters])
     if (text !== this.#wanted) {
@@ -180,8 +180,13 @@ export class Changes {
       this.#wantedAt = host.now
     }
     if (standing.leaving || wishes.hasOwn) return host.now
-    const live = [...standing.answering(voters)].sort(comparePeers)
-    return this.#wantedAt + live.indexOf(host.self) * takeOverMs
+    const leaving = wishes.of('leave')
+    const able = [...standing.answering(voters)].filter(
+      (peer) => !leaving.has(peer) && !installing.isIdle(peer),
+    )
+    // Whoever leaves sees to it itself, if it can.
+    const courtesyMs = voters.some((peer) => leaving.has(peer)) ? pollMs : 0
+    return this.#wantedAt + courtesyMs + able.sort(comparePeers).indexOf(host.self) * takeOverMs
   }
 
   // The acceptor's side.

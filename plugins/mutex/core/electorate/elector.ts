@@ -118,7 +118,7 @@ export class Elector implements ElectorateHalf {
     this.#byHand = new ByHand({ ...parts, changes: this.#changes })
     this.#gossip = new Gossip(standing, this.#store, () => this.#head())
     this.#meeting = new Meeting(standing, {
-      want: (peer, id, after) => this.#gossip.want(peer, id, after),
+      want: (peer, id, after) => this.#gossip.ask(peer, id, after),
       follow: (chain) => this.#follow(chain),
       progressed: () => this.#changes.consider(),
     })
@@ -328,7 +328,9 @@ export class Elector implements ElectorateHalf {
   }
 
   #receiveHead(from: PeerId, head: Of<'head'>): void {
-    const { chain, version } = this.#standing
+    const { chain, version, host } = this.#standing
+    // What comes late of a peer that is gone is not counted.
+    if (!host.isConnected(from)) return
     if (this.#expecting.hear(from, head.id === undefined ? head.expecting : 0)) this.#expect()
     else if (this.#expecting.mayFound) this.#expect()
     if (head.id === undefined) return this.#gossip.push(from, 0)

@@ -90,7 +90,7 @@ export class Franchise {
     const { standing, stamps } = this.#parts
     const { version, isVoid } = standing
     if (standing.votesIn(version)) return stamps.isClear(version)
-    if (!isVoid || stamps.mayReturn()) return true
+    if (!isVoid || standing.isReturning || stamps.mayReturn()) return true
     stamps.ask()
     return false
   }

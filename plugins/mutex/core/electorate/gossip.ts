@@ -10,6 +10,8 @@ import type { Standing } from './standing.ts'
 
 /** Between two answers, or two questions, to one peer that nothing new gave rise to. */
 const pauseMs = 300
+/** A newcomer is told by all at once where they stand: it asks one, and another one after this. */
+const crowdMs = 100
 
 type Head = Extract<ElectorateItem, { type: 'head' }>
 
@@ -20,6 +22,12 @@ export class Gossip {
   /** When each connected peer was last asked or told. */
   readonly #asked = new Map<PeerId, number>()
   readonly #told = new Map<PeerId, number>()
+  /** What was last asked for, of anybody. */
+  #wanted: { readonly id: ElectorateId | undefined; readonly after: number; readonly at: number } = {
+    id: undefined,
+    after: 0,
+    at: Number.NEGATIVE_INFINITY,
+  }
 
   constructor(standing: Standing, store: ChainStore, head: () => Head) {
     this.#standing = standing
@@ -54,8 +62,18 @@ export class Gossip {
     this.#told.delete(peer)
   }
 
-  /** Asks for what follows, at most once in a while. */
+  /** Asks for what follows, at most once in a while, and one peer of many that could tell. */
   want(peer: PeerId, id: ElectorateId, after: number): void {
+    const { now } = this.#standing.host
+    const wanted = this.#wanted
+    const isAsked = wanted.id === id && wanted.after === after && now - wanted.at < crowdMs
+    if (isAsked || !this.#isDue(this.#asked, peer)) return
+    this.#wanted = { id, after, at: now }
+    this.#standing.host.send(peer, { type: 'want', id, after })
+  }
+
+  /** Asks that very peer, at most once in a while. */
+  ask(peer: PeerId, id: ElectorateId, after: number): void {
     if (this.#isDue(this.#asked, peer)) this.#standing.host.send(peer, { type: 'want', id, after })
   }
 

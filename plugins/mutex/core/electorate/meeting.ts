@@ -10,6 +10,8 @@ import type { Decision, ElectorateId, ElectorateItem } from './messages.ts'
 import type { Standing } from './standing.ts'
 
 const pollMs = 500
+/** What could not be settled for long is asked about less and less. */
+const longestPollMs = 8000
 /** Who answered within this answers now. */
 const freshMs = 1500
 
@@ -38,6 +40,7 @@ export class Meeting {
   readonly #others = new Map<PeerId, Other>()
   #candidate: { readonly id: ElectorateId; chain: ProvenChain | undefined } | undefined
   #shown: ElectorateId | undefined
+  #pauseMs = pollMs
 
   constructor(standing: Standing, events: MeetingEvents) {
     this.#standing = standing
@@ -61,7 +64,9 @@ export class Meeting {
       this.forget(peer)
       return
     }
-    if (this.#others.get(peer)?.id === id) return
+    // What comes late of a peer that is gone says nothing of now.
+    if (this.#others.get(peer)?.id === id || !host.isConnected(peer)) return
+    this.#pauseMs = pollMs
     this.#others.set(peer, { id, since: host.now, head: undefined, headAt: Number.NEGATIVE_INFINITY })
     this.drive()
   }
@@ -93,9 +98,10 @@ export class Meeting {
     if (this.#others.size === 0 || chain === undefined) return
     if (chain.dissolvedInto !== undefined) this.#follow(chain.dissolvedInto)
     else if (this.#isFresh) this.#court()
-    else if (chain.version === 1) this.#askForNews(chain)
+    else if (chain.version === 1 && !this.#standing.votesIn(1)) this.#askForNews(chain)
     this.#show()
-    host.schedule('meeting', host.now + pollMs, () => this.drive())
+    host.schedule('meeting', host.now + this.#pauseMs, () => this.drive())
+    this.#pauseMs = Math.min(longestPollMs, this.#pauseMs * 1.2)
   }
 
   /** The sole voter of version 1, which has granted nothing. */

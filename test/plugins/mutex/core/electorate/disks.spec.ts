@@ -54,6 +54,50 @@ describe('a disk', () => {
     world.until(() => voter.view.self === 'serving', 5000, 'serves')
   })
 
+  it('that was lost may be restarted between READY and the decision', () => {
+    const world = new World()
+    grown(world, 3, 3)
+    const voter = world.peer(world.voters[1] as never)
+    const other = world.peer(world.voters[0] as never)
+    voter.crash()
+    voter.disk = new Map()
+    voter.start()
+    world.run(3000)
+    const removal = other.wish({ type: 'remove', peer: voter.id })
+    world.until(() => other.outcome(removal) === 'done', 5000, 'removed')
+    let answered = 0
+    world.passes = (from, _to, { type }) => {
+      if (type === 'ready' && from === voter) answered += 1
+      return type !== 'ready'
+    }
+    const first = other.wish({ type: 'add', peer: voter.id })
+    world.until(() => other.outcome(first) !== undefined && answered > 0, 6000, 'refused')
+    voter.crash()
+    voter.start()
+    world.run(3000)
+    world.passes = () => true
+    const token = other.wish({ type: 'add', peer: voter.id })
+    world.until(() => other.outcome(token) === 'done', 5000, 'added')
+    world.until(() => voter.view.self === 'serving', 5000, 'votes again')
+  })
+
+  it('that may not be voted from is told of: its voter does not answer', () => {
+    const world = new World()
+    const peers = grown(world, 4, 3)
+    const member = peers.find(({ id }) => !world.voters.includes(id)) as Member
+    for (const id of world.voters.slice(1)) {
+      const voter = world.peer(id)
+      voter.crash()
+      voter.disk = new Map()
+      voter.start()
+    }
+    world.until(() => !member.view.reachable, 15_000, 'no quorum is reachable')
+    assert.deepEqual(
+      member.view.voters.map(({ answering }) => answering),
+      [true, false, false],
+    )
+  })
+
   it('of a founder that is lost never founds again', () => {
     const world = new World()
     const founder = world.add('founder')

@@ -65,4 +65,32 @@ describe('an electorate', () => {
     world.run(20_000)
     assert.deepEqual(Object.fromEntries(world.sent), { head: 50 })
   })
+
+  it('has a newcomer ask one of those who know, not all', () => {
+    const world = new World()
+    world.add('founder')
+    for (let i = 0; i < 8; i++) world.add('joiner')
+    world.run(5000)
+    world.sent.clear()
+    world.add('joiner')
+    world.run(200)
+    assert.ok((world.sent.get('want') ?? 0) <= 2, `${world.sent.get('want')} asked`)
+  })
+
+  it('hears nothing after it has stopped', () => {
+    const world = new World()
+    const founder = world.add('founder')
+    const joiners = [world.add('joiner'), world.add('joiner')]
+    world.run(500)
+    founder.step(() => founder.elector?.stop())
+    const { disk } = founder
+    const token = founder.wish({ type: 'remove', peer: founder.id })
+    assert.equal(founder.outcome(token), 'refused this peer has stopped')
+    assert.match(founder.outcome(founder.recover()) ?? '', /stopped/)
+    world.run(10_000)
+    for (const joiner of joiners) joiner.crash()
+    world.run(5000)
+    assert.equal(founder.disk, disk)
+    assert.equal(founder.version, 1)
+  })
 })

@@ -66,6 +66,19 @@ describe('leave', () => {
     assert.equal(first.view.self, 'serving')
   })
 
+  it('of a voter that may not vote is seen to by the others', () => {
+    const world = new World()
+    grown(world, 4, 3)
+    const voter = world.peer(world.voters[1] as never)
+    voter.crash()
+    voter.disk = new Map()
+    voter.start()
+    world.run(3000)
+    assert.equal(voter.view.self, 'void')
+    assert.equal(leave(world, voter), 'done')
+    assert.ok(!world.voters.includes(voter.id))
+  })
+
   it('keeps what a change needs: whoever left before is never missed', () => {
     for (let seed = 1; seed <= 10; seed++) {
       const world = new World({ seed, loss: 0.1, doubled: 0.1, mostDelayMs: 50 })
