@@ -7,6 +7,7 @@
  * it is asked, until it installs a later version itself.
  */
 import type { PeerId } from '../../../../lib/protocols/core.ts'
+import { recoveryLead } from '../limits.ts'
 import type { ElectorateItem, Report } from './messages.ts'
 import type { Stamps } from './stamps.ts'
 import type { Standing } from './standing.ts'
@@ -15,8 +16,11 @@ const shortestPauseMs = 300
 const longestPauseMs = 2000
 /** How often those are told of an installation who need not answer. */
 const mostAnnouncements = 6
-/** No honest counter comes near. */
-const mostFloor = 2 ** 52
+/**
+ * What a liar may have made an honest voter count up to is taken from it all the same: it has sealed, and
+ * its report is needed. What is left above is for whoever counts on.
+ */
+const mostFloor = Number.MAX_SAFE_INTEGER - 2 * recoveryLead
 
 type Of<Type extends ElectorateItem['type']> = Extract<ElectorateItem, { type: Type }>
 
