@@ -6,7 +6,8 @@ const paxos = ['prepare', 'promise', 'accept', 'accepted', 'preempted', 'chain']
 
 /**
  * Of three voters, two propose against each other and hear only the third, which
- * restarts in between. Throws when a version is decided twice.
+ * restarts whenever it has promised or accepted something, half of the time before its
+ * answer arrives. Throws when a version is decided twice.
  */
 export function duel(seed: number, units: Partial<ElectorateUnits> = {}): World {
   const config = { headMs: 500, maxVoters: 3, retiredMs: 1000, retiredMaxMs: 1000 }
@@ -19,17 +20,23 @@ export function duel(seed: number, units: Partial<ElectorateUnits> = {}): World 
       Member,
       Member,
     ]
-    world.passes = (from, to, { type }) =>
-      !paxos.includes(type) || ((from === third || to === third) && random.chance(0.7))
-    first.wish({ type: 'remove', peer: third.id })
-    world.run(random.between(0, 100))
-    second.wish({ type: 'remove', peer: first.id })
-    for (let i = 0; i < 3; i++) {
-      world.run(random.between(10, 300))
+    let restarts = 0
+    const restart = (): void => {
+      if (restarts++ > 8 || !third.isRunning) return
       third.crash()
       third.start()
     }
-    world.run(random.between(0, 2000))
+    world.passes = (from, to, { type }) => {
+      if (!paxos.includes(type)) return true
+      if (from !== third && to !== third) return false
+      const isAnswer = from === third && (type === 'promise' || type === 'accepted')
+      if (isAnswer && random.chance(0.5)) world.at(random.between(0, 60), restart)
+      return random.chance(0.6)
+    }
+    first.wish({ type: 'remove', peer: third.id })
+    world.run(random.between(0, 50))
+    second.wish({ type: 'remove', peer: first.id })
+    world.run(random.between(1000, 4000))
     world.passes = () => true
     world.until(() => world.voters.length === 3 && world.isServing, 60_000, `seed ${seed}, round ${round}`)
   }

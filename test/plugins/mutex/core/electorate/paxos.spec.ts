@@ -131,6 +131,6 @@ describe('an acceptor', () => {
 
 describe('voters that propose against each other', () => {
   it('decide once a version, whoever restarts in between, and go on', () => {
-    for (let seed = 1; seed <= 8; seed++) duel(seed)
+    for (let seed = 1; seed <= 20; seed++) duel(seed)
   })
 })
