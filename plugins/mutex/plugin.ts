@@ -22,10 +22,11 @@ export interface MutexOptions extends Partial<MutexConfig> {
 }
 
 /**
- * All that one turn of the event loop has to say goes out in one frame a peer, at its end. After
- * promises: whoever releases and asks again at once costs the voters one frame and not two.
+ * All that one turn of the event loop has to say goes out in one frame a peer, at its end: when no promise
+ * is left to go on, so that whoever releases and asks again at once costs the voters one frame and not two.
+ * Not with `setImmediate`: it would wait for whatever else has come from the network.
  */
-const atEndOfTurn = setImmediate
+const atEndOfTurn = (act: () => void): void => queueMicrotask(() => process.nextTick(act))
 
 /** `beforeStop` is awaited before the locks end. Errors: ERR_BAD_OPTION. */
 export function mutexPlugin(options: MutexOptions, beforeStop: () => Promise<void>): PeerPlugin<MutexApi> {
