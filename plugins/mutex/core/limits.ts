@@ -48,6 +48,8 @@ export const mutexLimits = {
   bytesAtOnce: 512 * 1024,
   /** A signature over more than this is not shown with a release: the vote stands without it. */
   evidenceBytes: 1024,
+  /** Of all signed statements that are remembered. */
+  testimonyBytes: 16 * 1024 * 1024,
   /** Largest frame; a report with 4096 grants of the longest names fits. */
   frameBytes: 2 * 1024 * 1024,
 } as const
@@ -63,10 +65,16 @@ const mostLeap = 2 ** 51
 /** Beyond, steps are small: five days of ten thousand frames a second to the end. */
 const maxLateLead = 2 ** 20
 
-/** Whether a count of somebody else can be taken over, where the own one is `own`. */
-export function isCredible(count: number, own: number): boolean {
-  return count <= mostLeap || count <= own + maxLateLead
+/** The furthest that a count of somebody else can bring the own one in one step. */
+export function reachOf(own: number): number {
+  return Math.max(own, mostLeap) + maxLateLead
 }
+
+/** No clock is adopted above: it has to go on. */
+export const maxAdoptedClock = 2 ** 53 - 2 ** 41
+
+/** No token is above: a voter that is recovered has to go on after it. */
+export const maxToken = 2 ** 53 - 1 - 2 ** 33
 
 /** Added to the floor of a voter that is recovered by hand: more than it can have granted in the meantime. */
 export const recoveryLead = 2 ** 32

@@ -23,7 +23,7 @@ import { WireError } from '../../../lib/wire/errors.ts'
 import { Elector } from './electorate/elector.ts'
 import type { Electorate, ElectorateView, Stamp } from './electorate/messages.ts'
 import type { MutexInit } from './init.ts'
-import { isCredible, mutexLimits } from './limits.ts'
+import { maxAdoptedClock, mutexLimits, reachOf } from './limits.ts'
 import { Arbiter } from './lock/arbiter.ts'
 import { Inspection } from './lock/inspection.ts'
 import type { LockContext } from './lock/lock-context.ts'
@@ -254,15 +254,16 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
 
   #hearClock(from: PeerId, clock: number): void {
     const { current } = this.#elector
-    if (isCredible(clock, this.#clock)) this.#clock = this.#units.mergeClock(this.#clock, clock)
-    else if (this.#voterClocks === undefined) this.#misbehaved(from, 'timestamp-too-far')
+    const reach = reachOf(this.#clock)
+    if (clock > reach) this.#misbehaved(from, 'timestamp-too-far')
+    this.#clock = this.#units.mergeClock(this.#clock, Math.min(clock, reach))
     if (this.#voterClocks === undefined || current?.voters.includes(from) !== true) return
     this.#voterClocks.set(from, clock)
     if (!isQuorum(current.voters, new Set([...this.#voterClocks.keys(), this.#init.self]))) return
     // Whoever begins has no measure of its own: what most voters say, however far, is the time.
     const clocks = [...this.#voterClocks.values()].sort((a, b) => a - b)
     const median = clocks[Math.floor((clocks.length - 1) / 2)] ?? 0
-    this.#clock = this.#units.mergeClock(this.#clock, median)
+    this.#clock = this.#units.mergeClock(this.#clock, Math.min(median, maxAdoptedClock))
     this.#voterClocks = undefined
   }
 

@@ -5,7 +5,7 @@
  */
 import type { PeerId } from '../../../../lib/protocols/core.ts'
 import type { Electorate, Report, RequestId, Stamp } from '../electorate/messages.ts'
-import { isCredible, mutexLimits, recoveryLead } from '../limits.ts'
+import { maxToken, mutexLimits, reachOf, recoveryLead } from '../limits.ts'
 import type {
   Answering,
   AnsweringItem,
@@ -238,7 +238,7 @@ export class Arbiter implements ArbiterPort {
     const [first] = asking.items
     const reason = first?.type === 'sync' ? this.#unavailable(first.version) : undefined
     if (first?.type === 'sync' && reason === undefined) {
-      client.open(asking.session)
+      client.open(asking.session, this.#context.units.maySend(false))
       return true
     }
     // A requester that has gone on to a later version has nothing to say in this one.
@@ -343,7 +343,7 @@ export class Arbiter implements ArbiterPort {
     const { vote: name, token } = item
     const named = this.#votes.named(client, name)
     if (named === undefined || !this.#takes(item)) return
-    if (!isCredible(token, this.#ledger.highest)) {
+    if (token > Math.min(maxToken, reachOf(this.#ledger.highest))) {
       this.#context.misbehaved(client.peer, 'token-too-far')
       return
     }
@@ -371,9 +371,11 @@ export class Arbiter implements ArbiterPort {
     const own = grants.find(({ arbiter }) => arbiter === this.#context.self)
     if (own !== undefined && !this.#votes.hasGiven(own.grant))
       this.#context.misbehaved(client.peer, 'not-held')
-    if (isCredible(token, this.#ledger.highest)) this.#ledger.learn(lock, token)
+    if (token <= Math.min(maxToken, reachOf(this.#ledger.highest))) this.#ledger.learn(lock, token)
     else this.#context.misbehaved(client.peer, 'token-too-far')
-    this.#events.evidence(client.peer, grants)
+    const isShort = ({ signed }: (typeof grants)[number]): boolean =>
+      signed !== undefined && signed.bytes.length <= mutexLimits.evidenceBytes
+    this.#events.evidence(client.peer, grants.filter(isShort))
     this.#end(client, lock, request)
   }
 

@@ -61,12 +61,13 @@ export class Client {
     return seq === this.#received + 1 ? 'next' : 'gap'
   }
 
-  open(session: SessionId): void {
+  /** `keeps` what gathered while there was no session: that is what the rule `maySend` is about. */
+  open(session: SessionId, keeps = false): void {
     this.#session = session
     this.#latest = session
     this.#received = 0
     this.#sent = 0
-    this.#items = []
+    if (!keeps) this.#items = []
     this.#owed.clear()
   }
 

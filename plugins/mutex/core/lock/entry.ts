@@ -5,7 +5,7 @@
  * holds: every lease counts from when the question left, and the check is made when
  * a lock is entered and when it is used, never by a timer alone.
  */
-import { isCredible } from '../limits.ts'
+import { maxToken } from '../limits.ts'
 import type { AnsweringItem, MutexFailure, VoteName } from '../messages.ts'
 import type { LockContext } from './lock-context.ts'
 import { compareNumbers, keyOf } from './order.ts'
@@ -61,7 +61,7 @@ export class Entry {
       this.#context.misbehaved(peer, 'forged-grant')
       return
     }
-    if (!isCredible(proposal, this.#parts.requests.hint(request.asked.lock))) {
+    if (proposal > maxToken) {
       this.#context.misbehaved(peer, 'token-too-far')
       return
     }

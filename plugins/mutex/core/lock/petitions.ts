@@ -1,6 +1,6 @@
 /** How requests come to an arbiter: one by one, and at the beginning of a session all that are unfinished. */
 import type { Electorate } from '../electorate/messages.ts'
-import { isCredible, maxTimestampLead } from '../limits.ts'
+import { maxTimestampLead, maxToken, reachOf } from '../limits.ts'
 import type { Listed, Refusal } from '../messages.ts'
 import type { Client } from './clients.ts'
 import type { Docket } from './docket.ts'
@@ -111,17 +111,18 @@ export class Petitions {
     if (token === 0) docket.inherited.delete(key)
     const petition = { request, key, lock, timestamp, leaseMs, entered }
     votes.enqueue(docket, petition)
-    ledger.learn(lock, hint)
+    // One that is out of reach spares nobody a round.
+    if (hint <= reachOf(ledger.highest)) ledger.learn(lock, hint)
     client.owe(petition)
   }
 
   #refusalOf(client: Client, listed: Listed, isInherited: boolean): Refusal | undefined {
-    const { votes, ledger, context, electorate } = this.#parts
+    const { votes, context, electorate } = this.#parts
     const { lock, timestamp, leaseMs, hint, token } = listed
     const { charter } = electorate() ?? {}
     if (charter === undefined || leaseMs > charter.maxLeaseMs) return 'lease-too-long'
     if (timestamp > context.clock + maxTimestampLead) return 'timestamp-too-far'
-    if (!isCredible(Math.max(hint, token), ledger.highest)) return 'token-too-far'
+    if (Math.max(hint, token) > maxToken) return 'token-too-far'
     if (!isInherited && timestamp <= votes.floors.of(lock, client.peer)) return 'timestamp-too-low'
     return votes.isFullFor(client) ? 'too-many' : undefined
   }

@@ -24,6 +24,9 @@ export class Testimony {
   readonly #context: LockContext
   /** By arbiter and number, and by arbiter and token; the oldest are forgotten. */
   readonly #said = new Map<string, Said>()
+  /** What was remembered of whom, the oldest first, and how much that is. */
+  readonly #batches: { readonly bytes: number; readonly keys: readonly string[] }[] = []
+  #bytes = 0
   #conflicts: readonly VoteConflict[]
 
   constructor(context: LockContext) {
@@ -39,27 +42,45 @@ export class Testimony {
   /** `from` is who brings it. Throws `WireError` when `votes` are no statements. */
   hear(from: PeerId, arbiter: PeerId, votes: SignedVotes): readonly VoteStatement[] {
     const statements = decodeVotes(votes.bytes)
+    const keys: string[] = []
     for (const statement of statements) {
       const { electorate, version, lock, vote, proposal } = statement
       const { generation, counter } = vote.grant
-      this.#compare(from, arbiter, `${arbiter} ${electorate} ${generation}/${counter}`, { statement, votes })
-      this.#compare(from, arbiter, `${arbiter} ${electorate} ${version} ${proposal} ${lock}`, {
-        statement,
-        votes,
-      })
+      const byNumber = `${arbiter} ${electorate} ${generation}/${counter}`
+      const byToken = `${arbiter} ${electorate} ${version} ${proposal} ${lock}`
+      for (const key of [byNumber, byToken]) {
+        if (this.#compare(from, arbiter, key, { statement, votes })) keys.push(key)
+      }
     }
+    this.#remember(keys, votes.bytes.length)
     return statements
   }
 
-  #compare(from: PeerId, arbiter: PeerId, key: string, said: Said): void {
-    const before = this.#said.get(key)
-    this.#said.delete(key)
-    this.#said.set(key, before ?? said)
-    if (this.#said.size > 2 * mutexLimits.statements) {
-      const [oldest] = this.#said.keys()
-      if (oldest !== undefined) this.#said.delete(oldest)
+  /** As much as there is room for: a statement keeps the whole of what was signed with it. */
+  #remember(keys: readonly string[], bytes: number): void {
+    if (keys.length === 0) return
+    this.#batches.push({ bytes, keys })
+    this.#bytes += bytes
+    while (this.#bytes > mutexLimits.testimonyBytes || this.#said.size > 2 * mutexLimits.statements) {
+      const oldest = this.#batches.shift()
+      if (oldest === undefined) return
+      this.#bytes -= oldest.bytes
+      for (const key of oldest.keys) this.#said.delete(key)
     }
-    if (before === undefined || isSame(before.statement, said.statement)) return
+  }
+
+  /** Whether it is news. */
+  #compare(from: PeerId, arbiter: PeerId, key: string, said: Said): boolean {
+    const before = this.#said.get(key)
+    if (before === undefined) {
+      this.#said.set(key, said)
+      return true
+    }
+    if (!isSame(before.statement, said.statement)) this.#contradicted(from, arbiter, key, before, said)
+    return false
+  }
+
+  #contradicted(from: PeerId, arbiter: PeerId, key: string, before: Said, said: Said): void {
     const { crypto } = this.#context
     if (!votesAreSigned(arbiter, said.votes, crypto)) {
       this.#context.misbehaved(from, 'forged-grant')
