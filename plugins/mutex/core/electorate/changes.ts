@@ -24,6 +24,7 @@ const takeOverMs = 3000
 const orphanedMs = 1500
 /** Between two questions who has installed the last version. */
 const pollMs = 500
+const longestPauseMs = 30_000
 /** No honest proposer comes near. */
 const mostRounds = 2 ** 40
 
@@ -55,6 +56,9 @@ export class Changes {
   #wanted = ''
   #wantedAt = 0
   #acceptedAt = Number.NEGATIVE_INFINITY
+  /** How often those who are to vote next were not all ready, and until when they are not asked again. */
+  #refusals = 0
+  #restsUntil = Number.NEGATIVE_INFINITY
 
   constructor(parts: ChangesParts, events: ChangesEvents) {
     this.#parts = parts
@@ -85,6 +89,13 @@ export class Changes {
     this.#isAsking = false
     this.#wanted = ''
     this.#parts.standing.host.cancel('consider')
+    this.retry()
+  }
+
+  /** Somebody has come: what came to nothing may go well now. */
+  retry(): void {
+    this.#refusals = 0
+    this.#restsUntil = Number.NEGATIVE_INFINITY
     this.consider()
   }
 
@@ -109,19 +120,31 @@ export class Changes {
       return
     }
     if (!installing.isDone) return this.#poll()
-    const at = this.#turn(wish)
+    const at = Math.max(this.#turn(wish), this.#isUrgent ? 0 : this.#restsUntil)
     if (host.now < at) return this.#later(at)
     this.#isAsking = true
-    this.#readiness.ask(wish.voters, this.#parts.people.settled(wish.voters), (isReady) =>
-      this.#answered(wish, isReady),
+    this.#readiness.ask(wish.voters, this.#parts.people.settled(wish.voters), (isReady, silent) =>
+      this.#answered(wish, isReady, silent),
     )
   }
 
-  #answered(wish: VotersDecision, isReady: boolean): void {
-    const { host, chain } = this.#parts.standing
+  #answered(wish: VotersDecision, isReady: boolean, silent: readonly PeerId[]): void {
+    const { people, standing } = this.#parts
+    const { host, chain } = standing
     this.#isAsking = false
-    if (!isReady || chain?.allows(wish) !== true) return this.#later(host.now + pollMs)
-    this.#proposer.propose(wish)
+    if (isReady && chain?.allows(wish) === true) return this.#proposer.propose(wish)
+    for (const peer of silent) people.wasSilent(peer)
+    // What is not urgent, and comes to nothing again and again, is asked for less and less.
+    const pauseMs = this.#isUrgent ? pollMs : Math.min(longestPauseMs, pollMs * 2 ** this.#refusals)
+    this.#refusals += 1
+    this.#restsUntil = host.now + pauseMs
+    this.#later(this.#restsUntil)
+  }
+
+  /** Somebody waits for it. */
+  get #isUrgent(): boolean {
+    const { standing, wishes } = this.#parts
+    return standing.leaving || wishes.hasOwn || wishes.of('leave').size > 0
   }
 
   #later(at: number): void {

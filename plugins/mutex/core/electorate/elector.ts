@@ -199,7 +199,7 @@ export class Elector implements ElectorateHalf {
     this.#stamps.connected(peer)
     this.#installing.connected(peer)
     // From then on it can be taken as a voter.
-    host.schedule('settled', host.now + host.config.readyForMs, () => this.#changes.consider())
+    host.schedule('settled', host.now + host.config.readyForMs, () => this.#changes.retry())
   }
 
   disconnected(peer: PeerId): void {

@@ -4,10 +4,15 @@ import type { Candidate } from './policy.ts'
 import type { Retirement } from './retirement.ts'
 import type { Standing } from './standing.ts'
 
+/** Whoever did not say that it would vote comes last for so long. */
+const silentMs = 60_000
+
 export class People {
   readonly #standing: Standing
   readonly #retirement: Retirement
   readonly #connectedAt = new Map<PeerId, number>()
+  /** Until when each is held not to want to vote. */
+  readonly #silentUntil = new Map<PeerId, number>()
   #startedAt = 0
 
   constructor(standing: Standing, retirement: Retirement) {
@@ -27,6 +32,13 @@ export class People {
 
   disconnected(peer: PeerId): void {
     this.#connectedAt.delete(peer)
+    this.#silentUntil.delete(peer)
+  }
+
+  /** Asked whether it would vote, it did not say so. */
+  wasSilent(peer: PeerId): void {
+    const { host } = this.#standing
+    if (host.isConnected(peer)) this.#silentUntil.set(peer, host.now + silentMs)
   }
 
   connectedMs(peer: PeerId): number {
@@ -74,6 +86,7 @@ export class People {
         connectedMs: this.connectedMs(peer),
         deadMs: this.deadMs(peer),
         isRetired: this.#retirement.isRetired(peer, host.now, retiredMs, retiredMaxMs),
+        isSilent: (this.#silentUntil.get(peer) ?? Number.NEGATIVE_INFINITY) > host.now,
         isLeaving: leaving.has(peer),
       })
     }

@@ -19,6 +19,8 @@ export interface Candidate {
   readonly deadMs: number
   /** It was replaced lately, and is not chosen again unless no other is live. */
   readonly isRetired: boolean
+  /** Asked lately whether it would vote, it did not say so: others come first. */
+  readonly isSilent: boolean
   /** It is about to go. */
   readonly isLeaving: boolean
 }
@@ -92,7 +94,10 @@ function waiting({ voters, people, adding, removing }: Situation): readonly Cand
   )
   const fresh = could.filter(({ peer, isRetired }) => !isRetired || adding.has(peer))
   return (fresh.length > 0 ? fresh : could).sort(
-    (a, b) => b.connectedMs - a.connectedMs || comparePeers(a.peer, b.peer),
+    (a, b) =>
+      Number(a.isSilent) - Number(b.isSilent) ||
+      b.connectedMs - a.connectedMs ||
+      comparePeers(a.peer, b.peer),
   )
 }
 

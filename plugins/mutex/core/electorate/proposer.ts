@@ -16,6 +16,8 @@ const repeatMs = 300
 const patienceMs = 2000
 const shortestBackOffMs = 100
 const longestBackOffMs = 5000
+/** Whoever objects does not change its mind so soon. */
+const longestObjectionMs = 30_000
 
 type Prepare = Extract<ElectorateItem, { type: 'prepare' }>
 type Accept = Extract<ElectorateItem, { type: 'accept' }>
@@ -198,8 +200,9 @@ export class Proposer {
   #fail(reason: string | undefined): void {
     const { host } = this.#standing
     this.abandon()
-    this.#failures = Math.min(this.#failures + 1, 8)
-    const span = Math.min(longestBackOffMs, shortestBackOffMs * 2 ** this.#failures)
+    this.#failures = Math.min(this.#failures + 1, 10)
+    const longestMs = reason === undefined ? longestBackOffMs : longestObjectionMs
+    const span = Math.min(longestMs, shortestBackOffMs * 2 ** this.#failures)
     this.#restsUntil = host.now + span * (0.25 + 0.75 * host.random())
     this.#events.failed(reason)
   }

@@ -17,8 +17,11 @@ interface Question {
   readonly ready: Set<PeerId>
   readonly until: number
   readonly settled: ReadonlySet<PeerId>
-  readonly answered: (isReady: boolean) => void
+  readonly answered: Answered
 }
+
+/** `silent`: those who are to join and did not say READY. */
+export type Answered = (isReady: boolean, silent: readonly PeerId[]) => void
 
 export class Readiness {
   readonly #standing: Standing
@@ -30,7 +33,7 @@ export class Readiness {
   }
 
   /** Asks those who are to vote next; `answered` is called once, within `readyWithinMs`. */
-  ask(voters: readonly PeerId[], settled: ReadonlySet<PeerId>, answered: (isReady: boolean) => void): void {
+  ask(voters: readonly PeerId[], settled: ReadonlySet<PeerId>, answered: Answered): void {
     const { host, version } = this.#standing
     this.#question = {
       token: ++this.#tokens,
@@ -76,7 +79,9 @@ export class Readiness {
 
   #end(question: Question, isReady: boolean): void {
     this.stop()
-    question.answered(isReady)
+    const { voters } = this.#standing
+    const silent = question.voters.filter((peer) => !voters.includes(peer) && !question.ready.has(peer))
+    question.answered(isReady, silent)
   }
 
   #isEnough({ voters, ready, settled }: Question): boolean {

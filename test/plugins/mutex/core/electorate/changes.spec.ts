@@ -80,6 +80,24 @@ describe('a change of the electorate', () => {
     world.until(() => founder.view.version === 2 && world.isServing, 5000, 'one is back')
   })
 
+  it('goes on with others when one does not say that it would vote, and asks that one seldom', () => {
+    const world = new World()
+    const founder = world.add('founder')
+    const silent = world.add('joiner')
+    world.passes = (from, _to, { type }) => from !== silent || type !== 'ready'
+    world.run(500)
+    world.add('joiner')
+    world.run(20_000)
+    assert.equal(world.voters.length, 1)
+    world.sent.clear()
+    world.run(60_000)
+    assert.ok((world.sent.get('ready?') ?? 0) < 40, `${world.sent.get('ready?')} questions`)
+    world.add('joiner')
+    world.until(() => world.voters.length === 3 && world.isServing, 5000, 'three others')
+    assert.ok(!world.voters.includes(silent.id))
+    assert.equal(founder.view.self, 'serving')
+  })
+
   it('takes over what a quorum reports, and one that comes late takes a copy', () => {
     const world = new World()
     const peers = grown(world, 3, 3)

@@ -16,6 +16,7 @@ function live(peer: PeerId, changes: Partial<Candidate> = {}): Candidate {
     connectedMs: 60_000,
     deadMs: 0,
     isRetired: false,
+    isSilent: false,
     isLeaving: false,
     ...changes,
   }
@@ -70,6 +71,12 @@ describe('the policy of who votes', () => {
     assert.equal(next(situation('a', people('a', ...others))), 'acd')
   })
 
+  it('takes last who did not say that it would vote', () => {
+    const silent = live(b, { connectedMs: 90_000, isSilent: true })
+    assert.equal(next(situation('a', people('acd', silent))), 'acd')
+    assert.equal(next(situation('a', people('ac', silent))), 'acb')
+  })
+
   it('does not grow while a voter is missing', () => {
     assert.equal(next(situation('abc', people('abde', dead(c, 1)))), undefined)
     assert.equal(next(situation('abc', people('abde', live(c, { isLive: false })))), undefined)
@@ -122,6 +129,7 @@ describe('the policy of who votes', () => {
         connectedMs: fc.constantFrom(0, 9999, 10_000, 90_000),
         deadMs: fc.constantFrom(0, 0, 1, 60_000),
         isRetired: fc.boolean(),
+        isSilent: fc.boolean(),
         isLeaving: fc.constantFrom(false, false, false, true),
       }),
     )
