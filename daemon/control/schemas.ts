@@ -102,7 +102,7 @@ const quorum = z
       .nullable()
       .meta({ description: 'Why this daemon never votes: what happened to its disk' }),
     conflict: z
-      .strictObject({ id: z.string(), peerId })
+      .strictObject({ code: z.literal('ERR_ELECTORATE_CONFLICT'), id: z.string(), peerId })
       .nullable()
       .meta({ description: 'Another electorate, and who belongs to it: a lock can be held once in each' }),
     change: z

@@ -34,7 +34,8 @@ export interface Lock extends AsyncDisposable {
 
 export interface MutexApi {
   /**
-   * Waits for the lock, in the order of requests over all peers. Errors:
+   * Waits for the lock, in the order of requests over all peers. Whoever holds it and asks again, also
+   * in the same app, waits for itself: give a limit, or hand the lock on. Errors:
    * ERR_NO_QUORUM (within 5 s), ERR_LOCK_HELD at the end of `waitMs`,
    * ERR_LOCK_NAME, ERR_LEASE, ERR_LOCK_REFUSED, ERR_TOO_MANY, ERR_STOPPED; the signal's reason.
    */

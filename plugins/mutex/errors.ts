@@ -122,6 +122,17 @@ export function lockLost(
   })
 }
 
+/** Said once when it shows itself: until somebody chooses, a lock can be held once in each. */
+export function electorateConflict(peer: PeerId, nameOf: NameOf): P2pdError {
+  return new P2pdError(
+    'ERR_ELECTORATE_CONFLICT',
+    `${shown(peer, nameOf)} belongs to another electorate: a lock can be held once in each`,
+    {
+      hint: 'two clusters were used as two; start the peers of one of them anew, with an invite of the other',
+    },
+  )
+}
+
 export function tooMany(what: string): P2pdError {
   return new P2pdError('ERR_TOO_MANY', what, { hint: 'release or give up some first' })
 }

@@ -27,6 +27,7 @@ import {
   assertLease,
   assertLockName,
   assertWait,
+  electorateConflict,
   leaveIncomplete,
   mutexStopped,
   type NameOf,
@@ -85,6 +86,8 @@ export class MutexService implements MutexApi {
   readonly #questions = new Questions()
   readonly #listeners = new Set<(view: ElectorateView) => void>()
   readonly #stopped = withResolvers<void>()
+  /** The other electorate that was told of. */
+  #conflict: string | undefined
   #tokens = 0
   /** What waits for the core to start; undefined once it has. */
   #early: (() => MutexCommand | undefined)[] | undefined = []
@@ -132,6 +135,7 @@ export class MutexService implements MutexApi {
         this.#questions.answered(event)
         return
       case 'electorate':
+        this.#tellConflict(event.view)
         this.#tellListeners(event.view)
         return
       case 'conflict':
@@ -144,6 +148,12 @@ export class MutexService implements MutexApi {
         this.#stopped.resolve()
         return
     }
+  }
+
+  #tellConflict({ conflict }: ElectorateView): void {
+    const isNews = conflict !== undefined && conflict.id !== this.#conflict
+    this.#conflict = conflict?.id
+    if (isNews) this.#init.trouble(electorateConflict(conflict.peer, this.#init.nameOf))
   }
 
   /** Errors: ERR_LEAVE_INCOMPLETE. */

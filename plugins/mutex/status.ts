@@ -23,7 +23,10 @@ function toQuorum(view: ElectorateView) {
     self,
     abstainsForMs: Math.ceil(abstainsForMs),
     void: view.void ?? null,
-    conflict: conflict === undefined ? null : { id: conflict.id, peerId: conflict.peer },
+    conflict:
+      conflict === undefined
+        ? null
+        : { code: 'ERR_ELECTORATE_CONFLICT', id: conflict.id, peerId: conflict.peer },
     change: change === undefined ? null : { phase: change.phase, voters: [...change.voters] },
   }
 }
