@@ -187,7 +187,9 @@ describe('the status screen', () => {
       shows: "           this peer does not vote: its disk went back; see 'p2pd voters'",
     },
     {
-      fields: { quorum: { ...threeVoters, conflict: { id: 'e2', peerId: idB } } },
+      fields: {
+        quorum: { ...threeVoters, conflict: { code: 'ERR_ELECTORATE_CONFLICT', id: 'e2', peerId: idB } },
+      },
       shows: '           m2 is of another electorate: a lock can be held once in each',
     },
     { fields: { locks: { held: 2, waiting: 1 } }, shows: 'locks      2 held, 1 waiting' },
