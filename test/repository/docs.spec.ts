@@ -173,7 +173,7 @@ describe('the documents', () => {
     const named = lines.flatMap(({ document, line }) =>
       [
         ...line.matchAll(
-          /(?:^|[\s(])((?:bin|daemon|lib|testnet|test|bench|examples|deploy|\.ci)\/[\w./-]*\w\.\w+)/g,
+          /(?:^|[\s(])((?:bin|daemon|plugins|lib|testnet|test|bench|examples|deploy|\.ci)\/[\w./-]*\w\.\w+)/g,
         ),
       ].map(([, path]) => ({ document, path: path ?? '' })),
     )
