@@ -1,6 +1,9 @@
 /** Order and likeness of what Paxos compares. */
 import type { Ballot, Decision, Stamp } from './messages.ts'
 
+/** No honest proposer comes near; whoever goes beyond would leave none for the others. */
+export const mostRounds = 2 ** 40
+
 export function compareBallots(a: Ballot, b: Ballot): number {
   return a.round - b.round || comparePeers(a.peer, b.peer) || a.generation - b.generation
 }

@@ -6,7 +6,7 @@
  */
 import type { PeerId } from '../../../../lib/protocols/core.ts'
 import type { Acceptor } from './acceptor.ts'
-import { comparePeers } from './ballot.ts'
+import { comparePeers, mostRounds } from './ballot.ts'
 import type { Installing } from './installing.ts'
 import type { Ballot, Decision, ElectorateItem, Link } from './messages.ts'
 import type { People } from './people.ts'
@@ -25,8 +25,6 @@ const orphanedMs = 1500
 /** Between two questions who has installed the last version. */
 const pollMs = 500
 const longestPauseMs = 30_000
-/** No honest proposer comes near. */
-const mostRounds = 2 ** 40
 
 type Of<Type extends ElectorateItem['type']> = Extract<ElectorateItem, { type: Type }>
 
@@ -214,7 +212,7 @@ export class Changes {
 
   // The acceptor's side.
 
-  receivePrepare(from: PeerId, item: Of<'prepare'>): 'not-a-voter' | 'bad-proof' | undefined {
+  receivePrepare(from: PeerId, item: Of<'prepare'>): 'bad-proof' | undefined {
     const { standing, acceptor, stamps } = this.#parts
     const { host, chain } = standing
     const problem = this.#problem(from, item)
@@ -229,11 +227,14 @@ export class Changes {
     }
     const answer = acceptor.prepare(ballot)
     if (answer.type === 'preempted') host.send(from, { version, ballot, ...answer })
-    else stamps.whenAcknowledged([version], () => host.send(from, { version, ballot, ...answer }))
+    else
+      stamps.whenAcknowledged(`promise ${from}`, [version], () =>
+        host.send(from, { version, ballot, ...answer }),
+      )
     return undefined
   }
 
-  receiveAccept(from: PeerId, item: Of<'accept'>): 'not-a-voter' | 'bad-proof' | undefined {
+  receiveAccept(from: PeerId, item: Of<'accept'>): 'bad-proof' | undefined {
     const { standing, acceptor, stamps } = this.#parts
     const { host, chain } = standing
     const problem = this.#problem(from, item)
@@ -249,14 +250,15 @@ export class Changes {
     }
     this.#acceptedAt = host.now
     this.#later(host.now + orphanedMs * (1 + host.random()))
-    stamps.whenAcknowledged([version], () => host.send(from, { version, ballot, ...answer }))
+    stamps.whenAcknowledged(`accept ${from}`, [version], () =>
+      host.send(from, { version, ballot, ...answer }),
+    )
     return undefined
   }
 
   #problem(from: PeerId, { version, ballot }: { version: number; ballot: Ballot }) {
     const { standing, stamps } = this.#parts
     if (version !== standing.version || !standing.votesIn(version)) return undefined
-    if (!standing.voters.includes(from)) return 'not-a-voter'
     if (ballot.peer !== from || ballot.round > mostRounds) return 'bad-proof'
     return stamps.isClear(version) ? 'none' : undefined
   }
@@ -272,7 +274,9 @@ export class Changes {
     const answer = acceptor.prepare(ballot)
     if (answer.type === 'preempted') this.#proposer.preempted(self, { version, ballot, ...answer })
     else
-      stamps.whenAcknowledged([version], () => this.#proposer.promised(self, { version, ballot, ...answer }))
+      stamps.whenAcknowledged('own promise', [version], () =>
+        this.#proposer.promised(self, { version, ballot, ...answer }),
+      )
   }
 
   #acceptOwn({ version, ballot, decision }: Of<'accept'>): void {
@@ -285,7 +289,7 @@ export class Changes {
       return
     }
     this.#acceptedAt = host.now
-    stamps.whenAcknowledged([version], () =>
+    stamps.whenAcknowledged('own accept', [version], () =>
       this.#proposer.accepted(host.self, { version, ballot, ...answer }),
     )
   }

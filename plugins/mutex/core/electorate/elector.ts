@@ -262,7 +262,22 @@ export class Elector implements ElectorateHalf {
     const { chain } = this.#standing
     // Nothing of another electorate is listened to, nor of a version that is not known here yet.
     if (chain === undefined || heard?.id !== chain.id) return
+    const version = electionOf(item)
+    if (version !== undefined && !this.#isEntitled(from, version)) return
+    // It acts on a version that something follows already.
+    if (version !== undefined && version < this.#standing.version) this.#gossip.push(from, heard.version)
     this.#receiveOwn(from, item, heard.version)
+  }
+
+  /** Only voters of that version may say it. */
+  #isEntitled(peer: PeerId, version: number): boolean {
+    const standing = this.#standing
+    if (version > standing.version) return false
+    if (!standing.votersOf(version).includes(peer)) {
+      this.#blame(peer, 'not-a-voter')
+      return false
+    }
+    return true
   }
 
   #receiveOwn(
@@ -276,7 +291,7 @@ export class Elector implements ElectorateHalf {
       case 'wish-answer':
         return this.#byHand.receiveAnswer(from, item)
       case 'ready?':
-        return this.#blame(from, this.#franchise.receiveQuestion(from, item))
+        return this.#franchise.receiveQuestion(from, item)
       case 'ready':
         return this.#changes.receiveReady(from, item)
       case 'prepare':
@@ -292,7 +307,7 @@ export class Elector implements ElectorateHalf {
       case 'accepted':
         return this.#blame(from, this.#changes.receiveAccepted(from, item))
       case 'fetch':
-        return this.#blame(from, this.#installing.receiveFetch(from, item))
+        return this.#installing.receiveFetch(from, item)
       case 'report':
         return this.#installing.receiveReport(from, item)
       case 'copy':
@@ -456,5 +471,26 @@ export class Elector implements ElectorateHalf {
     const problem = this.#isRunning ? this.#franchise.recover() : 'this peer has stopped'
     this.#host.wished(token, problem === undefined ? 'done' : 'refused', problem ?? '')
     this.#progressed()
+  }
+}
+
+/** The version whose voters alone say such a thing; undefined where anybody does. */
+function electionOf(item: ElectorateItem): number | undefined {
+  switch (item.type) {
+    case 'prepare':
+    case 'promise':
+    case 'objection':
+    case 'preempted':
+    case 'accept':
+    case 'accepted':
+    case 'ready?':
+    case 'report':
+    case 'copy':
+    case 'installed':
+      return item.version
+    case 'fetch':
+      return item.version + 1
+    default:
+      return undefined
   }
 }

@@ -71,18 +71,12 @@ export class Franchise {
   }
 
   /** Would this peer vote in what follows? The answer is on disk before it is given. */
-  receiveQuestion(
-    from: PeerId,
-    { version, token }: Extract<ElectorateItem, { type: 'ready?' }>,
-  ): 'not-a-voter' | undefined {
+  receiveQuestion(from: PeerId, { version, token }: Extract<ElectorateItem, { type: 'ready?' }>): void {
     const { standing, promising } = this.#parts
-    if (version !== standing.version) return undefined
-    if (!standing.voters.includes(from)) return 'not-a-voter'
-    if (standing.leaving || !this.#mayVote) return undefined
+    if (version !== standing.version || standing.leaving || !this.#mayVote) return
     promising.promise(version)
     if (this.#origin === undefined) this.#beginAnew()
     standing.host.send(from, { type: 'ready', version, token })
-    return undefined
   }
 
   /** A voter that acts on its disk; or another peer, unless its disk went back and the voters have not settled that yet. */

@@ -43,7 +43,6 @@ export class Installing {
   readonly #idle = new Map<PeerId, number>()
   /** Who asked for a report that waits for the seal to be known. */
   readonly #waiting = new Set<PeerId>()
-  #ownWaits = false
   #pauseMs = shortestPauseMs
   #fetchAt = Number.NEGATIVE_INFINITY
   #announcements = 0
@@ -58,7 +57,6 @@ export class Installing {
   changed(): void {
     this.#reports.clear()
     this.#waiting.clear()
-    this.#ownWaits = false
     this.#pauseMs = shortestPauseMs
     this.#fetchAt = Number.NEGATIVE_INFINITY
     this.#announcements = 0
@@ -155,22 +153,20 @@ export class Installing {
     }
   }
 
-  receiveFetch(from: PeerId, { version: old }: Of<'fetch'>): 'not-a-voter' | undefined {
+  receiveFetch(from: PeerId, { version: old }: Of<'fetch'>): void {
     const { host, version } = this.#standing
-    if (old + 1 !== version) return undefined
-    if (!this.#standing.voters.includes(from)) return 'not-a-voter'
+    if (old + 1 !== version) return
     if (this.ownVersion === version) {
       host.send(from, { type: 'copy', version, report: host.arbiter.report() })
     } else if (this.ownVersion === old && this.#seal()) {
       this.#waiting.add(from)
-      if (this.#waiting.size === 1) this.#stamps.whenAcknowledged([old, version], () => this.#report(old))
+      this.#stamps.whenAcknowledged('report', [old, version], () => this.#report(old))
     }
-    return undefined
   }
 
   receiveReport(from: PeerId, { version: old, report }: Of<'report'>): void {
     const { host, version } = this.#standing
-    if (old + 1 !== version || !this.#standing.votersOf(old).includes(from)) return
+    if (old + 1 !== version) return
     if (this.#standing.begin(version)) this.#events.began()
     if (!this.#standing.votesIn(version) || this.ownVersion === version) return
     if (!this.#isSane(from, report)) return
@@ -180,7 +176,7 @@ export class Installing {
 
   receiveCopy(from: PeerId, { version: of, report }: Of<'copy'>): void {
     const { version } = this.#standing
-    if (of !== version || !this.#standing.voters.includes(from)) return
+    if (of !== version) return
     this.noteInstalled(from, version)
     if (!this.#standing.votesIn(version) || this.ownVersion === version) return
     if (this.#isSane(from, report) && this.#stamps.isClear(version)) this.#install([report])
@@ -237,15 +233,11 @@ export class Installing {
   }
 
   #reportOwn(): void {
-    const { version } = this.#standing
+    const { version, host } = this.#standing
     const old = version - 1
-    if (this.#ownWaits || this.ownVersion !== old || this.#reports.has(this.#standing.host.self)) return
-    if (!this.#seal()) return
-    this.#ownWaits = true
-    this.#stamps.whenAcknowledged([old, version], () => {
-      this.#ownWaits = false
+    if (this.ownVersion !== old || this.#reports.has(host.self) || !this.#seal()) return
+    this.#stamps.whenAcknowledged('own report', [old, version], () => {
       if (this.#standing.version !== version || this.ownVersion !== old) return
-      const { host } = this.#standing
       this.#reports.set(host.self, { report: host.arbiter.report(), at: host.now })
       this.#tryInstall()
     })

@@ -6,7 +6,7 @@
  */
 import type { PeerId } from '../../../../lib/protocols/core.ts'
 import { acceptBytes } from '../statements.ts'
-import { compareBallots } from './ballot.ts'
+import { compareBallots, mostRounds } from './ballot.ts'
 import type { Ballot, Decision, ElectorateItem, Link, SignedAccept } from './messages.ts'
 import type { Standing } from './standing.ts'
 
@@ -148,7 +148,8 @@ export class Proposer {
 
   preempted(from: PeerId, item: Extract<ElectorateItem, { type: 'preempted' }>): void {
     const attempt = this.#attemptOf(from, item)
-    if (attempt === undefined || compareBallots(item.promised, attempt.ballot) <= 0) return
+    if (attempt === undefined || item.promised.round > mostRounds) return
+    if (compareBallots(item.promised, attempt.ballot) <= 0) return
     this.saw(item.promised)
     this.#fail(undefined)
   }

@@ -16,8 +16,6 @@ import type { Standing } from './standing.ts'
 /** Of how many peers stamps are kept. */
 const mostKept = 256
 const longestPauseMs = 8000
-/** Answers that wait for others to know the own stamp; whoever waits for one asks again. */
-const mostDeferred = 64
 
 type StartItem = Extract<ElectorateItem, { type: 'start' }>
 type StartAnswer = Extract<ElectorateItem, { type: 'start-answer' }>
@@ -63,7 +61,7 @@ export class Stamps {
   #graceUntil: number | undefined
   #pauseMs = 0
   #acknowledged: Stamp = noStamp
-  #deferred: Deferred[] = []
+  readonly #deferred = new Map<string, Deferred>()
 
   constructor(standing: Standing, events: StampEvents) {
     this.#standing = standing
@@ -152,10 +150,14 @@ export class Stamps {
     return true
   }
 
-  /** `act` once a quorum of one of `versions`, this peer included, has what this step writes on disk. */
-  whenAcknowledged(versions: readonly number[], act: () => void): void {
+  /**
+   * `act` once a quorum of one of `versions`, this peer included, has what this step writes
+   * on disk. A later one of the same key takes its place.
+   */
+  whenAcknowledged(key: string, versions: readonly number[], act: () => void): void {
+    this.#deferred.delete(key)
     if (this.isAcknowledgedBy(...versions)) act()
-    else if (this.#deferred.length < mostDeferred) this.#deferred.push({ versions, act })
+    else this.#deferred.set(key, { versions, act })
   }
 
   /** All that was written so far is known to a quorum of one of these versions. */
@@ -201,8 +203,12 @@ export class Stamps {
   }
 
   #nextDeferred(): Deferred | undefined {
-    const i = this.#deferred.findIndex(({ versions }) => this.isAcknowledgedBy(...versions))
-    return i < 0 ? undefined : this.#deferred.splice(i, 1)[0]
+    for (const [key, deferred] of this.#deferred) {
+      if (!this.isAcknowledgedBy(...deferred.versions)) continue
+      this.#deferred.delete(key)
+      return deferred
+    }
+    return undefined
   }
 
   /** Asks all who have not said that they know this state, and again until they do. */
@@ -351,7 +357,7 @@ export class Stamps {
     this.#isVouched = false
     this.#graceUntil = undefined
     this.#cleared.clear()
-    this.#deferred = []
+    this.#deferred.clear()
   }
 
   /** Removed from the voters: a quorum of them has told what it knows of the own disk, and is told that this is settled. */

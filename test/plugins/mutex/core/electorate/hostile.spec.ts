@@ -66,26 +66,26 @@ describe('an electorate among liars', () => {
     const { version } = victim.view
     const ballot: Ballot = { round: 9, peer: member.id, generation: 1 }
     const decision: Decision = { type: 'voters', voters: [member.id], replaced: [] }
+    const report: Report = { floor: 1e9, grants: [], unknownForMs: 0, longestLeaseMs: 0 }
+    const { disk } = victim
     const items: ElectorateItem[] = [
       { type: 'prepare', version, ballot, decision },
       { type: 'accept', version, ballot, decision },
+      { type: 'promise', version, ballot, accepted: { ballot, decision } },
       { type: 'ready?', version, token: 1 },
       { type: 'fetch', version: version - 1 },
+      { type: 'report', version: version - 1, report },
+      { type: 'copy', version, report },
+      { type: 'installed', version },
     ]
     for (const [i, item] of items.entries()) {
       says(member, victim, item)
       assert.equal(world.blamed.length, i + 1, item.type)
       assert.match(world.blamed.at(-1) ?? '', /not-a-voter/)
     }
-    const disk = victim.disk
-    const report: Report = { floor: 1e9, grants: [], unknownForMs: 0, longestLeaseMs: 0 }
     says(
       member,
       victim,
-      { type: 'report', version: version - 1, report },
-      { type: 'copy', version, report },
-      { type: 'installed', version },
-      { type: 'promise', version, ballot, accepted: { ballot, decision } },
       {
         type: 'start-answer',
         stamp: { generation: 0, write: 0 },
