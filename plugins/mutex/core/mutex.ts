@@ -62,6 +62,8 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
   readonly #turn = new Turn<Frame, MutexEvent, MutexRequest>()
   readonly #agenda = new Agenda<Deed>()
   readonly #outbox = new Outbox()
+  /** Peers whose frame leaves in this step. */
+  readonly #urgent = new Set<PeerId>()
   readonly #members = new Map<PeerId, Member>()
   readonly #connected = new Set<PeerId>()
   readonly #arbiter: Arbiter
@@ -138,6 +140,8 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
     else if (input.type === 'wake') this.#wake(input.lagMs)
     else this.#command(input)
     this.#settle()
+    if (input.type === 'receive') this.#sendUrgent()
+    this.#urgent.clear()
     this.#stepping = false
     return this.#turn.end()
   }
@@ -354,10 +358,20 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
   #flush(): void {
     this.#talkToSelf()
     this.#flushAsked = false
-    for (const peer of [...this.#outbox.peers]) {
-      if (this.#connected.has(peer)) while (this.#sendFrame(peer));
-      this.#outbox.drop(peer)
-    }
+    for (const peer of [...this.#outbox.peers]) this.#sendAll(peer)
+  }
+
+  /**
+   * An answer that somebody's lock waits for goes before anything else of this turn: a window update of
+   * the multiplexer alone is a write to the socket, which costs as much as the whole step.
+   */
+  #sendUrgent(): void {
+    for (const peer of this.#urgent) this.#sendAll(peer)
+  }
+
+  #sendAll(peer: PeerId): void {
+    if (this.#connected.has(peer)) while (this.#sendFrame(peer));
+    this.#outbox.drop(peer)
   }
 
   /** As much as fits; false when nothing is left. */
@@ -428,6 +442,10 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
       emit: (event) => this.#turn.emit(event),
       misbehaved: (peer, reason) => this.#misbehaved(peer, reason),
       pending: (peer) => this.#pending(peer),
+      urgent: (peer) => {
+        this.#urgent.add(peer)
+        this.#pending(peer)
+      },
     }
   }
 

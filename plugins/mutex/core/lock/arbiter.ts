@@ -355,7 +355,7 @@ export class Arbiter implements ArbiterPort {
     this.#ledger.burn(docket.lock, token)
     vote.level = Math.max(vote.level, token)
     client.push({ type: 'confirmed', vote: name, token })
-    this.#context.pending(client.peer)
+    this.#context.urgent(client.peer)
   }
 
   #relinquish(client: Client, { vote: name }: Of<'relinquish'>): void {

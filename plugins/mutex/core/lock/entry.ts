@@ -81,6 +81,7 @@ export class Entry {
     request.drop(link.peer, link.version)
     request.answers.set(link.peer, 'queued')
     this.#parts.links.push(link, { type: 'relinquish', vote: name }, false)
+    this.#context.urgent(link.peer)
     this.#giveUpTrying(request)
   }
 
@@ -183,6 +184,7 @@ export class Entry {
       request.take({ ...vote, asked: token }, version)
       const name = { request: request.id, grant: vote.grant }
       links.push(links.get(vote.arbiter), { type: 'confirm', vote: name, token }, true)
+      this.#context.urgent(vote.arbiter)
     }
   }
 

@@ -33,4 +33,6 @@ export interface LockContext {
   misbehaved(peer: PeerId, reason: MutexMisbehaviour): void
   /** Something waits to be sent: a flush is asked for. */
   pending(peer: PeerId): void
+  /** Likewise, and somebody's lock waits for it: it does not wait for what else this turn brings. */
+  urgent(peer: PeerId): void
 }

@@ -203,7 +203,7 @@ export class Votes {
     this.give(docket, { petition, grant, level, deadline, clock, inquired: false })
     const vote = { request, grant }
     client.push({ type: 'grant', vote, proposal: level, clock, leaseMs, base: client.received })
-    this.#context.pending(client.peer)
+    this.#context.urgent(client.peer)
     granted(client.peer, lock, vote, level)
   }
 
@@ -233,7 +233,7 @@ export class Votes {
 
   sayInquire(client: Client, vote: Vote): void {
     client.push({ type: 'inquire', vote: nameOf(vote) })
-    this.#context.pending(client.peer)
+    this.#context.urgent(client.peer)
   }
 
   give(docket: Docket, vote: Vote): void {
