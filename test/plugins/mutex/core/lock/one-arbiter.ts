@@ -149,6 +149,7 @@ export class OneArbiter {
       emit: (event) => void this.events.push(event),
       misbehaved: (peer, reason) => void this.events.push({ type: 'misbehaved', peer, reason }),
       pending: () => {},
+      urgent: () => {},
     }
   }
 }
