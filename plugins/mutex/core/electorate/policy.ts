@@ -6,6 +6,7 @@
  * hand goes first, then the dead are replaced, then the electorate grows. It shrinks only when somebody leaves.
  */
 import type { PeerId } from '../../../../lib/protocols/core.ts'
+import { quorumSize } from '../../../../lib/protocols/quorum/quorum.ts'
 import { comparePeers } from './ballot.ts'
 import type { Decision } from './messages.ts'
 
@@ -54,7 +55,9 @@ function without(situation: Situation): VotersDecision | undefined {
   const staying = voters.filter((peer) => stays(peer) && people.get(peer)?.isLive === true)
   const isSettled = ({ connectedMs }: Candidate) => voters.length > 1 || connectedMs >= situation.readyForMs
   const others = waiting(situation).filter(isSettled)
-  const size = largestOdd(Math.min(voters.length, staying.length + others.length))
+  let size = largestOdd(Math.min(voters.length, staying.length + others.length))
+  // Those who stay have to carry the next version: it is no larger than they can, but where one hands over.
+  while (size > 1 && staying.length < quorumSize(size)) size -= 2
   if (size === 0) return undefined
   const next = [...staying, ...others.map(({ peer }) => peer)].slice(0, size)
   return decision(

@@ -109,6 +109,7 @@ describe('the policy of who votes', () => {
     assert.equal(next(situation('abcde', people('abde', leaver))), 'abd')
     assert.equal(next(situation('abcde', people('ab', leaver, dead(d), dead(e)))), 'a')
     assert.equal(next(situation('c', people('ab', leaver))), 'a')
+    assert.equal(next(situation('abc', people('ade', leaver, dead(b)))), 'a', 'one cannot carry three')
     assert.equal(next(situation('c', people('', leaver, live(a, { connectedMs: 1 })))), undefined)
     assert.equal(next(situation('abc', people('abd', live(c), live(e, { isLeaving: true })))), undefined)
   })
