@@ -22,6 +22,9 @@ const mostAnnouncements = 6
  */
 const mostFloor = Number.MAX_SAFE_INTEGER - 2 * recoveryLead
 
+/** Times are rounded up to whole milliseconds wherever they are handed on. */
+const roundingMs = 1000
+
 type Of<Type extends ElectorateItem['type']> = Extract<ElectorateItem, { type: Type }>
 
 export interface InstallingEvents {
@@ -169,8 +172,9 @@ export class Installing {
     if (old + 1 !== version) return
     if (this.#standing.begin(version)) this.#events.began()
     if (!this.#standing.votesIn(version) || this.ownVersion === version) return
-    if (!this.#isSane(from, report)) return
-    this.#reports.set(from, { report, at: host.now })
+    const credible = this.#credible(from, report)
+    if (credible === undefined) return
+    this.#reports.set(from, { report: credible, at: host.now })
     this.#tryInstall()
   }
 
@@ -179,7 +183,8 @@ export class Installing {
     if (of !== version) return
     this.noteInstalled(from, version)
     if (!this.#standing.votesIn(version) || this.ownVersion === version) return
-    if (this.#isSane(from, report) && this.#stamps.isClear(version)) this.#install([report])
+    const credible = this.#credible(from, report)
+    if (credible !== undefined && this.#stamps.isClear(version)) this.#install([credible])
   }
 
   connected(peer: PeerId): void {
@@ -296,21 +301,26 @@ export class Installing {
     host.viewChanged()
   }
 
-  #isSane(from: PeerId, report: Report): boolean {
+  /** As far as it can be true: no lease is longer than the charter says. Undefined when nothing of it can be taken. */
+  #credible(from: PeerId, report: Report): Report | undefined {
     const { chain, host } = this.#standing
     const mostMs = chain?.charter.maxLeaseMs ?? 0
     if (report.floor > mostFloor) {
       host.misbehaved(from, 'token-too-far')
-      return false
+      return undefined
     }
     const times = [
       report.unknownForMs,
       report.longestLeaseMs,
       ...report.grants.map((grant) => grant.remainingMs),
     ]
-    if (times.every((ms) => ms <= mostMs)) return true
-    host.misbehaved(from, 'lease-too-long')
-    return false
+    if (times.some((ms) => ms > mostMs + roundingMs)) host.misbehaved(from, 'lease-too-long')
+    return {
+      ...report,
+      grants: report.grants.map((grant) => ({ ...grant, remainingMs: Math.min(mostMs, grant.remainingMs) })),
+      unknownForMs: Math.min(mostMs, report.unknownForMs),
+      longestLeaseMs: Math.min(mostMs, report.longestLeaseMs),
+    }
   }
 }
 

@@ -94,7 +94,7 @@ describe('two electorates that meet', () => {
   })
 
   it('many fresh ones become one', () => {
-    for (let seed = 1; seed <= 20; seed++) {
+    for (let seed = 1; seed <= 10; seed++) {
       const world = new World({ seed, loss: 0.2, doubled: 0.1, mostDelayMs: 100 })
       for (let i = 0; i < 4; i++) world.add('founder')
       const isOne = (): boolean => new Set(world.running.map(({ view }) => view.id)).size === 1

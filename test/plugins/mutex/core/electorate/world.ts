@@ -527,6 +527,8 @@ export class FakeArbiter implements ArbiterPort {
   #record: FakeRecord
   #serving = false
   acknowledgedAt: Stamp = { generation: 0, write: 0 }
+  /** Of what was installed last. */
+  unknownForMs = 0
 
   constructor(member: Member, host: Omit<ElectorateHost, 'arbiter'>) {
     this.#member = member
@@ -595,6 +597,7 @@ export class FakeArbiter implements ArbiterPort {
   install(electorate: Electorate, reports: readonly Report[]): void {
     const marks = reports.flatMap(({ grants }) => grants.map(({ lock }) => lock))
     this.#serving = false
+    this.unknownForMs = Math.max(0, ...reports.map((report) => report.unknownForMs))
     this.#change({
       installed: electorate.version,
       sealed: 0,
