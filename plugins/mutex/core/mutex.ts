@@ -62,7 +62,7 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
   readonly #turn = new Turn<Frame, MutexEvent, MutexRequest>()
   readonly #agenda = new Agenda<Deed>()
   readonly #outbox = new Outbox()
-  /** Peers whose frame leaves in this step. */
+  /** Peers whose frame leaves before those of others: each is a write to a socket. */
   readonly #urgent = new Set<PeerId>()
   readonly #members = new Map<PeerId, Member>()
   readonly #connected = new Set<PeerId>()
@@ -141,7 +141,6 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
     else this.#command(input)
     this.#settle()
     if (input.type === 'receive') this.#sendUrgent()
-    this.#urgent.clear()
     this.#stepping = false
     return this.#turn.end()
   }
@@ -358,6 +357,7 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
   #flush(): void {
     this.#talkToSelf()
     this.#flushAsked = false
+    this.#sendUrgent()
     for (const peer of [...this.#outbox.peers]) this.#sendAll(peer)
   }
 
@@ -367,6 +367,7 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
    */
   #sendUrgent(): void {
     for (const peer of this.#urgent) this.#sendAll(peer)
+    this.#urgent.clear()
   }
 
   #sendAll(peer: PeerId): void {
@@ -443,7 +444,7 @@ export class Mutex implements Core<Frame, MutexCommand, MutexEvent, MutexRequest
       misbehaved: (peer, reason) => this.#misbehaved(peer, reason),
       pending: (peer) => this.#pending(peer),
       urgent: (peer) => {
-        this.#urgent.add(peer)
+        if (peer !== self) this.#urgent.add(peer)
         this.#pending(peer)
       },
     }
