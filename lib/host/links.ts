@@ -214,7 +214,12 @@ const settledAgeMs = 900
 function acknowledgeLater(stream: Stream): void {
   stream.pause()
   setImmediate(() => {
-    if (stream.readStatus === 'paused') stream.resume()
+    try {
+      if (stream.readStatus === 'paused') stream.resume()
+    } catch (error) {
+      // Its connection is closing.
+      stream.abort(error instanceof Error ? error : new Error(String(error)))
+    }
   })
 }
 
