@@ -129,7 +129,9 @@ export class Apps {
   }
 
   #think(life: Life, caller: string): void {
-    this.#later(life, this.#random.exponential(this.#options.thinkMs), () => {
+    const { fromMs, thinkMs } = this.#options
+    const untilThenMs = this.#mortal ? Math.max(0, fromMs - this.#cluster.world.now) : 0
+    this.#later(life, untilThenMs + this.#random.exponential(thinkMs), () => {
       if (this.#stopped || life.stopping) return
       const { locks, limit, tryOnly } = this.#options
       const lock = `lock-${this.#random.whole(1, locks)}`
@@ -194,8 +196,9 @@ export class Apps {
   }
 
   #holdMs(): number {
-    const { holdMs } = this.#options
-    if (this.#stopped || !this.#random.chance(0.05)) return this.#random.exponential(holdMs)
+    const { holdMs, longHold } = this.#options
+    if (this.#stopped || !this.#mortal || !this.#random.chance(longHold))
+      return this.#random.exponential(holdMs)
     return this.#random.between(0.5, 3) * this.#cluster.options.config.leaseMs
   }
 

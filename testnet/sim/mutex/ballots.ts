@@ -65,6 +65,26 @@ export class Ballots {
     return this.#sessions.get(sessionKey(requester, arbiter, session))
   }
 
+  /** The lock that a request is for, as its owner has said. */
+  lockOf(request: string): string | undefined {
+    return this.#requests.get(request)?.lock
+  }
+
+  /** Votes of that voter in that version that are surely not over. */
+  outstanding(
+    host: LockHost,
+    id: string,
+    version: number,
+  ): readonly { readonly request: string; readonly remainingMs: number }[] {
+    const prefix = `${host.peer} ${id} ${version} `
+    return [...this.#votes].flatMap(([key, votes]) => {
+      if (!key.startsWith(prefix)) return []
+      return votes.flatMap(({ request, endsAt, sent, freed }) =>
+        sent && !freed && endsAt > host.clock.now ? [{ request, remainingMs: endsAt - host.clock.now }] : [],
+      )
+    })
+  }
+
   /** A core wants to send it. */
   decided(life: Life, to: PeerId, frame: Frame): void {
     const { asking, answering } = frame

@@ -1,9 +1,11 @@
+import type { PeerId } from '../../../lib/protocols/core.ts'
 import type { Random } from '../random.ts'
 import type { World } from '../world.ts'
 import { Cuts } from './cuts.ts'
+import { isMajority } from './ledger.ts'
 import type { LockCluster } from './lock-cluster.ts'
 import { isAwake, isUp, type Life, type LockHost, type RunningHost } from './lock-host.ts'
-import type { LockFault, MutexSimOptions } from './options.ts'
+import type { Ambush, LockFault, MutexSimOptions } from './options.ts'
 
 /** While somebody whose disk went back finds out, nothing else is done, ms. */
 const carefulMs = 900
@@ -15,11 +17,10 @@ export class Deeds {
   readonly #world: World
   readonly #options: MutexSimOptions
   readonly #random: Random
-  /** Their disks were lost or went back while they voted. */
-  readonly #spoilt = new Set<LockHost>()
   readonly #departed = new Set<LockHost>()
   /** Of machines that sleep: how their clocks ran before. */
   readonly #awakeRates = new Map<LockHost, number>()
+  readonly #traps: Ambush[] = []
   #carefulUntil = 0
 
   constructor(cluster: LockCluster) {
@@ -31,7 +32,7 @@ export class Deeds {
   }
 
   do(fault: LockFault): void {
-    if (this.#world.now < this.#carefulUntil) return
+    if (this.over) return
     switch (fault) {
       case 'kill':
       case 'power-cut':
@@ -70,16 +71,62 @@ export class Deeds {
         return this.#newcomer()
       case 'leave':
         return this.#with(isAwake, (host) => this.#leave(host))
+      case 'rival-wishes':
+        for (const host of this.#cluster.hosts.filter(isAwake))
+          if (this.#random.chance(0.5)) this.wishAny(host)
+        return
       case 'add-voter':
       case 'remove-voter':
-        return this.#with(isAwake, ({ present }) => {
-          const { peer } = this.#random.pick(this.#cluster.hosts)
-          const type = fault === 'add-voter' ? 'add' : 'remove'
-          this.#cluster.wish(present, { type, peer }, () => {})
-        })
+        return this.#with(isAwake, (host) =>
+          this.wish(host, fault === 'add-voter' ? 'add' : 'remove', this.#random.pick(this.#cluster.hosts)),
+        )
       default:
         fault satisfies never
     }
+  }
+
+  /** Something has just been said: to say it, or to be told, may be unlucky. */
+  said(life: Life, to: PeerId, cues: ReadonlySet<string>): void {
+    if (this.#world.now < this.#carefulUntil) return
+    for (const ambush of this.#options.ambushes) if (cues.has(ambush.cue)) this.#strike(ambush, life, to)
+    const trap = this.#traps.findIndex(({ cue }) => cues.has(cue))
+    if (trap >= 0) for (const ambush of this.#traps.splice(trap, 1)) this.#strike(ambush, life, to)
+  }
+
+  /** The next who says that is unlucky. */
+  layTrap(ambush: Ambush): void {
+    this.#traps.push(ambush)
+  }
+
+  #strike({ crash, isolate }: Ambush, { host }: Life, to: PeerId): void {
+    if (this.#random.chance(crash)) this.#world.after(this.#random.between(0, 3), () => this.crash(host))
+    const told = this.#cluster.hosts.find(({ peer }) => peer === to)
+    if (told === undefined || !this.#random.chance(isolate)) return
+    // Not before it has heard what was said.
+    this.#world.after(this.#random.between(1, 30), () => this.isolate(told))
+  }
+
+  /** It dies, and is back at once. */
+  crash(host: LockHost): void {
+    if (this.over) return
+    this.#cluster.end(host, 'kill')
+    this.#world.after(this.#random.between(1, 30), () => this.#restart(host))
+  }
+
+  isolate(host: LockHost): void {
+    if (this.over) return
+    const rest = this.#cluster.hosts.filter((other) => other !== host)
+    this.cuts.cut('isolate', [host], rest, this.#random.between(300, 2500))
+  }
+
+  /** A clean stop, and a start so much later. */
+  stopFor(host: RunningHost, ms: number): void {
+    this.#cluster.stop(host, 'stopped', () => this.#world.after(ms, () => this.#restart(host)))
+  }
+
+  /** Nothing may be done now, or any more. */
+  get over(): boolean {
+    return this.#world.now < this.#carefulUntil
   }
 
   /** All faults end. Whoever is needed, and most others, come back. */
@@ -91,7 +138,7 @@ export class Deeds {
     for (const host of this.#cluster.hosts) {
       if (host.present?.process.frozen === true) this.#wake(host)
       if (host.present === undefined || isUp(host) || this.#departed.has(host)) continue
-      if (this.isNeeded(host) || this.#random.chance(0.7)) this.#restart(host)
+      if (!this.#canSpare(host) || this.#random.chance(0.7)) this.#restart(host)
     }
     this.#cluster.reach.look()
   }
@@ -101,10 +148,12 @@ export class Deeds {
     return this.#departed.has(host)
   }
 
-  /** Votes in a version that counts, or is to. */
-  isNeeded(host: LockHost): boolean {
-    const { elections } = this.#cluster
-    return elections.ids.some(({ id }) => elections.open(id).some((voters) => voters.includes(host.peer)))
+  /** Every version that counts, or is to, has a quorum without it and all who are down. */
+  #canSpare(host: LockHost): boolean {
+    const { elections, hosts } = this.#cluster
+    const able = hosts.filter((other) => other !== host && isUp(other) && !other.spoilt)
+    const peers = new Set(able.map(({ peer }) => peer))
+    return elections.ids.every(({ id }) => elections.open(id).every((voters) => isMajority(voters, peers)))
   }
 
   #with<H extends LockHost>(is: (host: LockHost) => host is H, act: (host: H) => void): void {
@@ -147,9 +196,7 @@ export class Deeds {
     const host = this.#random.pick(able)
     if (this.#departed.has(host)) return
     const bad = new Set(
-      hosts
-        .filter((other) => other === host || !isAwake(other) || this.#spoilt.has(other))
-        .map(({ peer }) => peer),
+      hosts.filter((other) => other === host || !isAwake(other) || other.spoilt).map(({ peer }) => peer),
     )
     const tooMany = elections.ids.some(({ id }) =>
       elections
@@ -159,7 +206,7 @@ export class Deeds {
     if (tooMany) return
     this.#cluster.end(host, 'kill')
     this.#world.note(`${fault} ${host.name}`)
-    this.#spoilt.add(host)
+    host.spoilt = true
     this.#wake(host)
     host.machine.disk.restore((fault === 'wipe' ? undefined : host.backup) ?? new Map())
     this.#cluster.start(host)
@@ -234,6 +281,14 @@ export class Deeds {
     const status = this.#random.pick(['suspect', 'dead'] as const)
     this.#world.note(`${name} is told that ${about.name} is ${status}`)
     this.#cluster.roster.slander(present, about.peer, status, this.#random.between(100, 2000))
+  }
+
+  wishAny(host: RunningHost): void {
+    this.wish(host, this.#random.pick(['add', 'remove'] as const), this.#random.pick(this.#cluster.hosts))
+  }
+
+  wish({ present }: RunningHost, type: 'add' | 'remove', { peer }: LockHost): void {
+    if (present.process.alive && !present.stopping) this.#cluster.wish(present, { type, peer }, () => {})
   }
 
   #newcomer(): void {

@@ -4,12 +4,11 @@ import type {
   ElectorateItem,
   ElectorateView,
   Link,
-  Stamp,
 } from '../../../plugins/mutex/core/electorate/messages.ts'
 import type { Answering, Frame } from '../../../plugins/mutex/core/messages.ts'
 import type { Ballots } from './ballots.ts'
 import { isMajority, type Ledger } from './ledger.ts'
-import type { Life, LockHost } from './lock-host.ts'
+import type { Life } from './lock-host.ts'
 
 /** One electorate, as everybody together knows it. */
 interface Electorate {
@@ -24,29 +23,17 @@ interface Electorate {
   dissolved: boolean
 }
 
-/** How a voter came by a version: reports of the one before, or a copy. */
-interface Inheritance {
-  readonly reports: Set<PeerId>
-  copied: boolean
-}
-
-/** What a new stamp takes to be on the disks of others for sure, ms. */
-const storedWithinMs = 300
-
 /**
- * What decides who votes, as frames and events show it: one decision a version,
- * nobody serves a version without reports of a quorum of the one before, nobody
- * votes where it has sealed, or with a disk that went back.
+ * Who votes, as frames and events show it: one decision a version, only those vote
+ * whom it names, and not where they have sealed; an electorate that has granted
+ * never dissolves.
  */
 export class Elections {
   readonly #ledger: Ledger
   readonly #ballots: Ballots
   readonly #electorates = new Map<string, Electorate>()
-  readonly #inherited = new Map<string, Inheritance>()
-  /** By voter and electorate: the version that it has sealed. */
+  /** By voter, electorate and version: when it has sealed it. */
   readonly #sealed = new Map<string, number>()
-  /** By voter: who has been told of which of its stamps, and when. */
-  readonly #stamps = new Map<PeerId, Map<Life, { readonly stamp: Stamp; readonly at: number }>>()
 
   constructor(ledger: Ledger, ballots: Ballots) {
     this.#ledger = ledger
@@ -98,25 +85,14 @@ export class Elections {
 
   /** It leaves. */
   sent(life: Life, to: PeerId, frame: Frame): void {
-    const { id, version, answering, items, stamp } = frame
+    const { id, version, answering, items } = frame
     if (id === undefined) return
     if (answering !== undefined && givesVotes(answering)) {
       const session = this.#ballots.versionOf(to, life.host.peer, answering.session)
-      if (session !== undefined) this.#judgeVoter(life, id, session, stamp)
+      if (session !== undefined) this.#judgeVoter(life, id, session)
       this.#grants(id)
     }
     for (const item of items) this.#note(life, id, version, item)
-  }
-
-  /** A core is about to be stepped with it. */
-  received(life: Life, from: PeerId, frame: Frame): void {
-    const { id, items, stamp } = frame
-    if (stamp !== undefined) this.#remember(life, from, stamp)
-    if (id === undefined) return
-    for (const item of items) {
-      if (item.type === 'report') this.#inheritance(life.host, id, item.version + 1).reports.add(from)
-      else if (item.type === 'copy') this.#inheritance(life.host, id, item.version).copied = true
-    }
   }
 
   #note(life: Life, id: string, version: number, item: ElectorateItem | { readonly type: string }): void {
@@ -127,8 +103,8 @@ export class Elections {
     } else if (item.type === 'chain') {
       for (const link of item.links) this.#link(item.id, link)
     } else if (item.type === 'report') {
-      const name = `${life.host.peer} ${id}`
-      this.#sealed.set(name, Math.max(item.version, this.#sealed.get(name) ?? 0))
+      const name = `${life.host.peer} ${id} ${item.version}`
+      if (!this.#sealed.has(name)) this.#sealed.set(name, this.#ledger.now())
     } else if (item.type === 'installed' || item.type === 'copy') this.#install(life, id, item.version)
     if (version > 1) this.#grants(id)
   }
@@ -182,57 +158,21 @@ export class Elections {
     electorate.installed.set(version, peers)
     if (peers.has(host.peer)) return
     peers.add(host.peer)
-    if (version === 1) return
-    const before = electorate.voters.get(version - 1)
-    const { reports, copied } = this.#inheritance(host, id, version)
-    if (before === undefined || copied || isMajority(before, new Set([host.peer, ...reports]))) return
-    const message = `${host.name} installs version ${version} from reports of [${[...reports]}]`
-    this.#ledger.breach('installs-from-quorum', message)
   }
 
   /** It gives, confirms or extends a vote. */
-  #judgeVoter(life: Life, id: string, version: number, stamp: Stamp | undefined): void {
+  #judgeVoter(life: Life, id: string, version: number): void {
     const { host } = life
     const voters = this.votersOf(id, version) ?? []
     if (!voters.includes(host.peer)) {
       this.#ledger.breach('voters-vote', `${host.name} votes in version ${version}, and is no voter there`)
     }
-    if (stamp !== undefined && this.#isOutdated(host, stamp, voters)) {
-      this.#ledger.breach('no-old-disk', `${host.name} votes with a disk that went back`)
-    }
-    if (version <= (this.#sealed.get(`${host.peer} ${id}`) ?? 0)) {
+    // Frames of one instant leave peer by peer, in no order.
+    const sealedAt = this.#sealed.get(`${host.peer} ${id} ${version}`)
+    if (sealedAt !== undefined && sealedAt < this.#ledger.now()) {
       this.#ledger.breach('sealed-is-silent', `${host.name} votes in version ${version}, which it has sealed`)
     }
     this.#install(life, id, version)
-  }
-
-  /** `life` was told of a stamp of `from`. */
-  #remember(life: Life, from: PeerId, stamp: Stamp): void {
-    const told = this.#stamps.get(from) ?? new Map()
-    this.#stamps.set(from, told)
-    const known = told.get(life)
-    if (known !== undefined && compareStamps(known.stamp, stamp) >= 0) return
-    told.set(life, { stamp, at: this.#ledger.now() })
-  }
-
-  /**
-   * Whether every quorum of those voters that `host` is in has somebody who knows
-   * of a higher stamp of it, and has not died since: then it may not vote.
-   */
-  #isOutdated(host: LockHost, stamp: Stamp, voters: readonly PeerId[]): boolean {
-    const knowing = new Set<PeerId>()
-    for (const [life, told] of this.#stamps.get(host.peer) ?? []) {
-      const stored = this.#ledger.now() - told.at > storedWithinMs
-      if (stored && life.process.alive && compareStamps(told.stamp, stamp) > 0) knowing.add(life.host.peer)
-    }
-    return !isMajority(voters, new Set(voters.filter((voter) => !knowing.has(voter))))
-  }
-
-  #inheritance(host: LockHost, id: string, version: number): Inheritance {
-    const key = `${host.peer} ${id} ${version}`
-    const inheritance = this.#inherited.get(key) ?? { reports: new Set<PeerId>(), copied: false }
-    this.#inherited.set(key, inheritance)
-    return inheritance
   }
 
   #of(id: string): Electorate {
@@ -262,8 +202,4 @@ function isElectorateItem(item: { readonly type: string }): item is ElectorateIt
 function decisionText(decision: Decision): string {
   if (decision.type === 'dissolved') return `dissolved into ${decision.into}`
   return `voters ${decision.voters.toSorted().join()}`
-}
-
-function compareStamps(a: Stamp, b: Stamp): number {
-  return a.generation - b.generation || a.write - b.write
 }

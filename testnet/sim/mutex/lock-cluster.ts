@@ -22,10 +22,13 @@ import { Process, type Program } from '../process.ts'
 import type { Random } from '../random.ts'
 import { Wiring } from '../wiring.ts'
 import type { World } from '../world.ts'
+import { Acceptors } from './acceptors.ts'
 import { Apps, type AppsPort } from './apps.ts'
 import { Ballots } from './ballots.ts'
 import { describeFrame } from './describe-frame.ts'
+import { DiskWatch } from './disk-watch.ts'
 import { Elections } from './elections.ts'
+import { Handovers } from './handovers.ts'
 import { Holders } from './holders.ts'
 import type { Ledger } from './ledger.ts'
 import { type Ending, isUp, type Life, type LockHost, type LockSubject, type Origin } from './lock-host.ts'
@@ -59,6 +62,10 @@ const maxViolations = 20
 /** Until a connection is closed whose other end is gone without a word, ms. */
 const detectionMinMs = 800
 const detectionMaxMs = 2500
+/** From having stopped to the end of the process, ms. */
+const endingMaxMs = 30
+/** What honest peers are refused with: who asks anew when its vote ran out, or does not know yet who votes where. */
+const innocent: ReadonlySet<string> = new Set(['timestamp-too-low', 'not-a-voter', 'other-electorate'])
 /** How often a core looks whether a quorum answers, ms. */
 const watchMs = 250
 /** Frames on their way, timers that are late, ms. */
@@ -79,11 +86,16 @@ export class LockCluster implements Ledger, AppsPort {
   readonly holders: Holders
   readonly ballots: Ballots
   readonly elections: Elections
+  readonly handovers: Handovers
+  readonly acceptors: Acceptors
+  readonly disks: DiskWatch
   readonly petitions: Petitions
   readonly reach: Reach
   readonly apps: Apps
   /** What arbiters show of their locks, when they are asked. */
   onInspected: ((host: LockHost, locks: readonly ArbiterLock[]) => void) | undefined
+  /** What a frame that leaves says: types of its answers and of its items. */
+  onSaid: ((life: Life, to: PeerId, cues: ReadonlySet<string>) => void) | undefined
   readonly #subject: LockSubject
   readonly #units: Partial<MutexUnits> | undefined
   readonly #keys: Keys
@@ -112,6 +124,9 @@ export class LockCluster implements Ledger, AppsPort {
     })
     this.ballots = new Ballots(this)
     this.elections = new Elections(this, this.ballots)
+    this.handovers = new Handovers(this, this.ballots, this.elections)
+    this.acceptors = new Acceptors(this)
+    this.disks = new DiskWatch(this, this.ballots, this.elections)
     // Of several callers at one peer one may have to ask anew, and lose its place.
     const places = options.workload.contenders === 1
     this.petitions = new Petitions(this.ballots, this.elections, places ? this.now : undefined)
@@ -156,6 +171,7 @@ export class LockCluster implements Ledger, AppsPort {
       present: undefined,
       ending: undefined,
       backup: undefined,
+      spoilt: false,
     }
     this.hosts.push(host)
     return host
@@ -361,11 +377,13 @@ export class LockCluster implements Ledger, AppsPort {
 
   #live(host: LockHost): Life {
     const { world } = this
-    const core = this.#subject.core(this.#init(host, host.machine.disk.image()))
+    const durable = host.machine.disk.image()
+    const core = this.#subject.core(this.#init(host, durable))
     const witness = new Witness(() => life, {
       received: (to, from, frame) => {
         this.ballots.received(to, from, frame)
-        this.elections.received(to, from, frame)
+        this.handovers.received(to, from, frame)
+        this.disks.received(to, from, frame)
       },
       decided: (from, effects) => {
         for (const effect of effects) this.#decided(from, effect)
@@ -385,6 +403,7 @@ export class LockCluster implements Ledger, AppsPort {
       number: host.lives,
       index: host.machine.index,
       generation: host.generation,
+      base: this.#subject.stampOf(durable),
       process,
       core,
       clockAtBirth: host.clock.now,
@@ -427,9 +446,14 @@ export class LockCluster implements Ledger, AppsPort {
     this.world.remark(() => this.withNames(`${life.host.name} to ${to}: ${describeFrame(frame)}`))
     this.ballots.sent(frame)
     this.elections.sent(life, to, frame)
+    this.handovers.sent(life, to, frame)
+    this.acceptors.sent(life, frame)
+    this.disks.sent(life, to, frame)
     for (const item of frame.items) {
       if (item.type === 'inspected') this.onInspected?.(life.host, item.locks)
     }
+    const said = [...(frame.answering?.items ?? []), ...frame.items]
+    this.onSaid?.(life, to, new Set(said.map(({ type }) => type)))
   }
 
   #emitted(life: Life, event: MutexEvent): void {
@@ -446,8 +470,7 @@ export class LockCluster implements Ledger, AppsPort {
   }
 
   #accused(life: Life, peer: PeerId, what: string): void {
-    // Whoever asks anew after its vote has run out may be refused so, and is honest.
-    if (what === 'timestamp-too-low') return
+    if (innocent.has(what)) return
     this.breach('honest-accused', `${life.host.name} says that ${peer} broke the protocol: ${what}`)
   }
 
@@ -463,8 +486,8 @@ export class LockCluster implements Ledger, AppsPort {
   #stopped(life: Life): void {
     const stopped = this.#stops.get(life)
     if (stopped === undefined) return this.breach('answered-once', `${life.host.name} stops unasked`)
-    // After the effects of this step.
-    this.world.after(0, stopped)
+    // A process takes a while to end, and links stay open until then.
+    this.world.after(this.#detection.between(0, endingMaxMs), stopped)
   }
 
   #expectStop(life: Life): void {

@@ -1,5 +1,5 @@
 import type { Codec, Core, PeerId } from '../../../lib/protocols/core.ts'
-import type { ElectorateView } from '../../../plugins/mutex/core/electorate/messages.ts'
+import type { ElectorateView, Stamp } from '../../../plugins/mutex/core/electorate/messages.ts'
 import type { MutexInit } from '../../../plugins/mutex/core/init.ts'
 import type { Frame, MutexCommand, MutexEvent, MutexRequest } from '../../../plugins/mutex/core/messages.ts'
 import type { DiskImage } from '../disk.ts'
@@ -20,6 +20,8 @@ export interface LockSubject {
   readonly codec: Codec<Frame>
   /** What a peer writes before its identity. */
   firstRecords(init: MutexInit, origin: Origin): ReadonlyMap<string, Uint8Array>
+  /** Of the lock state on that disk. */
+  stampOf(image: DiskImage): Stamp | undefined
 }
 
 /** How a peer comes by an electorate. */
@@ -35,6 +37,8 @@ export interface Life {
   readonly index: number
   /** Membership's. */
   readonly generation: number
+  /** Of the lock state on its disk when it began. */
+  readonly base: Stamp | undefined
   readonly process: LockProcess
   readonly core: LockCore
   /** Of its machine's clock, when it was born. */
@@ -74,6 +78,8 @@ export interface LockHost {
   present: Life | undefined
   ending: Ending | undefined
   backup: DiskImage | undefined
+  /** Its disk was lost, or put back. */
+  spoilt: boolean
 }
 
 export type RunningHost = LockHost & { present: Life }

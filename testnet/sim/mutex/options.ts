@@ -26,6 +26,28 @@ export type LockFault =
   | 'leave'
   | 'add-voter'
   | 'remove-voter'
+  | 'rival-wishes'
+
+/**
+ * What a run is mostly about: everything a little; one voter whose memory is all
+ * there is; voters that change while locks are held; a crowd before one lock on a
+ * bad network.
+ */
+export type Plot = 'mixed' | 'sole' | 'moving' | 'crowd'
+
+/** On saying this a peer may meet with misfortune. */
+export type Cue = 'promise' | 'accepted' | 'report' | 'installed' | 'grant' | 'confirmed'
+
+/** Misfortune that strikes at the worst moment: when something has just been said. */
+export interface Ambush {
+  readonly cue: Cue
+  /** Chances that who said it crashes and returns at once, and that whom it was said to is cut off. */
+  readonly crash: number
+  readonly isolate: number
+}
+
+/** Misfortunes that come together. */
+export type Scheme = 'split-votes' | 'rival-proposals' | 'amnesia'
 
 /** How the peers come by an electorate. */
 export type Founding = 'bare' | 'expect' | 'two-founders'
@@ -44,8 +66,12 @@ export interface LockWorkload {
   readonly contenders: number
   /** Mean pause between two requests of one, ms. */
   readonly thinkMs: number
-  /** Mean time for which a lock is held, ms; some are held much longer. */
+  /** Mean time for which a lock is held, ms. */
   readonly holdMs: number
+  /** Chance that a lock is held for some leases. */
+  readonly longHold: number
+  /** Nobody asks before, ms. */
+  readonly fromMs: number
   /** Chances that a request is given up while it waits, has a limit to its wait, has none to its patience at all. */
   readonly cancel: number
   readonly limit: number
@@ -58,6 +84,7 @@ export interface LockWorkload {
 
 export interface MutexSimOptions {
   readonly seed: number
+  readonly plot: Plot
   /** At first. */
   readonly peers: number
   readonly mostPeers: number
@@ -72,6 +99,10 @@ export interface MutexSimOptions {
   readonly roster: RosterOptions
   readonly workload: LockWorkload
   readonly faults: Readonly<Record<LockFault, number>>
+  readonly ambushes: readonly Ambush[]
+  /** Chance that a scheme begins instead of a fault, and which. */
+  readonly scheming: number
+  readonly schemes: Readonly<Record<Scheme, number>>
   /** Mean pause between two faults, ms. */
   readonly faultEveryMs: number
   readonly formationMs: number
@@ -102,23 +133,28 @@ const weights: Readonly<Record<LockFault, number>> = {
   leave: 2,
   'add-voter': 2,
   'remove-voter': 2,
+  'rival-wishes': 1,
 }
+
+const none = Object.fromEntries(Object.keys(weights).map((fault) => [fault, 0])) as Record<LockFault, number>
+const schemes: Readonly<Record<Scheme, number>> = { 'split-votes': 3, 'rival-proposals': 3, amnesia: 1 }
+const plots: Readonly<Record<Plot, number>> = { mixed: 4, sole: 2, moving: 4, crowd: 2 }
 
 /** Everything about a run, drawn from its seed. */
 export function drawOptions(seed: number, random: Random): MutexSimOptions {
   const draw = random.stream('options')
-  const founding = drawFounding(draw)
-  const peers = founding === 'bare' ? draw.pick([1, 2, 3, 3, 4, 5, 5, 6]) : draw.whole(2, 4)
+  const plot = draw.weighted(plots)
+  const founding = plot === 'mixed' ? drawFounding(draw) : 'bare'
   const driftBound = draw.pick([0.1, 0.1, 0.05, 0.01])
   const wild = draw.chance(0.08)
-  const config = drawConfig(draw, driftBound)
   return {
     seed,
-    peers,
+    plot,
+    peers: drawPeers(draw, plot, founding),
     mostPeers: draw.pick([3, 5, 7]),
     founding,
-    config,
-    network: drawNetwork(draw),
+    config: drawConfig(draw, driftBound, plot),
+    network: drawNetwork(draw, plot),
     disk: draw.chance(0.2) ? { writeMinMs: 5, writeMaxMs: 40 } : { writeMinMs: 0.1, writeMaxMs: 3 },
     drift: wild ? 0.4 : draw.pick([0, driftBound, driftBound]),
     wild,
@@ -127,8 +163,11 @@ export function drawOptions(seed: number, random: Random): MutexSimOptions {
       suspectMs: draw.pick([300, 600]),
       deadMs: draw.pick([900, 1800]),
     },
-    workload: drawWorkload(draw),
-    faults: drawFaults(draw),
+    workload: drawWorkload(draw, plot, founding),
+    faults: drawFaults(draw, plot),
+    ambushes: drawAmbushes(draw, plot),
+    scheming: { mixed: 0.05, sole: 0.3, moving: 0.4, crowd: 0 }[plot],
+    schemes: plot === 'sole' ? { 'split-votes': 0, 'rival-proposals': 0, amnesia: 1 } : schemes,
     faultEveryMs: draw.pick([250, 500, 1000]),
     formationMs: draw.pick([0, 100, 800]),
     faultyMs: draw.pick([4000, 7000, 10_000]),
@@ -138,18 +177,25 @@ export function drawOptions(seed: number, random: Random): MutexSimOptions {
 
 function drawFounding(draw: Random): Founding {
   const kind = draw.next()
-  return kind < 0.7 ? 'bare' : kind < 0.85 ? 'expect' : 'two-founders'
+  return kind < 0.6 ? 'bare' : kind < 0.75 ? 'expect' : 'two-founders'
+}
+
+function drawPeers(draw: Random, plot: Plot, founding: Founding): number {
+  if (plot === 'sole') return draw.whole(2, 3)
+  if (plot === 'moving') return draw.whole(3, 6)
+  if (plot === 'crowd') return draw.whole(3, 5)
+  return founding === 'bare' ? draw.pick([1, 2, 3, 3, 4, 5, 5, 6]) : draw.whole(2, 4)
 }
 
 /** A tenth of real times: many leases, changes and replacements in a few seconds. */
-function drawConfig(draw: Random, driftBound: number): MutexConfig {
+function drawConfig(draw: Random, driftBound: number, plot: Plot): MutexConfig {
   const leaseMs = draw.pick([500, 600, 900])
   return {
     ...mutexDefaults,
     leaseMs,
     maxLeaseMs: leaseMs * draw.pick([1, 1.5, 2]),
     driftBound,
-    maxVoters: draw.pick([1, 3, 3, 5, 5, 7]),
+    maxVoters: plot === 'sole' ? 1 : plot === 'moving' ? draw.pick([3, 5]) : draw.pick([1, 3, 3, 5, 5, 7]),
     marginMs: 30,
     pingMs: 60,
     silenceMs: 300,
@@ -165,27 +211,31 @@ function drawConfig(draw: Random, driftBound: number): MutexConfig {
   }
 }
 
-function drawNetwork(draw: Random): NetworkOptions {
-  const datagrams = draw.chance(0.3)
+function drawNetwork(draw: Random, plot: Plot): NetworkOptions {
+  const datagrams = draw.chance(plot === 'crowd' ? 0.7 : 0.3)
   const near = draw.chance(0.6)
   return {
     transport: datagrams ? 'datagram' : 'stream',
     latencyMinMs: near ? 0.1 : 5,
     latencyMaxMs: near ? 1 : 20,
     jitterMs: draw.pick([0.1, 2, 5]),
-    loss: draw.chance(0.5) ? 0 : draw.between(0, datagrams ? 0.1 : 0.03),
+    loss: draw.chance(plot === 'crowd' ? 0.2 : 0.5) ? 0 : draw.between(0, datagrams ? 0.1 : 0.03),
     duplication: draw.pick([0, 0.05]),
     reordering: draw.pick([0, 0.05]),
     corruption: 0,
   }
 }
 
-function drawWorkload(draw: Random): LockWorkload {
+function drawWorkload(draw: Random, plot: Plot, founding: Founding): LockWorkload {
+  const crowd = plot === 'crowd'
   return {
-    locks: draw.pick([1, 1, 2, 3]),
-    contenders: draw.pick([1, 1, 2, 3]),
-    thinkMs: draw.pick([20, 100, 300]),
-    holdMs: draw.pick([2, 20, 100]),
+    locks: crowd ? 1 : draw.pick([1, 1, 2, 3]),
+    contenders: crowd ? draw.whole(1, 2) : draw.pick([1, 1, 2, 3]),
+    thinkMs: crowd ? 5 : draw.pick([20, 100, 300]),
+    holdMs: crowd ? 2 : draw.pick([2, 20, 100]),
+    longHold: plot === 'moving' || plot === 'sole' ? draw.pick([0.1, 0.5]) : crowd ? 0 : 0.05,
+    // Electorates that have not granted yet may still meet.
+    fromMs: founding === 'two-founders' ? draw.pick([0, 2000, 20_000]) : 0,
     cancel: draw.pick([0, 0.1, 0.3]),
     limit: draw.pick([0, 0.2]),
     tryOnly: draw.pick([0, 0.1]),
@@ -194,10 +244,27 @@ function drawWorkload(draw: Random): LockWorkload {
   }
 }
 
-function drawFaults(draw: Random): Readonly<Record<LockFault, number>> {
+function drawFaults(draw: Random, plot: Plot): Readonly<Record<LockFault, number>> {
   const chosen = { ...weights }
   for (const fault of Object.keys(chosen) as LockFault[]) if (draw.chance(0.35)) chosen[fault] = 0
   chosen['kill-voter'] ||= 1
   chosen.restart ||= 4
+  if (plot === 'sole') return { ...chosen, stop: 10, 'restart-at-once': 10, restart: 20 }
+  if (plot === 'crowd') return { ...none, 'kill-voter': 2, restart: 1, pause: 2, 'reset-connections': 15 }
+  if (plot === 'moving') {
+    return { ...chosen, newcomer: 6, leave: 4, 'add-voter': 6, 'remove-voter': 6, 'rival-wishes': 6, stop: 6 }
+  }
   return chosen
+}
+
+function drawAmbushes(draw: Random, plot: Plot): readonly Ambush[] {
+  const cues: readonly Cue[] = ['promise', 'accepted', 'report', 'installed', 'grant', 'confirmed']
+  if (!draw.chance(plot === 'moving' ? 0.7 : 0.3)) return []
+  return draw
+    .shuffled(cues)
+    .slice(0, draw.whole(1, 2))
+    .map((cue) => {
+      const often = cue === 'grant' || cue === 'confirmed' ? 0.03 : 0.5
+      return { cue, crash: draw.pick([0, often, often]), isolate: draw.pick([0, often]) }
+    })
 }

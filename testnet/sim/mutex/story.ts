@@ -6,6 +6,7 @@ import { isMajority } from './ledger.ts'
 import type { LockCluster } from './lock-cluster.ts'
 import { isAwake, isUp, type LockHost, type RunningHost } from './lock-host.ts'
 import type { MutexSimOptions } from './options.ts'
+import { Schemes } from './schemes.ts'
 
 const lookEveryMs = 50
 /** From when on nothing changes any more, before it counts as calm, ms. */
@@ -25,6 +26,7 @@ export class Story {
   readonly #options: MutexSimOptions
   readonly #random: Random
   readonly #deeds: Deeds
+  readonly #schemes: Schemes
 
   constructor(cluster: LockCluster) {
     this.#cluster = cluster
@@ -32,6 +34,8 @@ export class Story {
     this.#options = cluster.options
     this.#random = cluster.world.random.stream('story')
     this.#deeds = new Deeds(cluster)
+    this.#schemes = new Schemes(cluster, this.#deeds)
+    cluster.onSaid = (life, to, cues) => this.#deeds.said(life, to, cues)
   }
 
   tell(): void {
@@ -41,7 +45,10 @@ export class Story {
     while (this.#world.now < until && !this.#broken()) {
       const pauseMs = this.#random.exponential(this.#options.faultEveryMs)
       this.#world.runUntil(Math.min(until, this.#world.now + pauseMs))
-      if (this.#world.now < until) this.#deeds.do(this.#random.weighted(this.#options.faults))
+      if (this.#world.now >= until) break
+      const { scheming, schemes, faults } = this.#options
+      if (this.#random.chance(scheming)) this.#schemes.begin(this.#random.weighted(schemes))
+      else this.#deeds.do(this.#random.weighted(faults))
     }
     this.#deeds.end()
     if (!this.#broken()) this.#serve()
