@@ -2,7 +2,7 @@ import type { Violation } from '../../../testnet/checkers/history.ts'
 
 /** What a person needs to replay and understand a failed seed. */
 export function describeRun(
-  protocol: 'membership' | 'multicast',
+  protocol: 'membership' | 'multicast' | 'mutex',
   seed: number,
   { violations }: { readonly violations: readonly Violation[] },
 ): string {
