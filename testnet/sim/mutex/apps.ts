@@ -68,6 +68,10 @@ export class Apps {
     return [...this.#open.values()].map(({ ask }) => ask)
   }
 
+  get waiting(): readonly Ask[] {
+    return [...this.#open.values()].filter(({ state }) => state === 'waiting').map(({ ask }) => ask)
+  }
+
   isWaiting({ token }: Ask): boolean {
     return this.#open.get(token)?.state === 'waiting'
   }

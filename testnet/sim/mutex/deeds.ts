@@ -58,7 +58,7 @@ export class Deeds {
       case 'isolate':
         return this.cuts.cutSome(fault, this.#random.between(100, 2500))
       case 'reset-connections':
-        return this.#with(isUp, (host) => this.#resetConnections(host))
+        return this.#with(isUp, (host) => this.resetConnections(host))
       case 'pause':
         return this.#with(isAwake, (host) => this.#pause(host))
       case 'suspend':
@@ -98,12 +98,15 @@ export class Deeds {
     this.#traps.push(ambush)
   }
 
-  #strike({ crash, isolate }: Ambush, { host }: Life, to: PeerId): void {
+  #strike({ crash, isolate, reset }: Ambush, { host }: Life, to: PeerId): void {
     if (this.#random.chance(crash)) this.#world.after(this.#random.between(0, 3), () => this.crash(host))
     const told = this.#cluster.hosts.find(({ peer }) => peer === to)
-    if (told === undefined || !this.#random.chance(isolate)) return
+    if (told === undefined) return
+    if (this.#random.chance(reset)) this.#world.after(0, () => this.#cluster.wiring.renew(host, told))
     // Not before it has heard what was said.
-    this.#world.after(this.#random.between(1, 30), () => this.isolate(told))
+    if (this.#random.chance(isolate)) {
+      this.#world.after(this.#random.between(1, 30), () => this.isolate(told))
+    }
   }
 
   /** It dies, and is back at once. */
@@ -134,6 +137,7 @@ export class Deeds {
     this.#world.note('the faults end')
     this.#carefulUntil = Number.POSITIVE_INFINITY
     this.#cluster.apps.spare()
+    this.#cluster.roster.endSlander()
     this.cuts.mendAll()
     for (const host of this.#cluster.hosts) {
       if (host.present?.process.frozen === true) this.#wake(host)
@@ -213,7 +217,7 @@ export class Deeds {
     this.#carefulUntil = this.#world.now + carefulMs
   }
 
-  #resetConnections({ name, present: { process } }: RunningHost): void {
+  resetConnections({ name, present: { process } }: RunningHost): void {
     this.#world.note(`reset connections of ${name}`)
     const share = this.#random.pick([0.3, 1])
     for (const peer of process.connectedPeers) {

@@ -17,7 +17,8 @@ interface Bequest {
 /** What one life of a voter was told before it installed a version. */
 interface Will {
   readonly reports: Map<PeerId, readonly Bequest[]>
-  copy: readonly Bequest[] | undefined
+  /** Of what others have installed; each says something else, for renewals differ. */
+  readonly copies: (readonly Bequest[])[]
 }
 
 /** What wraps rounding of a remaining time, ms. */
@@ -75,7 +76,7 @@ export class Handovers {
   #hear(life: Life, id: string, version: number, from: PeerId, report: Report, isCopy: boolean): void {
     const wills = this.#wills.get(life) ?? new Map<string, Will>()
     this.#wills.set(life, wills)
-    const will: Will = wills.get(`${id} ${version}`) ?? { reports: new Map(), copy: undefined }
+    const will: Will = wills.get(`${id} ${version}`) ?? { reports: new Map(), copies: [] }
     wills.set(`${id} ${version}`, will)
     const { clock } = life.host
     const bequests = report.grants.map(({ lock, request, remainingMs }) => ({
@@ -83,7 +84,7 @@ export class Handovers {
       request: requestText(request),
       endsAt: clock.now + remainingMs,
     }))
-    if (isCopy) will.copy ??= bequests
+    if (isCopy) will.copies.push(bequests)
     // What comes after a quorum may be left out.
     else if (!this.#isEnough(life, id, version, will)) will.reports.set(from, bequests)
   }
@@ -100,7 +101,7 @@ export class Handovers {
     if (version === 1 || this.#bequests.has(key)) return
     const will = this.#wills.get(life)?.get(`${id} ${version}`)
     this.#bequests.set(key, will === undefined ? [] : sureOf(will))
-    if (will?.copy !== undefined || this.#mayHaveBefore(life, id, version)) return
+    if ((will?.copies.length ?? 0) > 0 || this.#mayHaveBefore(life, id, version)) return
     if (will !== undefined && this.#isEnough(life, id, version, will)) return
     const before = this.#elections.votersOf(id, version - 1) ?? []
     if (isMajority(before, new Set([host.peer]))) return
@@ -114,7 +115,7 @@ export class Handovers {
     return [...this.#wills].some(([other, wills]) => {
       const will = wills.get(`${id} ${version}`)
       if (other.host !== life.host || will === undefined) return false
-      return will.copy !== undefined || this.#isEnough(other, id, version, will)
+      return will.copies.length > 0 || this.#isEnough(other, id, version, will)
     })
   }
 
@@ -160,18 +161,18 @@ export class Handovers {
   /** All that it was ever told of, whether it has installed it or not. */
   #heard({ host }: Life): readonly string[] {
     const wills = [...this.#wills].flatMap(([life, map]) => (life.host === host ? [...map.values()] : []))
-    return wills.flatMap(({ reports, copy }) =>
-      [...reports.values(), copy ?? []].flat().map(({ request }) => request),
+    return wills.flatMap(({ reports, copies }) =>
+      [...reports.values(), ...copies].flat().map(({ request }) => request),
     )
   }
 }
 
-/** What an heir has used for sure: of a copy and reports it may have taken either, and the shorter of two times. */
-function sureOf({ reports, copy }: Will): readonly Bequest[] {
+/** What an heir has used for sure, whichever copy it took, or the reports: the shortest of the times. */
+function sureOf({ reports, copies }: Will): readonly Bequest[] {
   const reported = [...reports.values()].flat()
-  const all = [...reported, ...(copy ?? [])]
-  const isEither = copy !== undefined && reported.length > 0
-  const sure = isEither ? copy.filter(({ request }) => isIn(reported, request)) : all
+  const sources = reports.size === 0 ? copies : [reported, ...copies]
+  const all = sources.flat()
+  const sure = all.filter(({ request }) => sources.every((source) => isIn(source, request)))
   return sure.map((bequest) => {
     const ends = all.filter(({ request }) => request === bequest.request).map(({ endsAt }) => endsAt)
     return { ...bequest, endsAt: Math.min(...ends) }

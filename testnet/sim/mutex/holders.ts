@@ -33,6 +33,7 @@ export class Holders {
   readonly #highest = new Map<string, number>()
   readonly #used = new Set<string>()
   readonly #byLife = new Map<Life, Map<number, Stay>>()
+  readonly #moved = new Map<string, number>()
   #entries = 0
 
   constructor(init: HoldersInit) {
@@ -41,6 +42,11 @@ export class Holders {
 
   get entries(): number {
     return this.#entries
+  }
+
+  /** When somebody entered or left that lock for the last time; 0: never. */
+  lastMoved(lock: string): number {
+    return this.#moved.get(lock) ?? 0
   }
 
   /** Hosts that hold a lock at this instant. */
@@ -68,6 +74,7 @@ export class Holders {
     const mine = this.#byLife.get(life) ?? new Map<number, Stay>()
     this.#byLife.set(life, mine.set(token, stay))
     const at = ledger.now()
+    this.#moved.set(lock, at)
     const { peer } = life.host
     ledger.record({
       at,
@@ -110,6 +117,7 @@ export class Holders {
     if (stay === undefined) return
     this.#byLife.get(life)?.delete(token)
     this.#stays.get(stay.lock)?.delete(stay)
+    this.#moved.set(stay.lock, this.#init.ledger.now())
     this.#init.ledger.record({ ...this.#named(stay), type: 'left', how })
   }
 

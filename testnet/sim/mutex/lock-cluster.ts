@@ -63,7 +63,7 @@ const maxViolations = 20
 const detectionMinMs = 800
 const detectionMaxMs = 2500
 /** From having stopped to the end of the process, ms. */
-const endingMaxMs = 30
+const endingMaxMs = 100
 /** What honest peers are refused with: who asks anew when its vote ran out, or does not know yet who votes where. */
 const innocent: ReadonlySet<string> = new Set(['timestamp-too-low', 'not-a-voter', 'other-electorate'])
 /** How often a core looks whether a quorum answers, ms. */
@@ -302,7 +302,7 @@ export class LockCluster implements Ledger, AppsPort {
   entered(ask: Ask, fencingToken: number, version: number): string {
     const { life, token } = ask
     const { id } = life.core.view()
-    const lock = this.#lockName(ask)
+    const lock = this.lockName(ask)
     this.world.note(`${life.host.name} enters ${lock} with token ${fencingToken} (version ${version})`)
     this.#recordAsked(ask)
     this.holders.entered(life, token, lock, fencingToken, token)
@@ -343,7 +343,8 @@ export class LockCluster implements Ledger, AppsPort {
     this.petitions.closed(ask)
   }
 
-  #lockName({ life, lock }: Ask): string {
+  /** Where there may be several electorates. */
+  lockName({ life, lock }: Ask): string {
     return `${life.core.view().id?.slice(0, 6) ?? 'none'}/${lock}`
   }
 
@@ -351,7 +352,7 @@ export class LockCluster implements Ledger, AppsPort {
     if (!this.#unrecorded.delete(ask)) return
     const { life, token, caller, at, queuedAt } = ask
     const { peer } = life.host
-    const lock = this.#lockName(ask)
+    const lock = this.lockName(ask)
     this.record({ at, type: 'asked', lock, peer, life: life.number, request: token, caller })
     if (queuedAt !== undefined) this.record({ at: queuedAt, type: 'queued', request: token })
   }

@@ -36,18 +36,21 @@ export type LockFault =
 export type Plot = 'mixed' | 'sole' | 'moving' | 'crowd'
 
 /** On saying this a peer may meet with misfortune. */
-export type Cue = 'promise' | 'accepted' | 'report' | 'installed' | 'grant' | 'confirmed'
+export type Cue = 'promise' | 'accepted' | 'report' | 'installed' | 'grant' | 'confirmed' | 'inquire'
 
 /** Misfortune that strikes at the worst moment: when something has just been said. */
 export interface Ambush {
   readonly cue: Cue
-  /** Chances that who said it crashes and returns at once, and that whom it was said to is cut off. */
+  /** Chance that who said it crashes, and returns at once. */
   readonly crash: number
+  /** Chance that whom it was said to is cut off when it has heard it. */
   readonly isolate: number
+  /** Chance that their connection breaks before it is heard. */
+  readonly reset: number
 }
 
 /** Misfortunes that come together. */
-export type Scheme = 'split-votes' | 'rival-proposals' | 'amnesia'
+export type Scheme = 'split-votes' | 'rival-proposals' | 'herd' | 'amnesia'
 
 /** How the peers come by an electorate. */
 export type Founding = 'bare' | 'expect' | 'two-founders'
@@ -137,7 +140,12 @@ const weights: Readonly<Record<LockFault, number>> = {
 }
 
 const none = Object.fromEntries(Object.keys(weights).map((fault) => [fault, 0])) as Record<LockFault, number>
-const schemes: Readonly<Record<Scheme, number>> = { 'split-votes': 3, 'rival-proposals': 3, amnesia: 1 }
+const schemes: Readonly<Record<Plot, Readonly<Record<Scheme, number>>>> = {
+  mixed: { 'split-votes': 1, 'rival-proposals': 1, herd: 1, amnesia: 1 },
+  sole: { 'split-votes': 0, 'rival-proposals': 0, herd: 0, amnesia: 1 },
+  moving: { 'split-votes': 3, 'rival-proposals': 3, herd: 0, amnesia: 1 },
+  crowd: { 'split-votes': 0, 'rival-proposals': 0, herd: 1, amnesia: 0 },
+}
 const plots: Readonly<Record<Plot, number>> = { mixed: 4, sole: 2, moving: 4, crowd: 2 }
 
 /** Everything about a run, drawn from its seed. */
@@ -166,11 +174,12 @@ export function drawOptions(seed: number, random: Random): MutexSimOptions {
     workload: drawWorkload(draw, plot, founding),
     faults: drawFaults(draw, plot),
     ambushes: drawAmbushes(draw, plot),
-    scheming: { mixed: 0.05, sole: 0.3, moving: 0.4, crowd: 0 }[plot],
-    schemes: plot === 'sole' ? { 'split-votes': 0, 'rival-proposals': 0, amnesia: 1 } : schemes,
-    faultEveryMs: draw.pick([250, 500, 1000]),
+    scheming: { mixed: 0.1, sole: 0.3, moving: 0.4, crowd: 0.7 }[plot],
+    schemes: schemes[plot],
+    // A crowd is left alone long enough to see whether it gets anywhere.
+    faultEveryMs: plot === 'crowd' ? 2500 : draw.pick([250, 500, 1000]),
     formationMs: draw.pick([0, 100, 800]),
-    faultyMs: draw.pick([4000, 7000, 10_000]),
+    faultyMs: plot === 'crowd' ? 10_000 : draw.pick([4000, 7000, 10_000]),
     livenessMs: 20_000,
   }
 }
@@ -183,19 +192,19 @@ function drawFounding(draw: Random): Founding {
 function drawPeers(draw: Random, plot: Plot, founding: Founding): number {
   if (plot === 'sole') return draw.whole(2, 3)
   if (plot === 'moving') return draw.whole(3, 6)
-  if (plot === 'crowd') return draw.whole(3, 5)
+  if (plot === 'crowd') return draw.whole(5, 6)
   return founding === 'bare' ? draw.pick([1, 2, 3, 3, 4, 5, 5, 6]) : draw.whole(2, 4)
 }
 
 /** A tenth of real times: many leases, changes and replacements in a few seconds. */
 function drawConfig(draw: Random, driftBound: number, plot: Plot): MutexConfig {
-  const leaseMs = draw.pick([500, 600, 900])
+  const leaseMs = plot === 'crowd' ? 500 : draw.pick([500, 600, 900])
   return {
     ...mutexDefaults,
     leaseMs,
-    maxLeaseMs: leaseMs * draw.pick([1, 1.5, 2]),
+    maxLeaseMs: leaseMs * (plot === 'crowd' ? 1 : draw.pick([1, 1.5, 2])),
     driftBound,
-    maxVoters: plot === 'sole' ? 1 : plot === 'moving' ? draw.pick([3, 5]) : draw.pick([1, 3, 3, 5, 5, 7]),
+    maxVoters: drawMaxVoters(draw, plot),
     marginMs: 30,
     pingMs: 60,
     silenceMs: 300,
@@ -211,9 +220,15 @@ function drawConfig(draw: Random, driftBound: number, plot: Plot): MutexConfig {
   }
 }
 
+function drawMaxVoters(draw: Random, plot: Plot): number {
+  if (plot === 'sole') return 1
+  if (plot === 'crowd') return 3
+  return plot === 'moving' ? draw.pick([3, 5]) : draw.pick([1, 3, 3, 5, 5, 7])
+}
+
 function drawNetwork(draw: Random, plot: Plot): NetworkOptions {
   const datagrams = draw.chance(plot === 'crowd' ? 0.7 : 0.3)
-  const near = draw.chance(0.6)
+  const near = draw.chance(plot === 'mixed' || plot === 'sole' ? 0.6 : 0.3)
   return {
     transport: datagrams ? 'datagram' : 'stream',
     latencyMinMs: near ? 0.1 : 5,
@@ -231,13 +246,13 @@ function drawWorkload(draw: Random, plot: Plot, founding: Founding): LockWorkloa
   return {
     locks: crowd ? 1 : draw.pick([1, 1, 2, 3]),
     contenders: crowd ? draw.whole(1, 2) : draw.pick([1, 1, 2, 3]),
-    thinkMs: crowd ? 5 : draw.pick([20, 100, 300]),
+    thinkMs: crowd ? draw.pick([20, 300]) : draw.pick([20, 100, 300]),
     holdMs: crowd ? 2 : draw.pick([2, 20, 100]),
     longHold: plot === 'moving' || plot === 'sole' ? draw.pick([0.1, 0.5]) : crowd ? 0 : 0.05,
     // Electorates that have not granted yet may still meet.
     fromMs: founding === 'two-founders' ? draw.pick([0, 2000, 20_000]) : 0,
-    cancel: draw.pick([0, 0.1, 0.3]),
-    limit: draw.pick([0, 0.2]),
+    cancel: crowd ? 0 : draw.pick([0, 0.1, 0.3]),
+    limit: crowd ? 0 : draw.pick([0, 0.2]),
     tryOnly: draw.pick([0, 0.1]),
     diesHolding: draw.pick([0, 0, 0.01]),
     silent: draw.pick([0, 0.3]),
@@ -250,7 +265,7 @@ function drawFaults(draw: Random, plot: Plot): Readonly<Record<LockFault, number
   chosen['kill-voter'] ||= 1
   chosen.restart ||= 4
   if (plot === 'sole') return { ...chosen, stop: 10, 'restart-at-once': 10, restart: 20 }
-  if (plot === 'crowd') return { ...none, 'kill-voter': 2, restart: 1, pause: 2, 'reset-connections': 15 }
+  if (plot === 'crowd') return { ...none, restart: 3, pause: 1, 'reset-connections': 6 }
   if (plot === 'moving') {
     return { ...chosen, newcomer: 6, leave: 4, 'add-voter': 6, 'remove-voter': 6, 'rival-wishes': 6, stop: 6 }
   }
@@ -259,12 +274,17 @@ function drawFaults(draw: Random, plot: Plot): Readonly<Record<LockFault, number
 
 function drawAmbushes(draw: Random, plot: Plot): readonly Ambush[] {
   const cues: readonly Cue[] = ['promise', 'accepted', 'report', 'installed', 'grant', 'confirmed']
-  if (!draw.chance(plot === 'moving' ? 0.7 : 0.3)) return []
-  return draw
-    .shuffled(cues)
-    .slice(0, draw.whole(1, 2))
-    .map((cue) => {
-      const often = cue === 'grant' || cue === 'confirmed' ? 0.03 : 0.5
-      return { cue, crash: draw.pick([0, often, often]), isolate: draw.pick([0, often]) }
-    })
+  const lost: Ambush = { cue: 'inquire', crash: 0, isolate: 0, reset: plot === 'crowd' ? 0.5 : 0.1 }
+  if (!draw.chance(plot === 'moving' ? 0.7 : 0.3)) return [lost]
+  const chosen = draw.shuffled(cues).slice(0, draw.whole(1, 2))
+  const drawn = chosen.map((cue) => {
+    const often = cue === 'grant' || cue === 'confirmed' ? 0.03 : 0.5
+    return {
+      cue,
+      crash: draw.pick([0, often, often]),
+      isolate: draw.pick([0, often]),
+      reset: draw.pick([0, often]),
+    }
+  })
+  return [lost, ...drawn]
 }

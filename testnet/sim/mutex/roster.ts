@@ -18,7 +18,7 @@ export class Roster {
   readonly #random: Random
   /** When that life last heard of that peer. */
   readonly #heard = new WeakMap<Life, Map<PeerId, number>>()
-  readonly #slanders = new WeakMap<Life, Map<PeerId, { status: 'suspect' | 'dead'; until: number }>>()
+  readonly #slanders = new Map<Life, Map<PeerId, { status: 'suspect' | 'dead'; until: number }>>()
 
   constructor(world: World, links: Links, hosts: readonly LockHost[], options: RosterOptions) {
     this.#world = world
@@ -50,6 +50,11 @@ export class Roster {
     const slanders = this.#slanders.get(life) ?? new Map()
     slanders.set(peer, { status, until: this.#world.now + forMs })
     this.#slanders.set(life, slanders)
+  }
+
+  /** Everybody is told the truth again. */
+  endSlander(): void {
+    this.#slanders.clear()
   }
 
   #lookLater(life: Life, delayMs: number): void {

@@ -34,6 +34,8 @@ export class Schemes {
         return this.#splitVotes(voters, others)
       case 'rival-proposals':
         return this.#rivalProposals(voters)
+      case 'herd':
+        return this.#herd(voters, others)
       case 'amnesia':
         return this.#amnesia(voters, others)
       default:
@@ -69,10 +71,17 @@ export class Schemes {
     this.#deeds.cuts.cut('partition', [one], [other], this.#random.between(500, 2500))
     const cue = this.#random.pick(['promise', 'accepted'] as const)
     for (let i = this.#random.whole(1, 3); i > 0; i--) {
-      this.#deeds.layTrap({ cue, crash: 1, isolate: cue === 'accepted' ? 0.7 : 0 })
+      this.#deeds.layTrap({ cue, crash: 1, isolate: cue === 'accepted' ? 0.7 : 0, reset: 0 })
     }
     this.#deeds.wishAny(one)
     this.#soon(0, cue === 'accepted' ? 400 : 30, () => this.#deeds.wishAny(other))
+  }
+
+  /** Many ask at once, so that votes are split, and one voter is missing that could settle it. */
+  #herd(voters: readonly RunningHost[], others: readonly RunningHost[]): void {
+    if (voters.length === 3 && this.#random.chance(0.6)) this.#cluster.end(this.#random.pick(voters), 'kill')
+    const some = voters.filter(() => this.#random.chance(0.3))
+    for (const host of [...others, ...some]) this.#soon(0, 4, () => this.#ask(host))
   }
 
   /** A voter stops and starts again and dies and starts again while somebody holds what it has voted for. */

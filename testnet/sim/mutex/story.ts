@@ -12,6 +12,8 @@ const lookEveryMs = 50
 /** From when on nothing changes any more, before it counts as calm, ms. */
 const settlingMs = 300
 const calmMs = 1500
+/** Wishes are answered within this, ms. */
+const wishMs = 6000
 
 /**
  * What befalls the peers: they form and contend, faults come (safety), all of them
@@ -27,6 +29,7 @@ export class Story {
   readonly #random: Random
   readonly #deeds: Deeds
   readonly #schemes: Schemes
+  #deedAt = 0
 
   constructor(cluster: LockCluster) {
     this.#cluster = cluster
@@ -45,7 +48,9 @@ export class Story {
     while (this.#world.now < until && !this.#broken()) {
       const pauseMs = this.#random.exponential(this.#options.faultEveryMs)
       this.#world.runUntil(Math.min(until, this.#world.now + pauseMs))
+      this.#lookForStandstill()
       if (this.#world.now >= until) break
+      this.#deedAt = this.#world.now
       const { scheming, schemes, faults } = this.#options
       if (this.#random.chance(scheming)) this.#schemes.begin(this.#random.weighted(schemes))
       else this.#deeds.do(this.#random.weighted(faults))
@@ -78,6 +83,20 @@ export class Story {
       this.#deeds.cuts.cut('partition', [one, ...camps.slice(0, size)], rest, this.#random.between(500, 2500))
     }
     this.#world.runUntil(formationMs + this.#random.between(50, 1000))
+  }
+
+  /** Left alone, whoever waits gets on. Only where nothing was cut: a stream that was cut comes back late. */
+  #lookForStandstill(): void {
+    const { plot, config, drift } = this.#options
+    const patienceMs = (2.5 * config.maxLeaseMs) / (1 - drift) + 600
+    const since = this.#world.now - patienceMs
+    if (plot !== 'crowd' || since < this.#deedAt) return
+    for (const ask of this.#cluster.apps.waiting) {
+      const { host } = ask.life
+      if (ask.at > since || this.#cluster.holders.lastMoved(this.#cluster.lockName(ask)) > since) continue
+      if (!isAwake(host) || host.present.stoppedAt > since || !this.#canExpect(host)) continue
+      this.#cluster.breach('standstill', `${host.name} waits for ${ask.lock} and nobody gets it`)
+    }
   }
 
   /** Everybody who can be expected to get a lock gets one. */
@@ -167,6 +186,7 @@ export class Story {
     if (this.#broken()) return
     this.#world.runUntil(this.#world.now + (2 * config.maxLeaseMs) / (1 - drift) + lookEveryMs)
     this.#lookForLeftovers()
+    if (this.#cluster.unanswered.length > 0) this.#world.runUntil(this.#world.now + wishMs)
     for (const { host, process } of this.#cluster.unanswered) {
       if (process.alive) this.#cluster.breach('answered-once', `${host.name} has no answer to a wish`)
     }
