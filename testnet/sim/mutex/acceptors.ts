@@ -3,11 +3,11 @@ import type { Frame } from '../../../plugins/mutex/core/messages.ts'
 import type { Ledger } from './ledger.ts'
 import type { Life } from './lock-host.ts'
 
-/** What a voter has said, and when: frames of one instant leave peer by peer, in no order. */
+/** What a voter has said in one life: within it an answer may wait, and leave behind a later one. */
 interface Word {
   readonly type: 'promise' | 'accepted'
   readonly ballot: Ballot
-  readonly at: number
+  readonly life: Life
 }
 
 /**
@@ -29,14 +29,13 @@ export class Acceptors {
   sent(life: Life, { id, items }: Frame): void {
     // A disk that went back has forgotten its word, and may not vote: that is judged elsewhere.
     if (id === undefined || life.host.spoilt) return
-    const at = this.#ledger.now()
     for (const item of items) {
       if (item.type !== 'promise' && item.type !== 'accepted') continue
       const { type, ballot, version } = item
       const key = `${life.host.peer} ${id} ${version}`
       const words = this.#words.get(key) ?? []
-      this.#words.set(key, [...words, { type, ballot, at }])
-      const before = words.filter((word) => word.at < at)
+      this.#words.set(key, [...words, { type, ballot, life }])
+      const before = words.filter((word) => word.life !== life)
       if (before.some((word) => compare(ballot, word.ballot) < 0)) {
         this.#breach(life, version, `${type} of a ballot below one that it has promised`)
       }

@@ -155,7 +155,7 @@ export class Apps {
     const token = ++this.#token
     const { leaseMs, maxLeaseMs } = this.#cluster.options.config
     const at = this.#cluster.world.now
-    const ask: Ask = { life, token, lock, waitMs, caller, at, queuedAt: undefined }
+    const ask: Ask = { life, token, lock, waitMs, caller, at, queuedAt: undefined, alone: true }
     this.#open.set(token, { ask, state: 'waiting', over })
     this.#cluster.asked(ask)
     const lease = this.#random.chance(0.2) ? maxLeaseMs : leaseMs

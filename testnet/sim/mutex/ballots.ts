@@ -46,6 +46,8 @@ export class Ballots {
   readonly #ledger: Ledger
   /** By requester, arbiter and session: the version that SYNC named. */
   readonly #sessions = new Map<string, number>()
+  /** By requester and arbiter: the session that was opened last. */
+  readonly #latest = new Map<string, string>()
   readonly #requests = new Map<string, Listed>()
   readonly #heard = new Map<string, Map<PeerId, Heard>>()
   /** By arbiter, electorate, version and lock. */
@@ -144,7 +146,9 @@ export class Ballots {
   #learn(life: Life, to: PeerId, asking: Asking): void {
     for (const item of asking.items) {
       if (item.type === 'sync') {
-        this.#sessions.set(sessionKey(life.host.peer, to, asking.session), item.version)
+        const session = sessionKey(life.host.peer, to, asking.session)
+        this.#sessions.set(session, item.version)
+        this.#latest.set(`${life.host.peer} ${to}`, session)
         for (const request of item.requests) this.#requests.set(requestText(request.request), request)
       } else if (item.type === 'request') {
         this.#requests.set(requestText(item.request.request), item.request)
@@ -229,8 +233,10 @@ export class Ballots {
   }
 
   #collect(life: Life, from: PeerId, answering: Answering): void {
-    const version = this.versionOf(life.host.peer, from, answering.session)
-    if (version === undefined) return
+    const session = sessionKey(life.host.peer, from, answering.session)
+    const version = this.#sessions.get(session)
+    // What comes late out of an older session counts no more.
+    if (version === undefined || this.#latest.get(`${life.host.peer} ${from}`) !== session) return
     for (const item of answering.items) {
       if (item.type === 'grant') {
         const heard = this.#of(requestText(item.vote.request))

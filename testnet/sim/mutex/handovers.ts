@@ -99,12 +99,14 @@ export class Handovers {
     const { host } = life
     const key = `${host.peer} ${id} ${version}`
     if (version === 1 || this.#bequests.has(key)) return
+    const before = this.#elections.votersOf(id, version - 1) ?? []
     const will = this.#wills.get(life)?.get(`${id} ${version}`)
-    this.#bequests.set(key, will === undefined ? [] : sureOf(will))
+    // Whoever voted alone is its own witness, and crosses no wire.
+    const isOwn = isMajority(before, new Set([host.peer]))
+    this.#bequests.set(key, will === undefined || isOwn ? [] : sureOf(will))
+    if (isOwn) return
     if ((will?.copies.length ?? 0) > 0 || this.#mayHaveBefore(life, id, version)) return
     if (will !== undefined && this.#isEnough(life, id, version, will)) return
-    const before = this.#elections.votersOf(id, version - 1) ?? []
-    if (isMajority(before, new Set([host.peer]))) return
     const reporters = [...(will?.reports.keys() ?? [])]
     const message = `${host.name} installs version ${version} from reports of [${reporters}]`
     this.#ledger.breach('installs-from-quorum', message)

@@ -127,9 +127,7 @@ export class LockCluster implements Ledger, AppsPort {
     this.handovers = new Handovers(this, this.ballots, this.elections)
     this.acceptors = new Acceptors(this)
     this.disks = new DiskWatch(this, this.ballots, this.elections)
-    // Of several callers at one peer one may have to ask anew, and lose its place.
-    const places = options.workload.contenders === 1
-    this.petitions = new Petitions(this.ballots, this.elections, places ? this.now : undefined)
+    this.petitions = new Petitions(this.ballots, this.elections, this.now)
     this.reach = new Reach({
       world,
       hosts: this.hosts,
@@ -350,11 +348,11 @@ export class LockCluster implements Ledger, AppsPort {
 
   #recordAsked(ask: Ask): void {
     if (!this.#unrecorded.delete(ask)) return
-    const { life, token, caller, at, queuedAt } = ask
+    const { life, token, caller, at, queuedAt, alone } = ask
     const { peer } = life.host
     const lock = this.lockName(ask)
     this.record({ at, type: 'asked', lock, peer, life: life.number, request: token, caller })
-    if (queuedAt !== undefined) this.record({ at: queuedAt, type: 'queued', request: token })
+    if (queuedAt !== undefined && alone) this.record({ at: queuedAt, type: 'queued', request: token })
   }
 
   #init(host: LockHost, durable: DiskImage): MutexInit {

@@ -16,6 +16,8 @@ export interface Ask {
   readonly at: number
   /** From when on it is at a quorum for sure. */
   queuedAt: number | undefined
+  /** Nobody else at its peer asks for that lock meanwhile: of several one may have to ask anew, and lose its place. */
+  alone: boolean
 }
 
 /**
@@ -25,20 +27,22 @@ export interface Ask {
 export class Petitions {
   readonly #ballots: Ballots
   readonly #elections: Elections
-  readonly #now: (() => number) | undefined
+  readonly #now: () => number
   readonly #open = new Map<number, Ask>()
   readonly #asks = new Map<string, Ask | undefined>()
   readonly #holders = new Map<string, Set<string>>()
   readonly #named = new Set<number>()
 
-  /** @param now undefined: nobody wants to know when a request is at a quorum */
-  constructor(ballots: Ballots, elections: Elections, now: (() => number) | undefined) {
+  constructor(ballots: Ballots, elections: Elections, now: () => number) {
     this.#ballots = ballots
     this.#elections = elections
     this.#now = now
   }
 
   asked(ask: Ask): void {
+    for (const other of this.#open.values()) {
+      if (other.life === ask.life && other.lock === ask.lock) other.alone = ask.alone = false
+    }
     this.#open.set(ask.token, ask)
   }
 
@@ -79,7 +83,7 @@ export class Petitions {
   /** That arbiter has it in its queue, or votes for it. */
   #has(arbiter: Life, id: string, version: number, request: string): void {
     const ask = this.#asks.get(request)
-    if (ask === undefined || ask.queuedAt !== undefined || this.#now === undefined) return
+    if (ask === undefined || ask.queuedAt !== undefined) return
     const key = `${id} ${version} ${request}`
     const arbiters = this.#holders.get(key) ?? new Set()
     this.#holders.set(key, arbiters.add(arbiter.host.peer))
