@@ -224,7 +224,8 @@ describe('a command under a lock', () => {
     const before = performance.now()
     await eventually('it ended', () => !pids.some(runs))
     const took = performance.now() - before
-    assert.ok(took < 800, `${took} ms; the lock was valid for 800 at most`)
+    // At the voters it lasts the whole lease; its holder stops at 800 ms, if its machine lets it.
+    assert.ok(took < 1000, `${took} ms, and the lease is 1000`)
     assert.equal(await command.ended(), 7)
     assert.match(command.stderr(), /the daemon does not answer/)
     daemon.child.kill('SIGCONT')
