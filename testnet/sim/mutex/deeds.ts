@@ -1,4 +1,5 @@
 import type { PeerId } from '../../../lib/protocols/core.ts'
+import type { DiskImage } from '../disk.ts'
 import type { Random } from '../random.ts'
 import type { World } from '../world.ts'
 import { Cuts } from './cuts.ts'
@@ -9,6 +10,8 @@ import type { Ambush, LockFault, MutexSimOptions } from './options.ts'
 
 /** While somebody whose disk went back finds out, nothing else is done, ms. */
 const carefulMs = 900
+/** Likewise, where a person has to help, ms. */
+const recoveryMs = 3000
 
 /** What is done to the peers. Each deed is only done where what is judged afterwards was promised. */
 export class Deeds {
@@ -78,7 +81,7 @@ export class Deeds {
       case 'add-voter':
       case 'remove-voter':
         return this.#with(isAwake, (host) =>
-          this.wish(host, fault === 'add-voter' ? 'add' : 'remove', this.#random.pick(this.#cluster.hosts)),
+          this.wish(host, fault === 'add-voter' ? 'add' : 'remove', this.#whomToMove()),
         )
       default:
         fault satisfies never
@@ -217,6 +220,36 @@ export class Deeds {
     this.#carefulUntil = this.#world.now + carefulMs
   }
 
+  /** Only where somebody who knows better is there to say so: else a token may come again, as documented. */
+  restoreSole(host: LockHost, copy: DiskImage): void {
+    const { hosts, elections, options } = this.#cluster
+    const others = hosts.filter((other) => other !== host && other.lives > 0 && !this.#departed.has(other))
+    const isSole = elections.ids.every(({ id }) =>
+      elections.open(id).every((voters) => voters.length === 1 && voters[0] === host.peer),
+    )
+    if (this.over || !isSole || !this.cuts.none || options.network.loss > 0) return
+    if (others.length === 0 || !others.every(isAwake) || !isUp(host)) return
+    this.#cluster.end(host, 'kill')
+    this.#world.note(`restore ${host.name} from a copy`)
+    this.#wake(host)
+    host.machine.disk.restore(copy)
+    this.#cluster.start(host)
+    this.#carefulUntil = this.#world.now + recoveryMs
+    this.#world.after(this.#random.between(0.7, 0.9) * recoveryMs, () => this.#recover(host))
+  }
+
+  #recover(host: LockHost): void {
+    if (!isAwake(host)) return
+    const { disks } = this.#cluster
+    if (host.present.core.view().void === undefined) {
+      if (disks.knowing(host.present).size === 0) return
+      return this.#cluster.breach('no-old-disk', `${host.name} goes on with a disk that went back`)
+    }
+    this.#cluster.wish(host.present, 'recover', ({ outcome, reason }) => {
+      if (outcome !== 'done') this.#cluster.breach('recovers', `${host.name} is not recovered: ${reason}`)
+    })
+  }
+
   resetConnections({ name, present: { process } }: RunningHost): void {
     this.#world.note(`reset connections of ${name}`)
     const share = this.#random.pick([0.3, 1])
@@ -289,6 +322,12 @@ export class Deeds {
 
   wishAny(host: RunningHost): void {
     this.wish(host, this.#random.pick(['add', 'remove'] as const), this.#random.pick(this.#cluster.hosts))
+  }
+
+  /** Often one whose disk is spoilt: it votes again when it has been removed and added. */
+  #whomToMove(): LockHost {
+    const spoilt = this.#cluster.hosts.filter((host) => host.spoilt)
+    return this.#random.pick(spoilt.length > 0 && this.#random.chance(0.5) ? spoilt : this.#cluster.hosts)
   }
 
   wish({ present }: RunningHost, type: 'add' | 'remove', { peer }: LockHost): void {

@@ -60,7 +60,13 @@ export class DiskWatch {
    * Whether every quorum of those voters that it is in has somebody who knows that
    * its disk was once further than it was when this life began, and has not died since.
    */
-  #isOutdated({ host, generation, base }: Life, voters: readonly PeerId[]): boolean {
+  #isOutdated(life: Life, voters: readonly PeerId[]): boolean {
+    const knowing = this.knowing(life)
+    return !isMajority(voters, new Set(voters.filter((voter) => !knowing.has(voter))))
+  }
+
+  /** Who was told in an earlier life of more than is on the disk now, and runs since. */
+  knowing({ host, generation, base }: Life): ReadonlySet<PeerId> {
     const knowing = new Set<PeerId>()
     for (const [life, stamps] of this.#told.get(host.peer) ?? []) {
       if (!life.process.alive) continue
@@ -70,7 +76,7 @@ export class DiskWatch {
         this.#ledger.now() - at > storedWithinMs
       if (stamps.some(isNews)) knowing.add(life.host.peer)
     }
-    return !isMajority(voters, new Set(voters.filter((voter) => !knowing.has(voter))))
+    return knowing
   }
 
   /** Removed and added since it voted in an earlier life. */

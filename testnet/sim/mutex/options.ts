@@ -50,7 +50,7 @@ export interface Ambush {
 }
 
 /** Misfortunes that come together. */
-export type Scheme = 'split-votes' | 'rival-proposals' | 'herd' | 'amnesia'
+export type Scheme = 'split-votes' | 'rival-proposals' | 'herd' | 'amnesia' | 'restored-copy'
 
 /** How the peers come by an electorate. */
 export type Founding = 'bare' | 'expect' | 'two-founders'
@@ -141,10 +141,10 @@ const weights: Readonly<Record<LockFault, number>> = {
 
 const none = Object.fromEntries(Object.keys(weights).map((fault) => [fault, 0])) as Record<LockFault, number>
 const schemes: Readonly<Record<Plot, Readonly<Record<Scheme, number>>>> = {
-  mixed: { 'split-votes': 1, 'rival-proposals': 1, herd: 1, amnesia: 1 },
-  sole: { 'split-votes': 0, 'rival-proposals': 0, herd: 0, amnesia: 1 },
-  moving: { 'split-votes': 3, 'rival-proposals': 3, herd: 0, amnesia: 1 },
-  crowd: { 'split-votes': 0, 'rival-proposals': 0, herd: 1, amnesia: 0 },
+  mixed: { 'split-votes': 1, 'rival-proposals': 1, herd: 1, amnesia: 1, 'restored-copy': 1 },
+  sole: { 'split-votes': 0, 'rival-proposals': 0, herd: 0, amnesia: 2, 'restored-copy': 1 },
+  moving: { 'split-votes': 3, 'rival-proposals': 3, herd: 0, amnesia: 1, 'restored-copy': 0 },
+  crowd: { 'split-votes': 0, 'rival-proposals': 0, herd: 1, amnesia: 0, 'restored-copy': 0 },
 }
 const plots: Readonly<Record<Plot, number>> = { mixed: 4, sole: 2, moving: 4, crowd: 2 }
 
@@ -215,7 +215,8 @@ function drawConfig(draw: Random, driftBound: number, plot: Plot): MutexConfig {
     retiredMaxMs: 20_000,
     leaveMs: 600,
     headMs: 300,
-    askMembersMs: 400,
+    // Long enough for everybody who runs to be connected again.
+    askMembersMs: 1500,
     counterBlock: draw.pick([2, 4, 20, 200]),
   }
 }

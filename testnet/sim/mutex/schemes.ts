@@ -36,6 +36,8 @@ export class Schemes {
         return this.#rivalProposals(voters)
       case 'herd':
         return this.#herd(voters, others)
+      case 'restored-copy':
+        return this.#restoredCopy(voters)
       case 'amnesia':
         return this.#amnesia(voters, others)
       default:
@@ -98,6 +100,13 @@ export class Schemes {
     this.#soon(400, 700, () => {
       if (isAwake(voter)) this.#deeds.crash(voter)
     })
+  }
+
+  /** The disk of the only voter is put back from a copy: the others tell it so, and a person has it go on. */
+  #restoredCopy([voter, second]: readonly RunningHost[]): void {
+    if (voter === undefined || second !== undefined) return
+    const copy = voter.machine.disk.image()
+    this.#soon(300, 1000, () => this.#deeds.restoreSole(voter, copy))
   }
 
   #change(voters: readonly RunningHost[], others: readonly RunningHost[]): void {

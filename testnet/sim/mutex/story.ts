@@ -147,7 +147,7 @@ export class Story {
       const now = this.#standing()
       if (now !== standing) changedAt = this.#world.now
       standing = now
-      calm = this.#setCalm(calm, this.#world.now - changedAt >= settlingMs)
+      calm = this.#setCalm(calm, this.#world.now - changedAt >= settlingMs && this.#serves())
     }
     this.#setCalm(calm, false)
   }
@@ -155,6 +155,15 @@ export class Story {
   #setCalm(was: boolean, calm: boolean): boolean {
     if (was !== calm) this.#cluster.record({ at: this.#world.now, type: 'calm', calm })
     return calm
+  }
+
+  /** Nobody is on the way to something any more. */
+  #serves(): boolean {
+    const settled = new Set(['serving', 'member', 'void'])
+    return this.#awake().every(({ present }) => {
+      const { self, reachable } = present.core.view()
+      return reachable && settled.has(self)
+    })
   }
 
   /** Where all electorates stand, as everybody sees it. */
