@@ -245,8 +245,10 @@ export class Deeds {
       if (disks.knowing(host.present).size === 0) return
       return this.#cluster.breach('no-old-disk', `${host.name} goes on with a disk that went back`)
     }
-    this.#cluster.wish(host.present, 'recover', ({ outcome, reason }) => {
-      if (outcome !== 'done') this.#cluster.breach('recovers', `${host.name} is not recovered: ${reason}`)
+    const { present } = host
+    this.#cluster.wish(present, 'recover', ({ outcome, reason }) => {
+      if (outcome === 'done') disks.recovered(present)
+      else this.#cluster.breach('recovers', `${host.name} is not recovered: ${reason}`)
     })
   }
 

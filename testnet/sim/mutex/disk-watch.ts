@@ -79,6 +79,11 @@ export class DiskWatch {
     return knowing
   }
 
+  /** A person has had it go on: from here on nobody knows better than its disk. */
+  recovered({ host }: Life): void {
+    this.#told.delete(host.peer)
+  }
+
   /** Removed and added since it voted in an earlier life. */
   #wasTakenAnew(life: Life, id: string, version: number): boolean {
     const before = [...this.#voted].filter(([other]) => isEarlier(other, life.host, life))
