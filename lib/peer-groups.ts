@@ -34,6 +34,7 @@ import { sizeOf } from './protocols/multicast/log.ts'
 import type {
   DotKey,
   Envelope,
+  MemberStanding,
   MulticastCommand,
   MulticastEvent,
   MulticastPacket,
@@ -512,7 +513,7 @@ export class PeerGroups implements Groups {
       return
     }
     const { peer, status, groups } = member
-    const standing = status === 'joining' ? 'alive' : status === 'leaving' ? 'left' : status
+    const standing = standingOf(status)
     if (standing === 'dead' || standing === 'left') this.#init.clock.forget(peer)
     this.#driver.command({ type: 'member', peer, standing, groups })
   }
@@ -616,5 +617,18 @@ function refusal(name: string, code: `ERR_${string}`): P2pdError {
       return new P2pdError(code, 'the logical time of the group is at its end', {
         hint: 'a member drove it there; leave the group and use another one',
       })
+  }
+}
+
+function standingOf(status: MemberView['status']): MemberStanding {
+  switch (status) {
+    case 'joining':
+      return 'alive'
+    case 'stalled':
+      return 'suspect'
+    case 'leaving':
+      return 'left'
+    default:
+      return status
   }
 }

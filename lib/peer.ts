@@ -536,17 +536,21 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
   }
 
   #requested(request: MembershipRequest): void {
-    const { id } = request
     switch (request.type) {
       case 'dial':
         void this.#dialer
           .dial(request)
-          .then((outcome) => this.#driver?.command({ type: 'dialled', id, outcome }))
+          .then((outcome) => this.#driver?.command({ type: 'dialled', id: request.id, outcome }))
         return
       case 'knock':
         void this.#dialer
           .knock(request)
-          .then((outcome) => this.#driver?.command({ type: 'knocked', id, outcome }))
+          .then((outcome) => this.#driver?.command({ type: 'knocked', id: request.id, outcome }))
+        return
+      case 'release':
+        for (const connection of this.#connections?.of(request.peer) ?? []) {
+          this.#connections?.close(connection)
+        }
         return
     }
   }

@@ -5,6 +5,7 @@
  */
 import type { ClockReading, Groups } from './group.ts'
 import type { Codec, Core, Crypto, PeerId } from './protocols/core.ts'
+import type { Profile } from './protocols/membership/config.ts'
 import type { MemberView } from './protocols/membership/messages.ts'
 
 export type ServiceName = 'membership' | 'multicast' | 'clock'
@@ -52,7 +53,7 @@ export interface PluginContext {
   /** 32 hexadecimal digits. */
   readonly cluster: string
   /** The peer's profile of time-outs. */
-  readonly profile: 'lan' | 'local'
+  readonly profile: Profile
   readonly crypto: Crypto
   readonly services: Services
   /** What its core persisted in former lives. */

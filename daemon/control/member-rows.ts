@@ -10,7 +10,7 @@ export function toRow(view: MemberView): MemberRow {
     status: publicStatus(view.status),
     incarnation: view.incarnation,
     addresses: [...view.addresses],
-    tags: {},
+    tags: { ...view.tags },
     // Microseconds are what the clock gives; more digits would be noise.
     rttMs: view.rttMs === undefined ? null : Math.round(view.rttMs * 1000) / 1000,
     since: Math.trunc(view.since),
@@ -19,10 +19,14 @@ export function toRow(view: MemberView): MemberRow {
     generation: view.generation,
     version: view.version,
     groups: [...view.groups],
-    detail: view.status === 'joining' || view.status === 'leaving' ? view.status : null,
+    detail: detailOf(view.status),
     reason: view.reason ?? null,
     accusers: [...view.accusers],
   }
+}
+
+function detailOf(status: MemberView['status']): MemberRow['detail'] {
+  return status === 'joining' || status === 'stalled' || status === 'leaving' ? status : null
 }
 
 function publicStatus(status: MemberView['status']): MemberStatusName {
@@ -31,6 +35,8 @@ function publicStatus(status: MemberView['status']): MemberStatusName {
       return 'alive'
     case 'leaving':
       return 'left'
+    case 'stalled':
+      return 'suspect'
     case 'alive':
     case 'suspect':
     case 'dead':

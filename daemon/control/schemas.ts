@@ -67,15 +67,14 @@ export const memberRow = z
     connected: z.boolean(),
     generation: count,
     version: z.string(),
-    detail: z
-      .enum(['joining', 'leaving'])
-      .nullable()
-      .meta({ description: '`joining` is shown as alive, `leaving` as left' }),
+    detail: z.enum(['joining', 'stalled', 'leaving']).nullable().meta({
+      description:
+        '`joining` is shown as alive, `leaving` as left, `stalled` (its machine accepts connections, its process does not answer) as suspect',
+    }),
     groups: z.array(z.string()).meta({ description: 'Multicast groups that it is in' }),
-    reason: z
-      .enum(['leaving', 'stopping'])
-      .nullable()
-      .meta({ description: 'With `left`: gave up its membership, or stopped and may return' }),
+    reason: z.enum(['leaving', 'stopping', 'dismissed']).nullable().meta({
+      description: 'With `left`: gave up its membership, stopped and may return, or was dismissed while dead',
+    }),
     accusers: z.array(peerId).meta({ description: 'Who accuses this incarnation' }),
   })
   .meta({ id: 'MemberRow' })

@@ -255,6 +255,7 @@ export class Dialer {
       case 'self':
         return 'other-identity'
       case 'timeout':
+      case 'unanswered':
       case 'unreachable':
         return 'inconclusive'
     }
@@ -339,6 +340,7 @@ const telling: readonly DialFailure[] = [
   'self',
   'denied',
   'other-identity',
+  'unanswered',
   'timeout',
   'unreachable',
   'refused',

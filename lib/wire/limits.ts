@@ -23,5 +23,12 @@ export const maxGroups = 256
 
 export const maxGroupNameLength = 64
 
+/** What people say of one member. */
+export const maxTags = 32
+
+export const maxTagKeyLength = 64
+
+export const maxTagValueLength = 256
+
 /** Entries of a vector clock in one frame; a longer vector goes in several. */
 export const maxVectorEntriesPerFrame = 1024

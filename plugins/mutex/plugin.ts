@@ -177,7 +177,10 @@ function standingOf(status: MemberView['status'], reason: MemberView['reason']):
       return 'alive'
     case 'leaving':
     case 'left':
-      return reason === 'stopping' ? 'stopping' : 'left'
+      // Whom a person dismissed has handed nothing over: to the electorate it is as dead as before.
+      return reason === 'dismissed' ? 'dead' : reason === 'stopping' ? 'stopping' : 'left'
+    case 'stalled':
+      return 'suspect'
     default:
       return status
   }

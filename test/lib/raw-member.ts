@@ -74,10 +74,21 @@ export async function startRawMember(options: RawMemberOptions): Promise<RawMemb
     write: async () => {},
     emit: (event) => options.emitted?.(event),
     request: (request) => {
-      const { id } = request
-      if (request.type === 'dial')
-        void raw.dialer.dial(request).then((outcome) => driver?.command({ type: 'dialled', id, outcome }))
-      else void raw.dialer.knock(request).then((outcome) => driver?.command({ type: 'knocked', id, outcome }))
+      switch (request.type) {
+        case 'dial':
+          void raw.dialer
+            .dial(request)
+            .then((outcome) => driver?.command({ type: 'dialled', id: request.id, outcome }))
+          return
+        case 'knock':
+          void raw.dialer
+            .knock(request)
+            .then((outcome) => driver?.command({ type: 'knocked', id: request.id, outcome }))
+          return
+        case 'release':
+          for (const connection of raw.connections.of(request.peer)) raw.connections.close(connection)
+          return
+      }
     },
     writeFailed: () => {},
     failed: (error) => {

@@ -24,7 +24,9 @@ export const packetLimits = {
   /** The control frame's limit; a view that does not fit goes in several packets. */
   bytes: 64 * 1024,
   updates: 512,
-  accusationsPerUpdate: 8,
+  accusationsPerUpdate: 12,
+  /** Into which a view's digest is split. */
+  buckets: 256,
   riders: 4,
   riderBytes: 12 * 1024,
 } as const
@@ -91,8 +93,10 @@ function toBody(kind: WirePacket['kind']): Body {
       return { type: 'nack', seq: seq(kind.value.seq) }
     case 'gossip':
       return { type: 'gossip' }
+    case 'buckets':
+      return { type: 'buckets', sums: toSums(kind.value.sums) }
     case 'sync':
-      return { type: 'sync', reply: kind.value.reply }
+      return { type: 'sync', reply: kind.value.reply, buckets: toBuckets(kind.value.buckets) }
     case 'leave':
       if (kind.value.record === undefined) throw malformed('a leave without a record')
       return { type: 'leave', seq: seq(kind.value.seq), record: openRecord(kind.value.record) }
@@ -114,13 +118,43 @@ function bodyToWire(body: Body): NonNullable<MessageInitShape<typeof PacketSchem
       return { case: 'nack', value: { seq: BigInt(body.seq) } }
     case 'gossip':
       return { case: 'gossip', value: {} }
+    case 'buckets':
+      return { case: 'buckets', value: { sums: sumsToWire(body.sums) } }
     case 'sync':
-      return { case: 'sync', value: { reply: body.reply } }
+      return { case: 'sync', value: { reply: body.reply, buckets: bucketsToWire(body.buckets) } }
     case 'leave':
       return { case: 'leave', value: { seq: BigInt(body.seq), record: toWire(body.record) } }
     case 'leave-ack':
       return { case: 'leaveAck', value: { seq: BigInt(body.seq) } }
   }
+}
+
+function toSums(bytes: Uint8Array): readonly bigint[] {
+  if (bytes.length !== 8 * packetLimits.buckets) throw malformed(`sums of ${bytes.length} bytes`)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return Array.from({ length: packetLimits.buckets }, (_, bucket) => view.getBigUint64(8 * bucket))
+}
+
+function sumsToWire(sums: readonly bigint[]): Uint8Array {
+  const bytes = new Uint8Array(8 * packetLimits.buckets)
+  const view = new DataView(bytes.buffer)
+  for (const [bucket, sum] of sums.entries()) view.setBigUint64(8 * bucket, sum)
+  return bytes
+}
+
+/** Undefined for all. */
+function toBuckets(bits: Uint8Array): ReadonlySet<number> | undefined {
+  if (bits.length === 0) return undefined
+  if (8 * bits.length !== packetLimits.buckets) throw malformed(`buckets in ${bits.length} bytes`)
+  const all = Array.from({ length: packetLimits.buckets }, (_, bucket) => bucket)
+  return new Set(all.filter((bucket) => ((bits[bucket >> 3] ?? 0) >> (bucket & 7)) & 1))
+}
+
+function bucketsToWire(buckets: ReadonlySet<number> | undefined): Uint8Array {
+  if (buckets === undefined) return new Uint8Array()
+  const bits = new Uint8Array(packetLimits.buckets / 8)
+  for (const bucket of buckets) bits[bucket >> 3] = (bits[bucket >> 3] ?? 0) | (1 << (bucket & 7))
+  return bits
 }
 
 function toHeartbeat(type: Heartbeat['type'], wire: WireHeartbeat): Heartbeat {

@@ -9,9 +9,19 @@ export interface MembershipConfig {
   readonly indirectProbes: number
   /** Up to this many members all others are probed each period. */
   readonly probeAllUpTo: number
+  /** Up to this many members each keeps a connection to every other; above, rings decide (Suresh et al. 2018, Rapid §4.1). */
+  readonly meshUpTo: number
+  /** Above `meshUpTo`: on so many hash rings each watches its successor. */
+  readonly rings: number
+  /** Above `meshUpTo`: between two dials of somebody at random, ms. */
+  readonly randomDialMs: number
   /** Suspicion time-out, ms, before × max(1, log10 n); the maximum is `suspicionMaxFactor` × it (Lifeguard). */
   readonly suspicionMinMs: number
   readonly suspicionMaxFactor: number
+  /** So many own dials in a row must fail before silence alone is a death. */
+  readonly evidenceDials: number
+  /** A process whose machine accepts connects stays a member for so long without a word, ms. */
+  readonly stalledMs: number
   /** Gossip goes to this many members each tick while there is something to say. */
   readonly gossipFanout: number
   readonly gossipTickMs: number
@@ -19,6 +29,8 @@ export interface MembershipConfig {
   readonly retransmitFactor: number
   /** Between two full syncs with one peer whose digest differs, ms. */
   readonly syncIntervalMs: number
+  /** Syncs under way at once, with whomever. */
+  readonly maxSyncs: number
   /** Between two rounds of dialling the dead and the unconnected, ms. */
   readonly healIntervalMs: number
   /** Limit of one dial, ms. A handshake takes milliseconds, but one cut short on a busy machine is work for nothing. */
@@ -42,6 +54,12 @@ export interface MembershipConfig {
   readonly maxMembers: number
   /** Most bytes of signed records in a view; who would exceed it is refused, or keeps its former record. */
   readonly maxRecordBytes: number
+  /** The dead and those who left stay in the table for so long, ms, and no more of them than `maxGone`. */
+  readonly goneMs: number
+  readonly maxGone: number
+  /** A life that is gone is remembered, and its addresses are dialled, for so long, ms; at most `maxTombstones`. */
+  readonly tombstoneMs: number
+  readonly maxTombstones: number
   /** Most persisted peers and hints. */
   readonly maxHints: number
   /** An incarnation further ahead of the known one is refused. */
@@ -54,12 +72,18 @@ const lan: MembershipConfig = {
   timeoutMaxMs: 500,
   indirectProbes: 3,
   probeAllUpTo: 8,
+  meshUpTo: 64,
+  rings: 8,
+  randomDialMs: 10_000,
   suspicionMinMs: 3000,
   suspicionMaxFactor: 6,
+  evidenceDials: 5,
+  stalledMs: 30_000,
   gossipFanout: 3,
   gossipTickMs: 100,
   retransmitFactor: 3,
   syncIntervalMs: 10_000,
+  maxSyncs: 8,
   healIntervalMs: 5000,
   dialTimeoutMs: 3000,
   fastPath: true,
@@ -74,11 +98,18 @@ const lan: MembershipConfig = {
   maxMembers: 10_000,
   // An ordinary record has some 300 bytes.
   maxRecordBytes: 16 * 1024 * 1024,
+  goneMs: 24 * 3_600_000,
+  maxGone: 1024,
+  tombstoneMs: 7 * 24 * 3_600_000,
+  maxTombstones: 65_536,
   maxHints: 1024,
   maxIncarnationJump: 2 ** 20,
 }
 
-/** Rule of thumb: `lan` for machines in one building, `local` for processes on one machine. */
+/**
+ * Rule of thumb: `lan` for machines in one building, `local` for processes on one
+ * machine, `wan` where round trips take tens of milliseconds and more.
+ */
 export const profiles = {
   lan,
   local: {
@@ -89,6 +120,22 @@ export const profiles = {
     gossipTickMs: 50,
     syncIntervalMs: 5000,
     healIntervalMs: 3000,
+  },
+  wan: {
+    ...lan,
+    probePeriodMs: 3000,
+    timeoutMinMs: 500,
+    timeoutMaxMs: 2000,
+    indirectProbes: 4,
+    suspicionMinMs: 10_000,
+    gossipFanout: 4,
+    gossipTickMs: 300,
+    syncIntervalMs: 30_000,
+    healIntervalMs: 15_000,
+    dialTimeoutMs: 10_000,
+    knockTimeoutMs: 2000,
+    joinWaitMs: 10_000,
+    leaveWaitMs: 3000,
   },
 } as const satisfies Record<string, MembershipConfig>
 

@@ -1,5 +1,6 @@
 import type { Crypto, PeerId } from '../core.ts'
 import type { MembershipConfig } from './config.ts'
+import type { Tags } from './messages.ts'
 import type { RiderSource } from './riders.ts'
 import type { MembershipUnits } from './units.ts'
 
@@ -14,6 +15,8 @@ export interface MembershipInit {
   readonly addresses: readonly string[]
   /** Multicast groups that this member is in when it starts; none by default. */
   readonly groups?: readonly string[]
+  /** What people say of this member; nothing by default. */
+  readonly tags?: Tags
   /** What other protocols want carried with each heartbeat; at most 4. */
   readonly riders?: readonly RiderSource[]
   readonly config: MembershipConfig

@@ -1,5 +1,5 @@
 import type { PeerId } from '../core.ts'
-import type { Accusation, Charge, MemberRecord, Signed, Update } from './messages.ts'
+import type { Accusation, Charge, MemberRecord, Signed, Tags, Update } from './messages.ts'
 import type { Rank } from './precedence.ts'
 import { RoundTrip } from './round-trip.ts'
 
@@ -22,6 +22,7 @@ export class Member {
   readonly accusations: Readonly<Record<Charge, Map<PeerId, Signed<Accusation>>>> = {
     suspected: new Map(),
     refused: new Map(),
+    dismissed: new Map(),
   }
   /** What own stalls added to the suspicion time-out, ms. */
   grantedMs = 0
@@ -97,6 +98,7 @@ export class Member {
     this.record = record
     this.accusations.suspected.clear()
     this.accusations.refused.clear()
+    this.accusations.dismissed.clear()
     this.grantedMs = 0
   }
 
@@ -117,19 +119,26 @@ export class Member {
     const told = (charge: Charge) => [...this.accusations[charge].values()]
     return {
       record: this.record,
-      accusations: [...told('suspected'), ...told('refused')],
+      accusations: [...told('suspected'), ...told('refused'), ...told('dismissed')],
       contact: this.contact && this.present,
     }
   }
 
   /** What two members that agree on it have in common. */
   digestRow(): string {
-    return digestRow(this.record.body, this.accusations.suspected.size, this.accusations.refused.size)
+    const { suspected, refused, dismissed } = this.accusations
+    return digestRow(this.record.body, suspected.size, refused.size, dismissed.size)
   }
 }
 
-export function digestRow(record: MemberRecord, suspected: number, refused: number): string {
-  return `${record.generation} ${record.incarnation} ${record.presence} ${suspected} ${refused}`
+/** With how many accusations of each kind. */
+export function digestRow(record: MemberRecord, ...accusations: readonly number[]): string {
+  return `${record.generation} ${record.incarnation} ${record.presence} ${accusations.join(' ')}`
+}
+
+/** Both in rising order of keys, as records say them. */
+export function sameTags(a: Tags, b: Tags): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
 }
 
 function sameAddresses(a: readonly string[], b: readonly string[]): boolean {

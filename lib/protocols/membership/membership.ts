@@ -111,9 +111,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       updateOf: (subject) => this.#updateOf(subject),
       send: (to, updates) => this.#send(to, { type: 'gossip' }, updates),
     })
-    this.#sync = new Sync(init, turn, this.#view, (to, reply, updates) =>
-      this.#send(to, { type: 'sync', reply }, updates),
-    )
+    this.#sync = new Sync(init, turn, this.#view, (to, body, updates) => this.#send(to, body, updates))
     this.#prober = new Prober(init, turn, agenda, this.#view, this.#awareness, {
       isConnected,
       ping: (to, seq) => this.#sendHeartbeat('ping', to, seq),
@@ -181,6 +179,12 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         break
       case 'regroup':
         this.#own.regroup(command.groups)
+        break
+      case 'retag':
+        this.#own.retag(command.tags)
+        break
+      case 'dismiss':
+        this.#view.dismiss(command.peer)
         break
       case 'sync':
         this.#requestSync(command.peer)
@@ -306,8 +310,11 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         break
       case 'gossip':
         break
+      case 'buckets':
+        if (current !== undefined) this.#sync.asked(current, body.sums)
+        break
       case 'sync':
-        if (body.reply && current !== undefined) this.#sync.answer(current)
+        if (body.reply && current !== undefined) this.#sync.answer(current, body.buckets)
         break
       case 'leave':
         this.#merge({ record: body.record, accusations: [], contact: true }, from)
@@ -477,7 +484,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   }
 
   #ownRecordChanged(): void {
-    this.#view.setOwnRow(digestRow(this.#own.record.body, 0, 0))
+    this.#view.setOwnRow(digestRow(this.#own.record.body, 0, 0, 0))
     this.#gossip.tell(this.#init.self, 'self')
     if (this.#own.status !== 'idle') {
       this.#turn.emit({ type: 'member', change: 'updated', member: ownRow(this.#init, this.#own) })

@@ -40,9 +40,17 @@ export interface MemberRecord {
   readonly version: string
   /** Multicast groups that it is in: at most 256, sorted, each once. */
   readonly groups: readonly string[]
+  /** What people say of it, by key: at most 32, see `lib/wire/tag.ts`; keys in rising order. */
+  readonly tags: Tags
 }
 
-export type Charge = 'suspected' | 'refused'
+export type Tags = Readonly<Record<string, string>>
+
+/**
+ * `suspected`: a probe failed. `refused`: the remote closed, and fresh connects are
+ * refused. `dismissed`: a person does not expect it back; where it is dead, it counts as left.
+ */
+export type Charge = 'suspected' | 'refused' | 'dismissed'
 
 /** Signed by the accuser; counts for exactly this generation and incarnation of the subject. */
 export interface Accusation {
@@ -102,7 +110,10 @@ export type Body =
   | { readonly type: 'ping-request'; readonly seq: number; readonly subject: PeerId }
   | { readonly type: 'nack'; readonly seq: number }
   | { readonly type: 'gossip' }
-  | { readonly type: 'sync'; readonly reply: boolean }
+  /** The digest in 256 parts, asking for the rows of those that differ. */
+  | { readonly type: 'buckets'; readonly sums: readonly bigint[] }
+  /** The rows of those buckets, of all when undefined; `reply` asks for the receiver's. */
+  | { readonly type: 'sync'; readonly reply: boolean; readonly buckets: ReadonlySet<number> | undefined }
   | { readonly type: 'leave'; readonly seq: number; readonly record: Signed<MemberRecord> }
   | { readonly type: 'leave-ack'; readonly seq: number }
 
@@ -123,6 +134,10 @@ export type MembershipCommand =
   | { readonly type: 'readdress'; readonly addresses: readonly string[] }
   /** The groups that this member is in have changed; at most 256 group names. */
   | { readonly type: 'regroup'; readonly groups: readonly string[] }
+  /** What people say of this member has changed; at most 32 tags. */
+  | { readonly type: 'retag'; readonly tags: Tags }
+  /** A person does not expect that dead member back: it counts as left, here and elsewhere. */
+  | { readonly type: 'dismiss'; readonly peer: PeerId }
   /**
    * Exchange whole views with that connected member, at most once a second: some
    * other protocol has heard of somebody whom this view does not know.
@@ -154,7 +169,15 @@ export type DialOutcome =
     }
   | { readonly type: 'failed'; readonly reason: DialFailure }
 
-export type DialFailure = 'refused' | 'timeout' | 'other-identity' | 'self' | 'denied' | 'unreachable'
+/** `unanswered`: something accepted a connect and then said nothing in time, as a stopped process does. */
+export type DialFailure =
+  | 'refused'
+  | 'timeout'
+  | 'unanswered'
+  | 'other-identity'
+  | 'self'
+  | 'denied'
+  | 'unreachable'
 
 /** `refused`: ECONNREFUSED. `answered`: the peer itself completed a handshake. Everything else proves nothing. */
 export type KnockOutcome = 'refused' | 'other-identity' | 'answered' | 'inconclusive'
@@ -182,6 +205,9 @@ export type MembershipRequest =
       readonly address: string
       readonly timeoutMs: number
     }
+
+  /** Close the connections to `peer` unless something else uses them: only its answer was wanted. */
+  | { readonly type: 'release'; readonly peer: PeerId }
 
 /**
  * `connect` reuses an open connection. `replace` always makes a new one and closes the
@@ -213,7 +239,17 @@ export type MembershipEvent =
   /** A peer broke the protocol; the embedder counts it and closes the link when it repeats. */
   | { readonly type: 'misbehaved'; readonly peer: PeerId; readonly reason: Misbehaviour }
 
-export type MemberChange = 'joined' | 'alive' | 'suspect' | 'dead' | 'left' | 'restarted' | 'updated'
+/** `reaped`: its row is gone from the table; what is kept of it is a tombstone. */
+export type MemberChange =
+  | 'joined'
+  | 'alive'
+  | 'suspect'
+  | 'stalled'
+  | 'dead'
+  | 'left'
+  | 'restarted'
+  | 'updated'
+  | 'reaped'
 
 export type Misbehaviour =
   | 'bad-signature'
@@ -222,7 +258,8 @@ export type Misbehaviour =
   | 'replayed'
   | 'too-many-members'
 
-export type MemberStatus = 'joining' | 'alive' | 'suspect' | 'dead' | 'leaving' | 'left'
+/** `stalled`: a suspect whose machine accepts connects while its process does not answer. */
+export type MemberStatus = 'joining' | 'alive' | 'suspect' | 'stalled' | 'dead' | 'leaving' | 'left'
 
 /** One row of the membership table. */
 export interface MemberView {
@@ -231,13 +268,14 @@ export interface MemberView {
   readonly name: string
   readonly version: string
   readonly status: MemberStatus
-  /** With `left` or `leaving`: why. */
-  readonly reason: 'leaving' | 'stopping' | undefined
+  /** With `left` or `leaving`: why; `dismissed` when somebody else said so. */
+  readonly reason: 'leaving' | 'stopping' | 'dismissed' | undefined
   readonly generation: number
   readonly incarnation: number
   readonly addresses: readonly string[]
   /** Multicast groups that it is in, sorted. */
   readonly groups: readonly string[]
+  readonly tags: Tags
   /** Smoothed round trip; undefined until measured. */
   readonly rttMs: number | undefined
   /** Wall time of the last change of status, in milliseconds. */

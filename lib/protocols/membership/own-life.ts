@@ -6,10 +6,12 @@
  * (`persist` is a barrier, so putting it ahead of the send is enough).
  */
 import { isGroupName } from '../../wire/group-name.ts'
+import { isTagKey, isTagValue } from '../../wire/tag.ts'
 import type { Agenda } from '../agenda.ts'
 import { decodeSelfState, durableKeys, encodeSelfState } from './durable-state.ts'
 import type { MembershipInit } from './init.ts'
-import type { MemberRecord, Presence, Signed } from './messages.ts'
+import { sameTags } from './member.ts'
+import type { MemberRecord, Presence, Signed, Tags } from './messages.ts'
 import { signRecord, statementLimits } from './statements.ts'
 import type { Timer } from './timers.ts'
 import type { MembershipTurn } from './turn.ts'
@@ -36,6 +38,7 @@ export class OwnLife {
   since = 0
   #addresses: readonly string[]
   #groups: readonly string[]
+  #tags: Tags
   #record: Signed<MemberRecord> | undefined
   #refutedAt = Number.NEGATIVE_INFINITY
   #accused = -1
@@ -54,6 +57,7 @@ export class OwnLife {
     this.#onChange = onChange
     this.#addresses = init.addresses
     this.#groups = sorted(init.groups ?? [])
+    this.#tags = sortedTags(init.tags ?? {})
     const state = decodeSelfState(init.durable.get(durableKeys.self))
     this.#persistedGeneration = state.generation
     this.incarnation = state.incarnation
@@ -71,6 +75,10 @@ export class OwnLife {
 
   get groups(): readonly string[] {
     return this.#groups
+  }
+
+  get tags(): Tags {
+    return this.#tags
   }
 
   /** Takes part in the protocol: sends, answers, judges. */
@@ -103,6 +111,13 @@ export class OwnLife {
     const next = sorted(groups)
     if (next.length === this.#groups.length && next.every((group, i) => group === this.#groups[i])) return
     this.#groups = next
+    if (this.running) this.#raise(this.incarnation + 1)
+  }
+
+  retag(tags: Tags): void {
+    const next = sortedTags(tags)
+    if (sameTags(next, this.#tags)) return
+    this.#tags = next
     if (this.running) this.#raise(this.incarnation + 1)
   }
 
@@ -245,6 +260,7 @@ export class OwnLife {
         name,
         version,
         groups: this.#groups,
+        tags: this.#tags,
       },
       crypto,
     )
@@ -259,6 +275,18 @@ function sorted(groups: readonly string[]): readonly string[] {
     throw new Error('groups beyond what a record may say')
   }
   return names
+}
+
+/** As records say them: in rising order of keys. */
+function sortedTags(tags: Tags): Tags {
+  const entries = Object.entries(tags).sort(([a], [b]) => (a < b ? -1 : 1))
+  if (
+    entries.length > statementLimits.tags ||
+    !entries.every(([key, value]) => isTagKey(key) && isTagValue(value))
+  ) {
+    throw new Error('tags beyond what a record may say')
+  }
+  return Object.fromEntries(entries)
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {

@@ -5,7 +5,7 @@ import type { Body, Packet, Rider, Signed, Update } from './messages.ts'
 
 /**
  * Bytes of signed statements in one packet: the frame's 64 KiB without the rest.
- * A single update with all accusations has 42 KiB at most. Records of others may
+ * A single update with all accusations has 54 KiB at most. Records of others may
  * be that large, so their number alone bounds nothing.
  */
 const packetBytes = 60 * 1024

@@ -12,11 +12,12 @@ export function rowOf(member: Member, connected: boolean): MemberView {
     name: body.name,
     version: body.version,
     status: member.status,
-    reason: reasonOf(body.presence),
+    reason: member.status === 'left' && body.presence === 'alive' ? 'dismissed' : reasonOf(body.presence),
     generation: body.generation,
     incarnation: body.incarnation,
     addresses: body.addresses,
     groups: body.groups,
+    tags: body.tags,
     rttMs: member.roundTrip.smoothedMs,
     since: member.since,
     accusers: [...member.accusers()],
@@ -25,7 +26,7 @@ export function rowOf(member: Member, connected: boolean): MemberView {
 }
 
 export function ownRow({ self, name, version }: MembershipInit, own: OwnLife): MemberView {
-  const { status, generation, incarnation, addresses, groups, since } = own
+  const { status, generation, incarnation, addresses, groups, tags, since } = own
   return {
     peer: self,
     self: true,
@@ -37,6 +38,7 @@ export function ownRow({ self, name, version }: MembershipInit, own: OwnLife): M
     incarnation,
     addresses,
     groups,
+    tags,
     rttMs: undefined,
     since,
     accusers: [],

@@ -14,23 +14,27 @@ import {
   type RecordBody,
   RecordBodySchema,
   SignedSchema,
+  type Tag,
   Charge as WireCharge,
   Presence as WirePresence,
   type Signed as WireSigned,
 } from '../../wire/gen/membership_pb.ts'
 import { isGroupName } from '../../wire/group-name.ts'
-import { maxAddresses, maxAddressLength, maxGroups } from '../../wire/limits.ts'
+import { maxAddresses, maxAddressLength, maxGroups, maxTags } from '../../wire/limits.ts'
+import { isTagKey, isTagValue } from '../../wire/tag.ts'
 import type { Crypto, PeerId } from '../core.ts'
-import type { Accusation, Charge, MemberRecord, Presence, Signed } from './messages.ts'
+import type { Accusation, Charge, MemberRecord, Presence, Signed, Tags } from './messages.ts'
 
 /** Refused before anything is kept. Lengths of text are in UTF-16 units, as `length` counts them. */
 export const statementLimits = {
-  recordBytes: 32 * 1024,
+  recordBytes: 40 * 1024,
   accusationBytes: 1024,
   addresses: maxAddresses,
   addressLength: maxAddressLength,
   /** With names of 64 characters 17 KiB: with all else at its limit a record still fits `recordBytes`. */
   groups: maxGroups,
+  /** With keys and values at their longest 10 KiB: with all else at its limit a record has 37 KiB. */
+  tags: maxTags,
   nameLength: 128,
   versionLength: 64,
   peerIdLength: 64,
@@ -65,6 +69,7 @@ const recordKind: Kind<MemberRecord> = {
         name: record.name,
         version: record.version,
         groups: [...record.groups],
+        tags: Object.entries(record.tags).map(([key, value]) => ({ key, value })),
       }),
     ),
   decode: (bytes) => toRecord(fromBinary(RecordBodySchema, bytes)),
@@ -145,6 +150,7 @@ const presences = {
 const charges = {
   suspected: WireCharge.SUSPECTED,
   refused: WireCharge.REFUSED,
+  dismissed: WireCharge.DISMISSED,
 } as const satisfies Record<Charge, WireCharge>
 
 function toRecord(body: RecordBody): MemberRecord {
@@ -160,6 +166,7 @@ function toRecord(body: RecordBody): MemberRecord {
     name: text(body.name, statementLimits.nameLength, 'name'),
     version: text(body.version, statementLimits.versionLength, 'version'),
     groups: groups(body.groups),
+    tags: tags(body.tags),
   }
 }
 
@@ -212,6 +219,18 @@ function groups(names: readonly string[]): readonly string[] {
     if (groupName(name) <= (names[i - 1] ?? '')) throw malformed('groups out of order')
   }
   return names
+}
+
+/** In rising order of keys, each once. */
+function tags(entries: readonly Tag[]): Tags {
+  if (entries.length > statementLimits.tags) throw malformed(`${entries.length} tags`)
+  let last = ''
+  for (const { key, value } of entries) {
+    if (!isTagKey(key) || !isTagValue(value)) throw malformed('a tag that is none')
+    if (key <= last) throw malformed('tags out of order')
+    last = key
+  }
+  return Object.fromEntries(entries.map(({ key, value }) => [key, value]))
 }
 
 export function malformed(what: string): WireError {

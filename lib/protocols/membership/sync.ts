@@ -5,7 +5,7 @@
 import type { PeerId } from '../core.ts'
 import type { MembershipInit } from './init.ts'
 import type { Member } from './member.ts'
-import type { Update } from './messages.ts'
+import type { Body, Update } from './messages.ts'
 import type { MembershipTurn } from './turn.ts'
 import type { View } from './view.ts'
 
@@ -17,13 +17,13 @@ export class Sync {
   readonly #init: MembershipInit
   readonly #turn: MembershipTurn
   readonly #view: View
-  readonly #send: (to: PeerId, reply: boolean, updates: readonly Update[]) => void
+  readonly #send: (to: PeerId, body: Body, updates: readonly Update[]) => void
 
   constructor(
     init: MembershipInit,
     turn: MembershipTurn,
     view: View,
-    send: (to: PeerId, reply: boolean, updates: readonly Update[]) => void,
+    send: (to: PeerId, body: Body, updates: readonly Update[]) => void,
   ) {
     this.#init = init
     this.#turn = turn
@@ -54,11 +54,16 @@ export class Sync {
   }
 
   /** `member` has sent its view and asks for ours. */
-  answer(member: Member): void {
+  answer(member: Member, _buckets: ReadonlySet<number> | undefined): void {
     if (this.#turn.now - member.syncAnsweredAt < Sync.answerIntervalMs) return
     member.syncAnsweredAt = this.#turn.now
     member.syncedAt = this.#turn.now
     this.#sendView(member.peer, false)
+  }
+
+  /** `member` asks for the rows of the buckets in which the two views differ. */
+  asked(member: Member, _sums: readonly bigint[]): void {
+    this.answer(member, undefined)
   }
 
   #sendView(to: PeerId, reply: boolean): void {
@@ -67,6 +72,6 @@ export class Sync {
       const update = member.update()
       if (member.peer !== to || update.accusations.length > 0) updates.push(update)
     }
-    this.#send(to, reply, updates)
+    this.#send(to, { type: 'sync', reply, buckets: undefined }, updates)
   }
 }

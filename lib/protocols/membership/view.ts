@@ -12,7 +12,15 @@ import { Credibility } from './credibility.ts'
 import { Digest } from './digest.ts'
 import type { MembershipInit } from './init.ts'
 import { Member, maxAccusationsPerCharge } from './member.ts'
-import type { Accusation, MemberChange, MemberRecord, Misbehaviour, Signed, Update } from './messages.ts'
+import type {
+  Accusation,
+  Charge,
+  MemberChange,
+  MemberRecord,
+  Misbehaviour,
+  Signed,
+  Update,
+} from './messages.ts'
 import { recordIsSigned, signAccusation } from './statements.ts'
 import { scaledMinimumMs } from './suspicion.ts'
 import type { Timer } from './timers.ts'
@@ -120,32 +128,31 @@ export class View {
     if (added) {
       this.#refreshDigest(member)
       this.assess(member)
+      this.#buryDismissed(member)
     }
   }
 
   /** Signs an accusation of its own, once an incarnation and charge. */
-  accuse(member: Member, charge: Accusation['charge']): void {
-    const { self, cluster, crypto } = this.#init
+  accuse(member: Member, charge: 'suspected' | 'refused'): void {
+    const { self } = this.#init
     if (!member.present || member.accusations[charge].has(self)) return
     // Enough have said so; one more would only be one more to tell. Whom nobody believes has not said it.
     const believed = [...member.accusations[charge].keys()].filter((accuser) => !this.#isMuted(accuser))
     if (believed.length >= maxAccusationsPerCharge && charge === 'suspected') return
-    const accusation = signAccusation(
-      {
-        charge,
-        cluster,
-        subject: member.peer,
-        generation: member.generation,
-        incarnation: member.incarnation,
-        accuser: self,
-        accuserGeneration: this.#port.ownGeneration(),
-      },
-      crypto,
-    )
-    this.#keep(member, accusation)
+    this.#keep(member, this.#accusation(member, charge))
     this.#refreshDigest(member)
     this.#port.accused(member, self)
     this.assess(member)
+  }
+
+  /** A person does not expect it back. Only of the dead, and only until it says otherwise. */
+  dismiss(peer: PeerId): void {
+    const member = this.#members.get(peer)
+    if (member?.status !== 'dead') return
+    this.#keep(member, this.#accusation(member, 'dismissed'))
+    this.#refreshDigest(member)
+    this.#port.accused(member, this.#init.self)
+    this.#buryDismissed(member)
   }
 
   /**
@@ -170,6 +177,7 @@ export class View {
     if (this.#refusalDecides(member) || this.#suspicionDecides(member, accusers.size, credible.length)) {
       this.#agenda.cancel(assessKey(member.peer))
       this.#become(member, 'dead')
+      this.#buryDismissed(member)
     }
   }
 
@@ -180,6 +188,20 @@ export class View {
       member.grantedMs += Math.min(lagMs, this.#turn.now - member.statusAt)
       this.assess(member)
     }
+  }
+
+  #accusation({ peer: subject, generation, incarnation }: Member, charge: Charge): Signed<Accusation> {
+    const { self: accuser, cluster, crypto } = this.#init
+    const accuserGeneration = this.#port.ownGeneration()
+    return signAccusation(
+      { charge, cluster, subject, generation, incarnation, accuser, accuserGeneration },
+      crypto,
+    )
+  }
+
+  /** Death is for everybody to see for itself; that it is final may be said by anybody who is in. */
+  #buryDismissed(member: Member): void {
+    if (member.status === 'dead' && member.accusations.dismissed.size > 0) this.#become(member, 'left')
   }
 
   #suspicionMinMs(n: number): number {

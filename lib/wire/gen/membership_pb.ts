@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file membership.proto.
  */
 export const file_membership: GenFile = /*@__PURE__*/
-  fileDesc("ChBtZW1iZXJzaGlwLnByb3RvEhJwMnBkLm1lbWJlcnNoaXAudjEiKQoGU2lnbmVkEgwKBGJvZHkYASABKAwSEQoJc2lnbmF0dXJlGAIgASgMIsYBCgpSZWNvcmRCb2R5Eg8KB2NsdXN0ZXIYASABKAkSDAoEcGVlchgCIAEoCRISCgpnZW5lcmF0aW9uGAMgASgEEhMKC2luY2FybmF0aW9uGAQgASgEEi4KCHByZXNlbmNlGAUgASgOMhwucDJwZC5tZW1iZXJzaGlwLnYxLlByZXNlbmNlEhEKCWFkZHJlc3NlcxgGIAMoCRIMCgRuYW1lGAcgASgJEg8KB3ZlcnNpb24YCCABKAkSDgoGZ3JvdXBzGAkgAygJIrQBCg5BY2N1c2F0aW9uQm9keRIqCgZjaGFyZ2UYASABKA4yGi5wMnBkLm1lbWJlcnNoaXAudjEuQ2hhcmdlEg8KB2NsdXN0ZXIYAiABKAkSDwoHc3ViamVjdBgDIAEoCRISCgpnZW5lcmF0aW9uGAQgASgEEhMKC2luY2FybmF0aW9uGAUgASgEEg8KB2FjY3VzZXIYBiABKAkSGgoSYWNjdXNlcl9nZW5lcmF0aW9uGAcgASgEInYKBlVwZGF0ZRIqCgZyZWNvcmQYASABKAsyGi5wMnBkLm1lbWJlcnNoaXAudjEuU2lnbmVkEi8KC2FjY3VzYXRpb25zGAIgAygLMhoucDJwZC5tZW1iZXJzaGlwLnYxLlNpZ25lZBIPCgdjb250YWN0GAMgASgIIo0BCgZCZWxpZWYSEgoKZ2VuZXJhdGlvbhgBIAEoBBITCgtpbmNhcm5hdGlvbhgCIAEoBBIuCghzdGFuZGluZxgDIAEoDjIcLnAycGQubWVtYmVyc2hpcC52MS5TdGFuZGluZxIZCgxoZWFyZF9hZ29fbXMYBCABKARIAIgBAUIPCg1faGVhcmRfYWdvX21zIsQBCglIZWFydGJlYXQSCwoDc2VxGAEgASgEEg4KBmRpZ2VzdBgCIAEoBhITCgtsb29wX2xhZ19tcxgDIAEoDRIqCgZiZWxpZWYYBCABKAsyGi5wMnBkLm1lbWJlcnNoaXAudjEuQmVsaWVmEi4KCm90aGVyX2xpZmUYBSABKAsyGi5wMnBkLm1lbWJlcnNoaXAudjEuU2lnbmVkEikKBnJpZGVycxgGIAMoCzIZLnAycGQubWVtYmVyc2hpcC52MS5SaWRlciIjCgVSaWRlchIMCgRraW5kGAEgASgNEgwKBGJvZHkYAiABKAwiKwoLUGluZ1JlcXVlc3QSCwoDc2VxGAEgASgEEg8KB3N1YmplY3QYAiABKAkiEwoETmFjaxILCgNzZXEYASABKAQiFQoEU3luYxINCgVyZXBseRgBIAEoCCIICgZHb3NzaXAiQAoFTGVhdmUSCwoDc2VxGAEgASgEEioKBnJlY29yZBgCIAEoCzIaLnAycGQubWVtYmVyc2hpcC52MS5TaWduZWQiFwoITGVhdmVBY2sSCwoDc2VxGAEgASgEIsgDCgZQYWNrZXQSEgoKZ2VuZXJhdGlvbhgBIAEoBBIrCgd1cGRhdGVzGAIgAygLMhoucDJwZC5tZW1iZXJzaGlwLnYxLlVwZGF0ZRItCgRwaW5nGAMgASgLMh0ucDJwZC5tZW1iZXJzaGlwLnYxLkhlYXJ0YmVhdEgAEiwKA2FjaxgEIAEoCzIdLnAycGQubWVtYmVyc2hpcC52MS5IZWFydGJlYXRIABI3CgxwaW5nX3JlcXVlc3QYBSABKAsyHy5wMnBkLm1lbWJlcnNoaXAudjEuUGluZ1JlcXVlc3RIABIoCgRuYWNrGAYgASgLMhgucDJwZC5tZW1iZXJzaGlwLnYxLk5hY2tIABIsCgZnb3NzaXAYByABKAsyGi5wMnBkLm1lbWJlcnNoaXAudjEuR29zc2lwSAASKAoEc3luYxgIIAEoCzIYLnAycGQubWVtYmVyc2hpcC52MS5TeW5jSAASKgoFbGVhdmUYCSABKAsyGS5wMnBkLm1lbWJlcnNoaXAudjEuTGVhdmVIABIxCglsZWF2ZV9hY2sYCiABKAsyHC5wMnBkLm1lbWJlcnNoaXAudjEuTGVhdmVBY2tIAEIGCgRraW5kIkkKCVNlbGZTdGF0ZRISCgpnZW5lcmF0aW9uGAEgASgEEhMKC2luY2FybmF0aW9uGAIgASgEEhMKC3JvbGxlZF9iYWNrGAMgASgIIjoKCktub3duUGVlcnMSLAoFcGVlcnMYASADKAsyHS5wMnBkLm1lbWJlcnNoaXAudjEuS25vd25QZWVyIkAKCUtub3duUGVlchIMCgRwZWVyGAEgASgJEhIKCmdlbmVyYXRpb24YAiABKAQSEQoJYWRkcmVzc2VzGAMgAygJKmIKCFByZXNlbmNlEhgKFFBSRVNFTkNFX1VOU1BFQ0lGSUVEEAASEgoOUFJFU0VOQ0VfQUxJVkUQARIRCg1QUkVTRU5DRV9MRUZUEAISFQoRUFJFU0VOQ0VfU1RPUFBJTkcQAypKCgZDaGFyZ2USFgoSQ0hBUkdFX1VOU1BFQ0lGSUVEEAASFAoQQ0hBUkdFX1NVU1BFQ1RFRBABEhIKDkNIQVJHRV9SRUZVU0VEEAIqigEKCFN0YW5kaW5nEhgKFFNUQU5ESU5HX1VOU1BFQ0lGSUVEEAASFAoQU1RBTkRJTkdfVU5LTk9XThABEhIKDlNUQU5ESU5HX0FMSVZFEAISFAoQU1RBTkRJTkdfU1VTUEVDVBADEhEKDVNUQU5ESU5HX0RFQUQQBBIRCg1TVEFORElOR19MRUZUEAViBnByb3RvMw");
+  fileDesc("ChBtZW1iZXJzaGlwLnByb3RvEhJwMnBkLm1lbWJlcnNoaXAudjEiKQoGU2lnbmVkEgwKBGJvZHkYASABKAwSEQoJc2lnbmF0dXJlGAIgASgMIu0BCgpSZWNvcmRCb2R5Eg8KB2NsdXN0ZXIYASABKAkSDAoEcGVlchgCIAEoCRISCgpnZW5lcmF0aW9uGAMgASgEEhMKC2luY2FybmF0aW9uGAQgASgEEi4KCHByZXNlbmNlGAUgASgOMhwucDJwZC5tZW1iZXJzaGlwLnYxLlByZXNlbmNlEhEKCWFkZHJlc3NlcxgGIAMoCRIMCgRuYW1lGAcgASgJEg8KB3ZlcnNpb24YCCABKAkSDgoGZ3JvdXBzGAkgAygJEiUKBHRhZ3MYCiADKAsyFy5wMnBkLm1lbWJlcnNoaXAudjEuVGFnIiEKA1RhZxILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAkitAEKDkFjY3VzYXRpb25Cb2R5EioKBmNoYXJnZRgBIAEoDjIaLnAycGQubWVtYmVyc2hpcC52MS5DaGFyZ2USDwoHY2x1c3RlchgCIAEoCRIPCgdzdWJqZWN0GAMgASgJEhIKCmdlbmVyYXRpb24YBCABKAQSEwoLaW5jYXJuYXRpb24YBSABKAQSDwoHYWNjdXNlchgGIAEoCRIaChJhY2N1c2VyX2dlbmVyYXRpb24YByABKAQidgoGVXBkYXRlEioKBnJlY29yZBgBIAEoCzIaLnAycGQubWVtYmVyc2hpcC52MS5TaWduZWQSLwoLYWNjdXNhdGlvbnMYAiADKAsyGi5wMnBkLm1lbWJlcnNoaXAudjEuU2lnbmVkEg8KB2NvbnRhY3QYAyABKAgijQEKBkJlbGllZhISCgpnZW5lcmF0aW9uGAEgASgEEhMKC2luY2FybmF0aW9uGAIgASgEEi4KCHN0YW5kaW5nGAMgASgOMhwucDJwZC5tZW1iZXJzaGlwLnYxLlN0YW5kaW5nEhkKDGhlYXJkX2Fnb19tcxgEIAEoBEgAiAEBQg8KDV9oZWFyZF9hZ29fbXMixAEKCUhlYXJ0YmVhdBILCgNzZXEYASABKAQSDgoGZGlnZXN0GAIgASgGEhMKC2xvb3BfbGFnX21zGAMgASgNEioKBmJlbGllZhgEIAEoCzIaLnAycGQubWVtYmVyc2hpcC52MS5CZWxpZWYSLgoKb3RoZXJfbGlmZRgFIAEoCzIaLnAycGQubWVtYmVyc2hpcC52MS5TaWduZWQSKQoGcmlkZXJzGAYgAygLMhkucDJwZC5tZW1iZXJzaGlwLnYxLlJpZGVyIiMKBVJpZGVyEgwKBGtpbmQYASABKA0SDAoEYm9keRgCIAEoDCIrCgtQaW5nUmVxdWVzdBILCgNzZXEYASABKAQSDwoHc3ViamVjdBgCIAEoCSITCgROYWNrEgsKA3NlcRgBIAEoBCIXCgdCdWNrZXRzEgwKBHN1bXMYASABKAwiJgoEU3luYxINCgVyZXBseRgBIAEoCBIPCgdidWNrZXRzGAIgASgMIggKBkdvc3NpcCJACgVMZWF2ZRILCgNzZXEYASABKAQSKgoGcmVjb3JkGAIgASgLMhoucDJwZC5tZW1iZXJzaGlwLnYxLlNpZ25lZCIXCghMZWF2ZUFjaxILCgNzZXEYASABKAQi+AMKBlBhY2tldBISCgpnZW5lcmF0aW9uGAEgASgEEisKB3VwZGF0ZXMYAiADKAsyGi5wMnBkLm1lbWJlcnNoaXAudjEuVXBkYXRlEi0KBHBpbmcYAyABKAsyHS5wMnBkLm1lbWJlcnNoaXAudjEuSGVhcnRiZWF0SAASLAoDYWNrGAQgASgLMh0ucDJwZC5tZW1iZXJzaGlwLnYxLkhlYXJ0YmVhdEgAEjcKDHBpbmdfcmVxdWVzdBgFIAEoCzIfLnAycGQubWVtYmVyc2hpcC52MS5QaW5nUmVxdWVzdEgAEigKBG5hY2sYBiABKAsyGC5wMnBkLm1lbWJlcnNoaXAudjEuTmFja0gAEiwKBmdvc3NpcBgHIAEoCzIaLnAycGQubWVtYmVyc2hpcC52MS5Hb3NzaXBIABIoCgRzeW5jGAggASgLMhgucDJwZC5tZW1iZXJzaGlwLnYxLlN5bmNIABIqCgVsZWF2ZRgJIAEoCzIZLnAycGQubWVtYmVyc2hpcC52MS5MZWF2ZUgAEjEKCWxlYXZlX2FjaxgKIAEoCzIcLnAycGQubWVtYmVyc2hpcC52MS5MZWF2ZUFja0gAEi4KB2J1Y2tldHMYCyABKAsyGy5wMnBkLm1lbWJlcnNoaXAudjEuQnVja2V0c0gAQgYKBGtpbmQiSQoJU2VsZlN0YXRlEhIKCmdlbmVyYXRpb24YASABKAQSEwoLaW5jYXJuYXRpb24YAiABKAQSEwoLcm9sbGVkX2JhY2sYAyABKAgiOgoKS25vd25QZWVycxIsCgVwZWVycxgBIAMoCzIdLnAycGQubWVtYmVyc2hpcC52MS5Lbm93blBlZXIiQAoJS25vd25QZWVyEgwKBHBlZXIYASABKAkSEgoKZ2VuZXJhdGlvbhgCIAEoBBIRCglhZGRyZXNzZXMYAyADKAkiPwoKVG9tYnN0b25lcxIxCgp0b21ic3RvbmVzGAEgAygLMh0ucDJwZC5tZW1iZXJzaGlwLnYxLlRvbWJzdG9uZSJlCglUb21ic3RvbmUSDAoEcGVlchgBIAEoCRISCgpnZW5lcmF0aW9uGAIgASgEEhMKC2luY2FybmF0aW9uGAMgASgEEhEKCWFkZHJlc3NlcxgEIAMoCRIOCgZhZ2VfbXMYBSABKAQqYgoIUHJlc2VuY2USGAoUUFJFU0VOQ0VfVU5TUEVDSUZJRUQQABISCg5QUkVTRU5DRV9BTElWRRABEhEKDVBSRVNFTkNFX0xFRlQQAhIVChFQUkVTRU5DRV9TVE9QUElORxADKmAKBkNoYXJnZRIWChJDSEFSR0VfVU5TUEVDSUZJRUQQABIUChBDSEFSR0VfU1VTUEVDVEVEEAESEgoOQ0hBUkdFX1JFRlVTRUQQAhIUChBDSEFSR0VfRElTTUlTU0VEEAMqigEKCFN0YW5kaW5nEhgKFFNUQU5ESU5HX1VOU1BFQ0lGSUVEEAASFAoQU1RBTkRJTkdfVU5LTk9XThABEhIKDlNUQU5ESU5HX0FMSVZFEAISFAoQU1RBTkRJTkdfU1VTUEVDVBADEhEKDVNUQU5ESU5HX0RFQUQQBBIRCg1TVEFORElOR19MRUZUEAViBnByb3RvMw");
 
 /**
  * @generated from message p2pd.membership.v1.Signed
@@ -91,6 +91,13 @@ export type RecordBody = Message<"p2pd.membership.v1.RecordBody"> & {
    * @generated from field: repeated string groups = 9;
    */
   groups: string[];
+
+  /**
+   * What people say of it: sorted by key, each key once.
+   *
+   * @generated from field: repeated p2pd.membership.v1.Tag tags = 10;
+   */
+  tags: Tag[];
 };
 
 /**
@@ -99,6 +106,28 @@ export type RecordBody = Message<"p2pd.membership.v1.RecordBody"> & {
  */
 export const RecordBodySchema: GenMessage<RecordBody> = /*@__PURE__*/
   messageDesc(file_membership, 1);
+
+/**
+ * @generated from message p2pd.membership.v1.Tag
+ */
+export type Tag = Message<"p2pd.membership.v1.Tag"> & {
+  /**
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * @generated from field: string value = 2;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message p2pd.membership.v1.Tag.
+ * Use `create(TagSchema)` to create a new message.
+ */
+export const TagSchema: GenMessage<Tag> = /*@__PURE__*/
+  messageDesc(file_membership, 2);
 
 /**
  * Signed by the accuser. Counts for exactly this generation and incarnation.
@@ -147,7 +176,7 @@ export type AccusationBody = Message<"p2pd.membership.v1.AccusationBody"> & {
  * Use `create(AccusationBodySchema)` to create a new message.
  */
 export const AccusationBodySchema: GenMessage<AccusationBody> = /*@__PURE__*/
-  messageDesc(file_membership, 2);
+  messageDesc(file_membership, 3);
 
 /**
  * What one member says of another.
@@ -178,7 +207,7 @@ export type Update = Message<"p2pd.membership.v1.Update"> & {
  * Use `create(UpdateSchema)` to create a new message.
  */
 export const UpdateSchema: GenMessage<Update> = /*@__PURE__*/
-  messageDesc(file_membership, 3);
+  messageDesc(file_membership, 4);
 
 /**
  * What the sender believes of the receiver (generalises Lifeguard's buddy system).
@@ -214,7 +243,7 @@ export type Belief = Message<"p2pd.membership.v1.Belief"> & {
  * Use `create(BeliefSchema)` to create a new message.
  */
 export const BeliefSchema: GenMessage<Belief> = /*@__PURE__*/
-  messageDesc(file_membership, 4);
+  messageDesc(file_membership, 5);
 
 /**
  * A ping, or with the same seq the ack that answers it.
@@ -264,7 +293,7 @@ export type Heartbeat = Message<"p2pd.membership.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_membership, 5);
+  messageDesc(file_membership, 6);
 
 /**
  * Opaque to membership. A kind that the receiver does not know is ignored.
@@ -288,7 +317,7 @@ export type Rider = Message<"p2pd.membership.v1.Rider"> & {
  * Use `create(RiderSchema)` to create a new message.
  */
 export const RiderSchema: GenMessage<Rider> = /*@__PURE__*/
-  messageDesc(file_membership, 6);
+  messageDesc(file_membership, 7);
 
 /**
  * @generated from message p2pd.membership.v1.PingRequest
@@ -310,7 +339,7 @@ export type PingRequest = Message<"p2pd.membership.v1.PingRequest"> & {
  * Use `create(PingRequestSchema)` to create a new message.
  */
 export const PingRequestSchema: GenMessage<PingRequest> = /*@__PURE__*/
-  messageDesc(file_membership, 7);
+  messageDesc(file_membership, 8);
 
 /**
  * Sent by a helper at 80 % of the time-out: "I am here, the subject is not".
@@ -329,11 +358,31 @@ export type Nack = Message<"p2pd.membership.v1.Nack"> & {
  * Use `create(NackSchema)` to create a new message.
  */
 export const NackSchema: GenMessage<Nack> = /*@__PURE__*/
-  messageDesc(file_membership, 8);
+  messageDesc(file_membership, 9);
 
 /**
- * The sender's whole view, in as many packets as it takes; `reply` asks for the
- * receiver's.
+ * The sender's digest in parts: for each of 256 buckets of peer ids the sum over
+ * its rows, 8 bytes big-endian. Asks for the rows of the buckets that differ.
+ *
+ * @generated from message p2pd.membership.v1.Buckets
+ */
+export type Buckets = Message<"p2pd.membership.v1.Buckets"> & {
+  /**
+   * @generated from field: bytes sums = 1;
+   */
+  sums: Uint8Array;
+};
+
+/**
+ * Describes the message p2pd.membership.v1.Buckets.
+ * Use `create(BucketsSchema)` to create a new message.
+ */
+export const BucketsSchema: GenMessage<Buckets> = /*@__PURE__*/
+  messageDesc(file_membership, 10);
+
+/**
+ * The sender's rows, in as many packets as it takes; `reply` asks for the
+ * receiver's of the same buckets.
  *
  * @generated from message p2pd.membership.v1.Sync
  */
@@ -342,6 +391,13 @@ export type Sync = Message<"p2pd.membership.v1.Sync"> & {
    * @generated from field: bool reply = 1;
    */
   reply: boolean;
+
+  /**
+   * 256 bits, lowest bucket first; empty stands for all.
+   *
+   * @generated from field: bytes buckets = 2;
+   */
+  buckets: Uint8Array;
 };
 
 /**
@@ -349,7 +405,7 @@ export type Sync = Message<"p2pd.membership.v1.Sync"> & {
  * Use `create(SyncSchema)` to create a new message.
  */
 export const SyncSchema: GenMessage<Sync> = /*@__PURE__*/
-  messageDesc(file_membership, 9);
+  messageDesc(file_membership, 11);
 
 /**
  * @generated from message p2pd.membership.v1.Gossip
@@ -362,7 +418,7 @@ export type Gossip = Message<"p2pd.membership.v1.Gossip"> & {
  * Use `create(GossipSchema)` to create a new message.
  */
 export const GossipSchema: GenMessage<Gossip> = /*@__PURE__*/
-  messageDesc(file_membership, 10);
+  messageDesc(file_membership, 12);
 
 /**
  * @generated from message p2pd.membership.v1.Leave
@@ -384,7 +440,7 @@ export type Leave = Message<"p2pd.membership.v1.Leave"> & {
  * Use `create(LeaveSchema)` to create a new message.
  */
 export const LeaveSchema: GenMessage<Leave> = /*@__PURE__*/
-  messageDesc(file_membership, 11);
+  messageDesc(file_membership, 13);
 
 /**
  * @generated from message p2pd.membership.v1.LeaveAck
@@ -401,7 +457,7 @@ export type LeaveAck = Message<"p2pd.membership.v1.LeaveAck"> & {
  * Use `create(LeaveAckSchema)` to create a new message.
  */
 export const LeaveAckSchema: GenMessage<LeaveAck> = /*@__PURE__*/
-  messageDesc(file_membership, 12);
+  messageDesc(file_membership, 14);
 
 /**
  * @generated from message p2pd.membership.v1.Packet
@@ -470,6 +526,12 @@ export type Packet = Message<"p2pd.membership.v1.Packet"> & {
      */
     value: LeaveAck;
     case: "leaveAck";
+  } | {
+    /**
+     * @generated from field: p2pd.membership.v1.Buckets buckets = 11;
+     */
+    value: Buckets;
+    case: "buckets";
   } | { case: undefined; value?: undefined };
 };
 
@@ -478,7 +540,7 @@ export type Packet = Message<"p2pd.membership.v1.Packet"> & {
  * Use `create(PacketSchema)` to create a new message.
  */
 export const PacketSchema: GenMessage<Packet> = /*@__PURE__*/
-  messageDesc(file_membership, 13);
+  messageDesc(file_membership, 15);
 
 /**
  * What a member keeps on disk of itself.
@@ -509,7 +571,7 @@ export type SelfState = Message<"p2pd.membership.v1.SelfState"> & {
  * Use `create(SelfStateSchema)` to create a new message.
  */
 export const SelfStateSchema: GenMessage<SelfState> = /*@__PURE__*/
-  messageDesc(file_membership, 14);
+  messageDesc(file_membership, 16);
 
 /**
  * What a member keeps on disk of the others: hints to dial, never members.
@@ -528,7 +590,7 @@ export type KnownPeers = Message<"p2pd.membership.v1.KnownPeers"> & {
  * Use `create(KnownPeersSchema)` to create a new message.
  */
 export const KnownPeersSchema: GenMessage<KnownPeers> = /*@__PURE__*/
-  messageDesc(file_membership, 15);
+  messageDesc(file_membership, 17);
 
 /**
  * @generated from message p2pd.membership.v1.KnownPeer
@@ -555,7 +617,70 @@ export type KnownPeer = Message<"p2pd.membership.v1.KnownPeer"> & {
  * Use `create(KnownPeerSchema)` to create a new message.
  */
 export const KnownPeerSchema: GenMessage<KnownPeer> = /*@__PURE__*/
-  messageDesc(file_membership, 16);
+  messageDesc(file_membership, 18);
+
+/**
+ * Who is gone for good, as far as is known: lives that nobody may bring back but
+ * a later one.
+ *
+ * @generated from message p2pd.membership.v1.Tombstones
+ */
+export type Tombstones = Message<"p2pd.membership.v1.Tombstones"> & {
+  /**
+   * @generated from field: repeated p2pd.membership.v1.Tombstone tombstones = 1;
+   */
+  tombstones: Tombstone[];
+};
+
+/**
+ * Describes the message p2pd.membership.v1.Tombstones.
+ * Use `create(TombstonesSchema)` to create a new message.
+ */
+export const TombstonesSchema: GenMessage<Tombstones> = /*@__PURE__*/
+  messageDesc(file_membership, 19);
+
+/**
+ * @generated from message p2pd.membership.v1.Tombstone
+ */
+export type Tombstone = Message<"p2pd.membership.v1.Tombstone"> & {
+  /**
+   * @generated from field: string peer = 1;
+   */
+  peer: string;
+
+  /**
+   * @generated from field: uint64 generation = 2;
+   */
+  generation: bigint;
+
+  /**
+   * Its incarnation then: the same life may come back with a higher one only.
+   *
+   * @generated from field: uint64 incarnation = 3;
+   */
+  incarnation: bigint;
+
+  /**
+   * Where it was dialled last; empty for who left.
+   *
+   * @generated from field: repeated string addresses = 4;
+   */
+  addresses: string[];
+
+  /**
+   * For how long it has been one, ms; ages go on only while somebody counts.
+   *
+   * @generated from field: uint64 age_ms = 5;
+   */
+  ageMs: bigint;
+};
+
+/**
+ * Describes the message p2pd.membership.v1.Tombstone.
+ * Use `create(TombstoneSchema)` to create a new message.
+ */
+export const TombstoneSchema: GenMessage<Tombstone> = /*@__PURE__*/
+  messageDesc(file_membership, 20);
 
 /**
  * @generated from enum p2pd.membership.v1.Presence
@@ -619,6 +744,13 @@ export const Charge = {
    * @generated from enum value: CHARGE_REFUSED = 2;
    */
   REFUSED: 2,
+
+  /**
+   * Somebody does not expect it back: where it is dead, it counts as left.
+   *
+   * @generated from enum value: CHARGE_DISMISSED = 3;
+   */
+  DISMISSED: 3,
 } as const;
 
 /**

@@ -24,6 +24,7 @@ export function view(peer: PeerId, name: string, changes: Partial<MemberView> = 
     incarnation: 0,
     addresses: ['/ip4/192.0.2.1/tcp/4001'],
     groups: [],
+    tags: {},
     rttMs: 1.5,
     since: 1_700_000_000_000,
     accusers: [],

@@ -38,6 +38,7 @@ describe('the watch over one process', () => {
       name: 'a',
       version: '1',
       groups: [],
+      tags: {},
     }
     const record = { body, bytes: new Uint8Array(), signature: new Uint8Array() }
     const updates = incarnation === undefined ? [] : [{ record, accusations: [], contact: true }]
@@ -54,6 +55,7 @@ describe('the watch over one process', () => {
     incarnation: 0,
     addresses: [],
     groups: [],
+    tags: {},
     rttMs: undefined,
     since: 0,
     accusers: [],

@@ -373,6 +373,7 @@ const shownAs = {
   joining: 'alive',
   alive: 'alive',
   suspect: 'suspect',
+  stalled: 'suspect',
   dead: 'dead',
   leaving: 'left',
   left: 'left',

@@ -39,6 +39,9 @@ export class Dialler {
         return this.#dial(request, process, answer)
       case 'knock':
         return this.#knock(request, process, answer)
+      case 'release':
+        for (const end of [...process.connectionsTo(request.peer)]) end.close()
+        return answered()
       default:
         request satisfies never
     }

@@ -24,7 +24,9 @@ function bodies(): Body[] {
     { type: 'ping-request', seq: 4, subject: b.id },
     { type: 'nack', seq: 4 },
     { type: 'gossip' },
-    { type: 'sync', reply: true },
+    { type: 'sync', reply: true, buckets: undefined },
+    { type: 'sync', reply: false, buckets: new Set([0, 7, 8, 255]) },
+    { type: 'buckets', sums: Array.from({ length: 256 }, (_, bucket) => BigInt(bucket) << 56n) },
     { type: 'leave', seq: 5, record: a.record({ presence: 'left' }) },
     { type: 'leave-ack', seq: 5 },
   ]
@@ -96,7 +98,7 @@ describe('the packet codec', () => {
     refused(encode({ updates: Array.from({ length: 513 }, () => ({ ...a.update(), record: small })) }))
     refused(
       encode({
-        updates: [{ ...a.update(), accusations: Array.from({ length: 9 }, () => b.accuse(a.record())) }],
+        updates: [{ ...a.update(), accusations: Array.from({ length: 13 }, () => b.accuse(a.record())) }],
       }),
     )
     refused(

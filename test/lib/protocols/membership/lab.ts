@@ -59,6 +59,7 @@ export class ScriptedPeer {
         name: this.id,
         version: '1',
         groups: [],
+        tags: {},
         ...change,
       },
       cryptoOf(change.peer ?? this.id),
