@@ -13,6 +13,12 @@ export interface Endpoint {
   readonly congested: boolean
   /** Runs `task` as soon as the process runs: at once, or when it is resumed. */
   schedule(task: () => void): void
+  freeze(): void
+  thaw(): void
+  /** The kernel is asked to take a connect; false when more of them wait for the process than it keeps. */
+  admitted(end: End): boolean
+  /** A connect that was taken, or an own dial, came to nothing. */
+  abandoned(end: End): void
   opened(end: End): void
   closed(end: End, by: 'remote' | 'local'): void
   received(end: End, frame: Frame): void
@@ -130,7 +136,7 @@ class Stream {
   #passable(): boolean {
     const from = this.#from.node
     const to = this.#to.node
-    if (!to.up || this.#links.isCut(from.index, to.index)) return false
+    if (!to.up || !from.up || this.#links.isCut(from.index, to.index)) return false
     if (this.#to.process?.congested === true && this.#to.state === 'open') return false
     if (!this.#links.isCut(to.index, from.index)) this.#unacknowledged = 0
     else if (++this.#unacknowledged > unacknowledgedLimit) return false
@@ -174,6 +180,11 @@ export class End {
     return this.other.process?.peer
   }
 
+  /** The other machine's kernel has taken the connect, whatever its process does. */
+  get accepted(): boolean {
+    return this.#answered
+  }
+
   get order(): number {
     return this.#connection.order
   }
@@ -209,6 +220,7 @@ export class End {
     this.state = 'closed'
     this.#out?.send({ type: 'fin' })
     if (wasOpen) this.process?.closed(this, 'local')
+    else this.process?.abandoned(this)
   }
 
   /** A middlebox resets it: both ends think that the other did. */
@@ -244,6 +256,8 @@ export class End {
       this.state = 'closed'
       return this.#connection.refuse(this)
     }
+    // A full backlog drops the connect without a word, and the dialler's time runs out.
+    if (!process.admitted(this)) return
     this.process = process
     this.#out?.send({ type: 'syn-ack' })
   }
@@ -257,7 +271,8 @@ export class End {
       if (before === 'closed') return
       this.state = 'closed'
       if (before === 'open') process.closed(this, 'remote')
-      else this.settled?.(answered ? 'unreachable' : 'refused')
+      else process.abandoned(this)
+      if (before === 'opening') this.settled?.(answered ? 'unreachable' : 'refused')
     })
   }
 

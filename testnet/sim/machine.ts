@@ -10,7 +10,8 @@ export class Machine implements NetworkNode {
   readonly clock: HostClock
   readonly #network: Network
   #addresses: readonly string[] = []
-  #up = true
+  #powered = true
+  #suspended = false
   #process: Endpoint | undefined
 
   constructor(plan: {
@@ -26,7 +27,7 @@ export class Machine implements NetworkNode {
   }
 
   get up(): boolean {
-    return this.#up
+    return this.#powered && !this.#suspended
   }
 
   get addresses(): readonly string[] {
@@ -43,11 +44,23 @@ export class Machine implements NetworkNode {
   }
 
   powerOff(): void {
-    this.#up = false
+    this.#powered = false
   }
 
   powerOn(): void {
-    this.#up = true
+    this.#powered = true
+    this.#suspended = false
+  }
+
+  /** A virtual machine stands still: its kernel takes nothing either, and forgets nothing. */
+  suspend(): void {
+    this.#suspended = true
+    this.#process?.freeze()
+  }
+
+  resume(): void {
+    this.#suspended = false
+    this.#process?.thaw()
   }
 
   /** Old addresses answer no more; connections that are open stay open. */

@@ -13,7 +13,8 @@ export type ConnectResult =
   | { readonly type: 'open'; readonly end: End; readonly peer: PeerId }
   | {
       readonly type: 'failed'
-      readonly reason: 'refused' | 'timeout' | 'unreachable' | 'other-identity' | 'self'
+      /** `unanswered`: a kernel took the connect, and then nobody said anything. */
+      readonly reason: 'refused' | 'timeout' | 'unanswered' | 'unreachable' | 'other-identity' | 'self'
     }
 
 /** Who listens where, and the connections between them. */
@@ -40,7 +41,9 @@ export class Network {
 
   /**
    * A fresh connection to whoever listens at `address`. Refused when the machine
-   * is up and no process is; no answer while the way is cut or the machine off.
+   * is up and no process is; taken and then unanswered when the process is
+   * stopped; no answer at all while the way is cut or the machine is off or
+   * stands still.
    *
    * @param welcome asked once the handshake tells who is there; false closes.
    */
@@ -82,8 +85,9 @@ export class Network {
     this.#world.after(timeoutMs, () =>
       from.schedule(() => {
         if (settled) return
+        const reason = end.accepted ? 'unanswered' : 'timeout'
         end.close()
-        settle({ type: 'failed', reason: 'timeout' })
+        settle({ type: 'failed', reason })
       }),
     )
     end.dial()

@@ -39,6 +39,8 @@ export interface ProcessFigures {
 
 /** Read from the sockets and not yet looked at; beyond it the kernel holds senders back. */
 const inboxLimit = 2048
+/** Connects that a kernel keeps for a process that does not take them: what Node asks for when it listens. */
+export const backlogLimit = 511
 /** A real timer fires a little late, ms. */
 const timerLateMinMs = 0.01
 const timerLateMaxMs = 1
@@ -74,6 +76,9 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
   readonly #notes = new Map<string, Uint8Array>()
   #draining = false
   #inbox: (() => void)[] = []
+  /** Connects that the kernel took and whose handshake is not over. */
+  readonly #opening = new Set<End>()
+  #backlog = 0
   #frozen = false
   #alive = true
   #alarmAt = Number.POSITIVE_INFINITY
@@ -153,6 +158,7 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
     const { deadline } = this.#program.core
     const lagMs = deadline === undefined ? 0 : Math.max(0, this.now.monotonic - deadline)
     this.#frozen = false
+    this.#backlog = 0
     const inbox = this.#inbox
     this.#inbox = []
     for (const task of inbox) this.schedule(task)
@@ -170,7 +176,18 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
     this.#end((end) => end.vanish())
   }
 
+  admitted(end: End): boolean {
+    if (this.#frozen && this.#backlog++ >= backlogLimit) return false
+    this.#opening.add(end)
+    return true
+  }
+
+  abandoned(end: End): void {
+    this.#opening.delete(end)
+  }
+
   opened(end: End): void {
+    this.#opening.delete(end)
     const peer = end.remotePeer
     if (peer === undefined) return
     const ends = this.#connections.get(peer)
@@ -370,6 +387,8 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
     this.machine.disk.crash()
     for (const ends of this.#connections.values()) for (const end of ends) each(end)
     this.#connections.clear()
+    for (const end of this.#opening) each(end)
+    this.#opening.clear()
   }
 }
 

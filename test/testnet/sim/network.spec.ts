@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { backlogLimit } from '../../../testnet/sim/process.ts'
 import { heard, ToyWorld } from './toy.ts'
 
 describe('simulated network', () => {
@@ -34,20 +35,63 @@ describe('simulated network', () => {
     assert.equal(outcome.state, 'refused')
   })
 
-  it('lets a connect time out when the machine is off, cut away or frozen', () => {
-    for (const fault of ['off', 'cut', 'frozen']) {
+  it('lets a connect time out when the machine is off, cut away or stands still', () => {
+    for (const fault of ['off', 'cut', 'suspended']) {
       const { toys, a, b } = pair()
       if (fault === 'off') {
         b.machine.powerOff()
         b.process.vanish()
       } else if (fault === 'cut') toys.network.links.cut(1, 0)
-      else b.process.freeze()
+      else b.machine.suspend()
       const outcome = toys.connect(a, b.address, 500)
       toys.run(499)
       assert.equal(outcome.state, 'pending', fault)
       toys.run(10)
       assert.equal(outcome.state, 'timeout', fault)
     }
+  })
+
+  it('tells a stopped process from a silent machine: something takes the connect', () => {
+    const { toys, a, b } = pair()
+    b.process.freeze()
+    const outcome = toys.connect(a, b.address, 500)
+    toys.run(510)
+    assert.equal(outcome.state, 'unanswered')
+    assert.deepEqual(types(a), [])
+  })
+
+  it('lets a connect time out when the backlog of a stopped process is full', () => {
+    const { toys, a, b } = pair()
+    b.process.freeze()
+    const outcomes = Array.from({ length: backlogLimit + 1 }, () => toys.connect(a, b.address, 500))
+    toys.run(510)
+    assert.equal(outcomes.filter(({ state }) => state === 'unanswered').length, backlogLimit)
+    assert.equal(outcomes.at(-1)?.state, 'timeout')
+  })
+
+  it('closes what waited in the backlog of a stopped process when that is killed', () => {
+    const { toys, a, b } = pair()
+    b.process.freeze()
+    const outcome = toys.connect(a, b.address, 5000)
+    toys.run(100)
+    b.process.kill()
+    toys.run(100)
+    assert.equal(outcome.state, 'unreachable')
+    const next = toys.connect(a, b.address, 5000)
+    toys.run(100)
+    assert.equal(next.state, 'refused')
+  })
+
+  it('keeps connections over a stop of the machine, and what was sent meanwhile', () => {
+    const { toys, a, b } = connected()
+    b.machine.suspend()
+    a.process.command({ type: 'say', to: b.peer, value: 1, durably: false })
+    b.process.command({ type: 'say', to: a.peer, value: 2, durably: false })
+    toys.run(10_000)
+    assert.deepEqual([...heard(a), ...heard(b)], [])
+    b.machine.resume()
+    toys.run(20_000)
+    assert.deepEqual([heard(a), heard(b)], [[2], [1]])
   })
 
   it('tells a process that dialled itself', () => {

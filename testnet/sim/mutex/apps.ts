@@ -24,7 +24,7 @@ export interface AppsPort {
   asked(ask: Ask): void
   /** @returns the lock's name where there may be several electorates */
   entered(ask: Ask, fencingToken: number, version: number): string
-  failed(ask: Ask, failure: MutexFailure, givenUp: boolean): void
+  failed(ask: Ask, failure: MutexFailure): void
   /** Nothing more comes of it. */
   over(ask: Ask): void
   /** Its app is gone. */
@@ -219,7 +219,7 @@ export class Apps {
     if (open === undefined || open.state === 'holding' || open.state === 'leaving') {
       return this.#cluster.breach('answered-once', `${life.host.name} fails what nobody waits for`)
     }
-    this.#cluster.failed(open.ask, failure, open.state === 'given-up')
+    this.#cluster.failed(open.ask, failure)
     this.#close(token, open)
   }
 

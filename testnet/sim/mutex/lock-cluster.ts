@@ -311,18 +311,10 @@ export class LockCluster implements Ledger, AppsPort {
     return lock
   }
 
-  failed(ask: Ask, failure: MutexFailure, givenUp: boolean): void {
-    const { type } = failure
-    if (type === 'released' && !givenUp) {
-      this.breach('answered-once', `${ask.life.host.name} gives up what it was not told to`)
-    }
+  failed(ask: Ask, { type }: MutexFailure): void {
     this.#recordAsked(ask)
     const outcome =
-      type === 'no-quorum' || type === 'held'
-        ? type
-        : type === 'released' || ask.life.stopping
-          ? 'cancelled'
-          : 'failed'
+      type === 'no-quorum' || type === 'held' ? type : ask.life.stopping ? 'cancelled' : 'failed'
     this.record({ at: this.world.now, type: 'answered', request: ask.token, outcome })
     this.over(ask)
   }
