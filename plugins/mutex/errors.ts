@@ -61,7 +61,6 @@ export function requestError(
       return new P2pdError('ERR_NO_ELECTORATE', 'nobody here knows who votes on locks', {
         hint: 'connect to a peer that has locks; a peer that was started to join founds none',
       })
-    case 'released':
     case 'stopped':
       return mutexStopped()
   }

@@ -259,7 +259,6 @@ export type MutexFailure =
   | { readonly type: 'refused'; readonly reason: Refusal }
   /** There is no electorate here, and nobody has told of one. */
   | { readonly type: 'no-electorate' }
-  | { readonly type: 'released' }
   | { readonly type: 'stopped' }
 
 /** What the core tells its embedder. */

@@ -148,7 +148,7 @@ describe('the locks of an app', () => {
       await assert.rejects(asked, { message: 'enough' })
       assert.equal(core.last('release').token, token)
       core.grant()
-      core.emit({ type: 'failed', token, failure: { type: 'released' } })
+      core.emit({ type: 'failed', token, failure: { type: 'held' } })
       const { acquired, held, waiting, failed } = core.service.counters()
       assert.deepEqual([acquired, held, waiting], [0, 0, 0])
       assert.ok(Object.values(failed).every((count) => count === 0))
