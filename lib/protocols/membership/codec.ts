@@ -14,6 +14,7 @@ import {
   type Packet as WirePacket,
   type Rider as WireRider,
   Standing as WireStanding,
+  type Sync as WireSync,
   type Update as WireUpdate,
 } from '../../wire/gen/membership_pb.ts'
 import type { Codec } from '../core.ts'
@@ -96,7 +97,7 @@ function toBody(kind: WirePacket['kind']): Body {
     case 'buckets':
       return { type: 'buckets', sums: toSums(kind.value.sums) }
     case 'sync':
-      return { type: 'sync', reply: kind.value.reply, buckets: toBuckets(kind.value.buckets) }
+      return toSync(kind.value)
     case 'leave':
       if (kind.value.record === undefined) throw malformed('a leave without a record')
       return { type: 'leave', seq: seq(kind.value.seq), record: openRecord(kind.value.record) }
@@ -121,12 +122,20 @@ function bodyToWire(body: Body): NonNullable<MessageInitShape<typeof PacketSchem
     case 'buckets':
       return { case: 'buckets', value: { sums: sumsToWire(body.sums) } }
     case 'sync':
-      return { case: 'sync', value: { reply: body.reply, buckets: bucketsToWire(body.buckets) } }
+      return { case: 'sync', value: syncToWire(body) }
     case 'leave':
       return { case: 'leave', value: { seq: BigInt(body.seq), record: toWire(body.record) } }
     case 'leave-ack':
       return { case: 'leaveAck', value: { seq: BigInt(body.seq) } }
   }
+}
+
+function toSync({ reply, buckets, more }: WireSync): Body {
+  return { type: 'sync', reply, buckets: toBuckets(buckets), more }
+}
+
+function syncToWire({ reply, buckets, more }: Extract<Body, { type: 'sync' }>) {
+  return { reply, buckets: bucketsToWire(buckets), more }
 }
 
 function toSums(bytes: Uint8Array): readonly bigint[] {

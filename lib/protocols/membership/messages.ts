@@ -112,8 +112,16 @@ export type Body =
   | { readonly type: 'gossip' }
   /** The digest in 256 parts, asking for the rows of those that differ. */
   | { readonly type: 'buckets'; readonly sums: readonly bigint[] }
-  /** The rows of those buckets, of all when undefined; `reply` asks for the receiver's. */
-  | { readonly type: 'sync'; readonly reply: boolean; readonly buckets: ReadonlySet<number> | undefined }
+  /**
+   * The rows of those buckets, of all when undefined, up to this packet; `reply` asks for the
+   * receiver's. `more`: the next ones can be had by asking again.
+   */
+  | {
+      readonly type: 'sync'
+      readonly reply: boolean
+      readonly buckets: ReadonlySet<number> | undefined
+      readonly more: boolean
+    }
   | { readonly type: 'leave'; readonly seq: number; readonly record: Signed<MemberRecord> }
   | { readonly type: 'leave-ack'; readonly seq: number }
 
@@ -169,11 +177,15 @@ export type DialOutcome =
     }
   | { readonly type: 'failed'; readonly reason: DialFailure }
 
-/** `unanswered`: something accepted a connect and then said nothing in time, as a stopped process does. */
+/**
+ * `unanswered`: something accepted a connect and then said nothing in time, as a stopped process does.
+ * `untried`: too many dials were under way, and this one says nothing about anybody.
+ */
 export type DialFailure =
   | 'refused'
   | 'timeout'
   | 'unanswered'
+  | 'untried'
   | 'other-identity'
   | 'self'
   | 'denied'

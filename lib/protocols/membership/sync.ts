@@ -72,6 +72,6 @@ export class Sync {
       const update = member.update()
       if (member.peer !== to || update.accusations.length > 0) updates.push(update)
     }
-    this.#send(to, { type: 'sync', reply, buckets: undefined }, updates)
+    this.#send(to, { type: 'sync', reply, buckets: undefined, more: false }, updates)
   }
 }
