@@ -2,4 +2,6 @@
 export interface Frame {
   readonly bytes: Uint8Array
   readonly hash: number
+  /** In crowds: the message itself, and no bytes. */
+  readonly message?: unknown
 }

@@ -1,4 +1,5 @@
 import { EventQueue } from './event-queue.ts'
+import { hashText } from './hash.ts'
 import type { Random } from './random.ts'
 import { Trace } from './trace.ts'
 
@@ -11,6 +12,7 @@ export class World {
   readonly trace = new Trace()
   readonly #queue = new EventQueue()
   readonly #log: ((atMs: number, line: string) => void) | undefined
+  readonly #hashes = new Map<string, number>()
   #now = 0
 
   /** `log` is told the story in words; it costs time and changes nothing. */
@@ -22,6 +24,16 @@ export class World {
   /** True time, ms since the world began. No host can see it. */
   get now(): number {
     return this.#now
+  }
+
+  /** `hashText` of a name that comes again and again. */
+  hashOf(name: string): number {
+    let hash = this.#hashes.get(name)
+    if (hash === undefined) {
+      hash = hashText(name)
+      this.#hashes.set(name, hash)
+    }
+    return hash
   }
 
   at(time: number, run: () => void): void {

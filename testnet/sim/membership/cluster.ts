@@ -113,6 +113,7 @@ export class Cluster {
       life: host.life,
       random: world.random.stream(`timers ${host.name}`),
       program,
+      codecEvery: this.options.codecEvery,
     })
     host.process = process
     host.state = 'running'

@@ -51,6 +51,8 @@ export interface MembershipSimOptions {
   readonly faultEveryMs: number
   readonly safetyMs: number
   readonly livenessMs: number
+  /** Of so many packets of a member one goes through the codec; 1 but in crowds. */
+  readonly codecEvery: number
 }
 
 const weights: Readonly<Record<Fault, number>> = {
@@ -95,6 +97,7 @@ export function drawOptions(seed: number, random: Random): MembershipSimOptions 
     faultEveryMs: draw.pick([1500, 4000, 8000]),
     safetyMs: peers > 16 ? 15_000 : 35_000,
     livenessMs: 60_000,
+    codecEvery: 1,
   }
 }
 
