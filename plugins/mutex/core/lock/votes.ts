@@ -198,7 +198,7 @@ export class Votes {
     const grant: GrantNumber = { generation: units.grantGeneration(generation), counter: this.#grants }
     const client = clients.get(request.peer)
     this.drop(petition)
-    docket.inherited.delete(petition.key)
+    // What its owner inherited goes on blocking: this vote may be lost on the way, and it holds all the same.
     const deadline = client.heardAt + leaseMs
     this.give(docket, { petition, grant, level, deadline, clock, inquired: false })
     const vote = { request, grant }

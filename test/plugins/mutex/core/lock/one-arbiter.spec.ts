@@ -99,6 +99,23 @@ describe('an arbiter of locks', () => {
       assert.ok(has(early.hear(), 'grant'))
     })
 
+    it('goes on blocking for whoever holds from before, also when the vote for it was lost on the way', () => {
+      const holder = { peer: 'holder', generation: 1, counter: 7 } as ReturnType<Asker['listed']>['request']
+      const held = { lock: 'a', request: holder, remainingMs: 9000 }
+      const one = new OneArbiter(servedDisk({}, { abstainsForMs: 0, inherited: [held], votes: [] }), 2)
+      one.serve()
+      const [late, early] = [new Asker(one, 'holder'), new Asker(one, 'early')]
+      const listed = late.listed(7, { timestamp: 70, token: 27 })
+      assert.ok(has(late.sync([listed]), 'grant'))
+      early.sync()
+      assert.ok(!has(early.ask(6, { timestamp: 60 }), 'grant'))
+      // A new session, in which it names no vote: the one that was given never came.
+      assert.ok(has(late.sync([listed]), 'grant'))
+      assert.ok(!has(early.hear(), 'grant'))
+      late.release(7, 27)
+      assert.ok(has(early.hear(), 'grant'))
+    })
+
     it('forgets what it left as soon as a later version is installed, though it has not served yet', () => {
       const disk = servedDisk({}, { abstainsForMs: 0, inherited: [], votes: [] })
       const one = new OneArbiter(disk, 2)
