@@ -1,6 +1,6 @@
 /**
  * Accuracy: a peer that runs, is not frozen and can be reached is never shown
- * dead. Its being suspected is allowed (SWIM's suspicion exists so that it can
+ * dead; one whose process alone is frozen is not for as long as `stalls` says. Its being suspected is allowed (SWIM's suspicion exists so that it can
  * object), and counted.
  */
 import {
@@ -8,6 +8,7 @@ import {
   type HistoryEvent,
   type MembershipBounds,
   type Verdict,
+  type ViewEvent,
   type Violation,
 } from './history.ts'
 import { type Life, Truth } from './truth.ts'
@@ -37,7 +38,7 @@ export function checkAccuracy(
       suspected.delete(pair)
       continue
     }
-    const excused = truth.lately(subject, at) || truth.severed(observer, subject, at)
+    const excused = excusedByStandstill(truth, bounds, event) || truth.severed(observer, subject, at)
     const life = truth.live(subject) ? truth.life(subject) : undefined
     if (life === undefined || truth.lifeOf(subject, event.generation) !== life || excused) continue
     if (status === 'suspect') {
@@ -53,4 +54,13 @@ export function checkAccuracy(
     }
   }
   return { violations, figures: { falseSuspicions, refuted } }
+}
+
+/** Who stands still for too long may be called dead, and for a while after; suspected at any time. */
+function excusedByStandstill(truth: Truth, bounds: MembershipBounds, event: ViewEvent): boolean {
+  const { subject, at } = event
+  if (!truth.lately(subject, at)) return false
+  const since = truth.processPausedAt(subject)
+  if (event.status === 'suspect' || since === undefined || bounds.stalls === undefined) return true
+  return at - since > bounds.stalls.memberMs
 }

@@ -8,6 +8,7 @@
  * cut off, and ends with the peer's return.
  */
 import type { HistoryEvent, MembershipBounds, Verdict, ViewEvent, Violation } from './history.ts'
+import { Rows } from './rows.ts'
 import { type Ending, Truth } from './truth.ts'
 
 /** How one end of a process was noticed. Milliseconds since that end; undefined when nobody noticed. */
@@ -48,7 +49,7 @@ export function checkCompleteness(
 class CompletenessJudge {
   readonly #truth: Truth
   readonly #boundMs: number
-  readonly #rows = new Map<string, Map<string, ViewEvent>>()
+  readonly #rows = new Rows()
   /** Peers that are gone now. */
   readonly #losses = new Map<string, Loss>()
   readonly #detections: Detection[] = []
@@ -90,6 +91,11 @@ class CompletenessJudge {
         this.#truth.apply(event)
         this.#reconsider(at)
         break
+      case 'formed':
+        this.#truth.apply(event)
+        this.#rows.form(event)
+        break
+      case 'dismissed':
       case 'end':
         break
       default:
@@ -105,9 +111,7 @@ class CompletenessJudge {
   #see(event: ViewEvent): void {
     const { observer, subject, at } = event
     if (!this.#truth.live(observer)) return
-    const rows = this.#rows.get(observer) ?? new Map<string, ViewEvent>()
-    this.#rows.set(observer, rows)
-    rows.set(subject, event)
+    this.#rows.set(event)
     const loss = this.#losses.get(subject)
     if (loss === undefined || observer === subject) return
     if (!shownAsThere(event)) {
@@ -121,9 +125,9 @@ class CompletenessJudge {
   #open(peer: string, ending: Ending, at: number): void {
     const loss: Loss = { peer, ending, at, pending: new Map(), noticed: [] }
     this.#losses.set(peer, loss)
-    for (const [observer, rows] of this.#rows) {
-      const row = rows.get(peer)
-      if (row === undefined || observer === peer || !shownAsThere(row)) continue
+    for (const row of this.#rows.about(peer)) {
+      const { observer } = row
+      if (observer === peer || !shownAsThere(row)) continue
       loss.pending.set(observer, this.#judged(observer) ? at : undefined)
     }
   }
@@ -151,7 +155,7 @@ class CompletenessJudge {
       this.#settle(loss, observer, at)
       loss.pending.delete(observer)
     }
-    this.#rows.delete(observer)
+    this.#rows.forget(observer)
   }
 
   /** After a disturbance: the excused stop the clock, the others start it anew. */

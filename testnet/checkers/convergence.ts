@@ -8,6 +8,7 @@
  * says nothing about peers that are starting or frozen.
  */
 import type { HistoryEvent, MembershipBounds, Verdict, ViewEvent, Violation } from './history.ts'
+import { Rows } from './rows.ts'
 import { Truth } from './truth.ts'
 
 /** The disturbance, and how long after it the views were one, ms. */
@@ -48,7 +49,7 @@ export function checkConvergence(
 class ConvergenceJudge {
   readonly #truth: Truth
   readonly #boundMs: number
-  readonly #rows = new Map<string, Map<string, ViewEvent>>()
+  readonly #rows = new Rows()
   readonly #tallies = new Map<string, Tally>()
   /** Whose rows are counted in the tallies. */
   readonly #counted = new Set<string>()
@@ -84,6 +85,10 @@ class ConvergenceJudge {
       case 'healed':
         this.#disturb(event)
         break
+      case 'formed':
+        this.#form(event)
+        break
+      case 'dismissed':
       case 'end':
         break
       default:
@@ -101,10 +106,7 @@ class ConvergenceJudge {
   #see(event: ViewEvent): void {
     const { observer, subject, at } = event
     if (!this.#truth.live(observer)) return
-    const rows = this.#rows.get(observer) ?? new Map<string, ViewEvent>()
-    this.#rows.set(observer, rows)
-    const before = rows.get(subject)
-    rows.set(subject, event)
+    const before = this.#rows.set(event)
     if (!this.#counted.has(observer)) return
     if (before !== undefined) this.#count(before, -1)
     this.#count(event, 1)
@@ -116,12 +118,23 @@ class ConvergenceJudge {
     this.#stop(event.at)
     this.#truth.apply(event)
     if (event.peer !== undefined) this.#recount(event.peer)
-    if (event.type === 'started' || event.type === 'killed') this.#rows.delete(event.peer)
-    if (event.type === 'stopped' || event.type === 'left') this.#rows.delete(event.peer)
+    if (event.type === 'started' || event.type === 'killed') this.#rows.forget(event.peer)
+    if (event.type === 'stopped' || event.type === 'left') this.#rows.forget(event.peer)
     for (const peer of this.#truth.peers()) this.#weigh(peer)
     this.#disturbance = event
     this.#agreed = false
     if (this.#truth.whole) this.#judge(event.at)
+  }
+
+  #form(event: Extract<HistoryEvent, { type: 'formed' }>): void {
+    this.#truth.apply(event)
+    this.#rows.form(event)
+    this.#disturbance = event
+    for (const { peer, generation, incarnation } of event.members) {
+      this.#counted.add(peer)
+      const versions = new Map([[`${generation}.${incarnation}`, event.members.length]])
+      this.#tallies.set(peer, { alive: event.members.length - 1, suspect: 0, versions })
+    }
   }
 
   /** Takes a peer's rows into the tallies, or out of them, as it takes part or not. */
@@ -130,7 +143,7 @@ class ConvergenceJudge {
     if (counts === this.#counted.has(peer)) return
     if (counts) this.#counted.add(peer)
     else this.#counted.delete(peer)
-    for (const row of this.#rows.get(peer)?.values() ?? []) this.#count(row, counts ? 1 : -1)
+    for (const row of this.#rows.of(peer)) this.#count(row, counts ? 1 : -1)
   }
 
   #count(row: ViewEvent, by: 1 | -1): void {
@@ -188,7 +201,7 @@ class ConvergenceJudge {
 
   #describe(subject: string): string {
     const shown = [...this.#counted].slice(0, 8).map((observer) => {
-      const row = this.#rows.get(observer)?.get(subject)
+      const row = this.#rows.get(observer, subject)
       return `${observer}: ${row === undefined ? 'nothing' : `${row.status} ${row.generation}.${row.incarnation}`}`
     })
     return `${subject} (${shown.join(', ')})`

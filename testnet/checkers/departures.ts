@@ -1,4 +1,4 @@
-/** Only a peer's own leave or stop makes it `left`, and only in the life that did so. */
+/** A peer's own leave or stop makes it `left`, and only in the life that did so; or somebody dismissed that life. */
 import {
   describeView,
   type HistoryEvent,
@@ -20,6 +20,8 @@ export function checkDepartures(
     const life = truth.lifeOf(event.subject, event.generation)
     const endings = life?.endings ?? []
     if (endings.includes('left') || endings.includes('stopped')) continue
+    if (truth.dismissed(event.subject, event.generation)) continue
+    if (bounds.anybodyDismisses && life?.endedAt !== undefined) continue
     violations.push({
       property: 'left-by-own-will',
       at: event.at,

@@ -25,9 +25,12 @@ export type HistoryEvent =
   | { readonly at: number; readonly type: 'killed'; readonly peer: string }
   /** Told to stop, keeping its membership: SIGTERM. */
   | { readonly at: number; readonly type: 'stopped'; readonly peer: string }
+  /** Somebody took that life, shown dead, out of the membership (force-leave); before it is shown `left`. */
+  | { readonly at: number; readonly type: 'dismissed'; readonly peer: string; readonly generation: number }
   /** Gave up its membership. */
   | { readonly at: number; readonly type: 'left'; readonly peer: string }
-  | { readonly at: number; readonly type: 'paused'; readonly peer: string }
+  /** It stands still: the process alone (SIGSTOP, a long stall), or the whole machine, which then accepts nothing. */
+  | { readonly at: number; readonly type: 'paused'; readonly peer: string; readonly machine?: boolean }
   | { readonly at: number; readonly type: 'resumed'; readonly peer: string }
   /** No bytes pass from any of `from` to any of `to` until `healed`. */
   | {
@@ -42,6 +45,16 @@ export type HistoryEvent =
   | { readonly at: number; readonly type: 'healed' }
   /** `observer`'s row for `subject` changed, or was first seen, as given. */
   | ViewEvent
+  /** All of these run, are ready and show each other alive so; said once, first, of crowds too large to tell each pair. */
+  | {
+      readonly at: number
+      readonly type: 'formed'
+      readonly members: readonly {
+        readonly peer: string
+        readonly generation: number
+        readonly incarnation: number
+      }[]
+    }
   /** The recorder stopped recording. */
   | { readonly at: number; readonly type: 'end' }
 
@@ -53,6 +66,8 @@ export interface ViewEvent {
   readonly status: ViewStatus
   readonly generation: number
   readonly incarnation: number
+  /** With `suspect`: its machine accepts connects, its process does not answer. */
+  readonly stalled?: boolean
 }
 
 export type ViewStatus = 'alive' | 'suspect' | 'dead' | 'left'
@@ -78,6 +93,16 @@ export interface MembershipBounds {
   readonly convergenceMs: number
   /** After a heal or a resume a verdict about what was cut or paused may still be shown for this long, ms. */
   readonly graceMs: number
+  /**
+   * Of a process that stands still while its machine runs: shown stalled by all
+   * after `shownMs`, and shown dead by nobody before `memberMs`. Not judged where
+   * it is not given.
+   */
+  readonly stalls?: { readonly shownMs: number; readonly memberMs: number }
+  /** What an observer saw end it may have forgotten after so long, ms; never, where it is not given. */
+  readonly tombstoneMs?: number
+  /** A life that has ended may be shown `left` without a word: some member dismisses whoever is dead. */
+  readonly anybodyDismisses?: boolean
 }
 
 /** A row as people read it, for messages. */

@@ -6,6 +6,7 @@ import { checkDepartures } from './departures.ts'
 import { checkGenerations, type GenerationFigures } from './generations.ts'
 import type { HistoryEvent, MembershipBounds, Verdict } from './history.ts'
 import { checkPrecedence } from './precedence.ts'
+import { checkStalls, type StallFigures } from './stalls.ts'
 import { checkStrangers } from './strangers.ts'
 
 /** As they stand in `Violation.property`. */
@@ -15,6 +16,7 @@ export const membershipProperties = [
   'no-resurrection',
   'generations-increase',
   'convergence',
+  'stalls-shown',
   'left-by-own-will',
   'no-strangers',
 ] as const
@@ -25,7 +27,8 @@ export interface MembershipFigures
   extends AccuracyFigures,
     CompletenessFigures,
     ConvergenceFigures,
-    GenerationFigures {
+    GenerationFigures,
+    StallFigures {
   readonly events: number
 }
 
@@ -41,12 +44,14 @@ export function checkMembership(
   const accuracy = checkAccuracy(history, bounds)
   const generations = checkGenerations(history, bounds)
   const convergence = checkConvergence(history, bounds)
+  const stalls = checkStalls(history, bounds)
   const verdicts: Readonly<Record<MembershipProperty, Verdict<unknown>>> = {
     completeness,
     accuracy,
     'no-resurrection': checkPrecedence(history, bounds),
     'generations-increase': generations,
     convergence,
+    'stalls-shown': stalls,
     'left-by-own-will': checkDepartures(history, bounds),
     'no-strangers': checkStrangers(history, bounds),
   }
@@ -60,6 +65,7 @@ export function checkMembership(
       ...completeness.figures,
       ...convergence.figures,
       ...generations.figures,
+      ...stalls.figures,
     },
   }
 }

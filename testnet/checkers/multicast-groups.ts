@@ -118,6 +118,8 @@ class Fates {
       case 'degraded':
       case 'healed':
       case 'view':
+      case 'formed':
+      case 'dismissed':
       case 'end':
         break
       default:

@@ -27,6 +27,9 @@ interface Peer {
   readonly lives: Life[]
   highest: number
   paused: boolean
+  pausedAt: number
+  /** The whole machine stood still, not its process alone. */
+  machinePaused: boolean
   resumedAt: number
 }
 
@@ -36,10 +39,13 @@ interface Cut {
   healedAt: number
 }
 
+const neverPaused = { paused: false, pausedAt: -Infinity, machinePaused: false, resumedAt: -Infinity }
+
 export class Truth {
   readonly #peers = new Map<string, Peer>()
   #cuts: Cut[] = []
   #degraded = false
+  readonly #dismissed = new Set<string>()
   readonly #keepCutsMs: number
 
   /** `graceMs`: how long after its end a cut still excuses. */
@@ -69,7 +75,10 @@ export class Truth {
         const peer = this.#peers.get(event.peer)
         if (peer === undefined) return
         peer.paused = event.type === 'paused'
-        if (!peer.paused) peer.resumedAt = event.at
+        if (event.type === 'paused') {
+          peer.pausedAt = event.at
+          peer.machinePaused = event.machine ?? false
+        } else peer.resumedAt = event.at
         return
       }
       case 'cut':
@@ -85,6 +94,17 @@ export class Truth {
         if (!this.live(event.observer)) return
         this.#name(event.subject, event.generation, event.observer === event.subject)
         break
+      case 'formed':
+        for (const { peer, generation } of event.members) {
+          this.#start(peer, 1, event.at)
+          this.#name(peer, generation, true)
+          const life = this.life(peer)
+          if (life !== undefined) life.readyAt = event.at
+        }
+        return
+      case 'dismissed':
+        this.#dismissed.add(`${event.generation} ${event.peer}`)
+        return
       case 'end':
         break
       default:
@@ -131,6 +151,18 @@ export class Truth {
     return state !== undefined && (state.paused || at - state.resumedAt <= this.#keepCutsMs)
   }
 
+  /** Somebody took that life out of the membership. */
+  dismissed(peer: string, generation: number): boolean {
+    return this.#dismissed.has(`${generation} ${peer}`)
+  }
+
+  /** Since when its process alone stands still, or stood still last; undefined when the machine did, or nothing ever. */
+  processPausedAt(peer: string): number | undefined {
+    const state = this.#peers.get(peer)
+    if (state === undefined || state.machinePaused || state.pausedAt === -Infinity) return undefined
+    return state.pausedAt
+  }
+
   /** Bytes between the two do not pass in at least one direction, or did not until less than the grace ago. */
   severed(a: string, b: string, at: number): boolean {
     return this.#cuts.some(
@@ -168,10 +200,8 @@ export class Truth {
   }
 
   #start(name: string, number: number, at: number): void {
-    const peer = this.#peers.get(name) ?? { lives: [], highest: -1, paused: false, resumedAt: -Infinity }
-    this.#peers.set(name, peer)
-    peer.paused = false
-    peer.resumedAt = -Infinity
+    const peer = this.#peers.get(name) ?? { lives: [], highest: -1, ...neverPaused }
+    this.#peers.set(name, Object.assign(peer, neverPaused))
     peer.lives.push({
       number,
       startedAt: at,

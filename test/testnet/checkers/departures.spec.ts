@@ -38,4 +38,15 @@ describe('the departures checker', () => {
     history.view(5300, 'a', 'c', 'left', 2, 0)
     assert.deepEqual(properties(checkDepartures(history.events, bounds)), [])
   })
+
+  it('accepts a life that somebody dismissed, and no other life of that peer', () => {
+    const dismissed = (generation: number) => {
+      const history = script().formed('a', 'b').ends(300, 'killed', 'b').view(400, 'a', 'b', 'dead', 1, 0)
+      history.events.push({ at: 500, type: 'dismissed', peer: 'b', generation })
+      return history.view(600, 'a', 'b', 'left', 1, 0).events
+    }
+    assert.deepEqual(properties(checkDepartures(dismissed(1), bounds)), [])
+    assert.deepEqual(properties(checkDepartures(dismissed(2), bounds)), ['left-by-own-will'])
+    assert.deepEqual(properties(checkDepartures(dismissed(2), { ...bounds, anybodyDismisses: true })), [])
+  })
 })

@@ -76,4 +76,21 @@ describe('the resurrection checker', () => {
     history.view(400, 'c', 'b', 'alive', 1, 4)
     assert.deepEqual(properties(checkPrecedence(history.events, bounds)), [])
   })
+
+  it('rejects a life that ended and comes back to an observer with its own restart', () => {
+    const restarted = (forgetful: boolean) =>
+      script()
+        .formed('a', 'b')
+        .ends(300, 'killed', 'b')
+        .view(400, 'a', 'b', 'dead', 1, 0)
+        .ends(9000, 'killed', 'a')
+        .started(9500, 'a', 2, forgetful)
+        .view(9600, 'a', 'b', 'alive', 1, 0).events
+    assert.match(
+      checkPrecedence(restarted(false), bounds).violations[0]?.message ?? '',
+      /before its own restart/,
+    )
+    assert.deepEqual(properties(checkPrecedence(restarted(true), bounds)), [])
+    assert.deepEqual(properties(checkPrecedence(restarted(false), { ...bounds, tombstoneMs: 8000 })), [])
+  })
 })

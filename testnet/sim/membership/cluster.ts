@@ -146,6 +146,27 @@ export class Cluster {
     })
   }
 
+  /** Whoever shows a member alive as it is now shows what it says of itself. */
+  compareTags(): void {
+    const running = this.hosts.filter((host) => host.process?.alive === true && host.state === 'running')
+    for (const observer of running.filter((host) => host.lie === undefined)) {
+      const rows = new Map((observer.core?.members() ?? []).map((row) => [row.peer, row]))
+      for (const owner of running) {
+        const row = rows.get(owner.peer)
+        if (
+          row?.generation !== owner.core?.generation ||
+          JSON.stringify(row?.tags) === JSON.stringify(owner.tags)
+        )
+          continue
+        const shown = JSON.stringify(row?.tags)
+        this.breach(
+          'tags-agree',
+          `${observer.name} shows ${owner.name} with ${shown}, not ${JSON.stringify(owner.tags)}`,
+        )
+      }
+    }
+  }
+
   /** Between steps: does each table say what its events said? */
   compareTables(): void {
     for (const host of this.hosts) {
@@ -197,6 +218,7 @@ export class Cluster {
       machine,
       lie,
       recorded: true,
+      tags: {},
       state: 'new',
       life: 0,
       livedMs: 0,
@@ -218,7 +240,8 @@ export class Cluster {
     const membership = new Membership({
       self: host.peer,
       cluster: clusterName,
-      name: host.name,
+      name: this.options.oneName ? 'same' : host.name,
+      tags: host.tags,
       version: '0.0.0',
       addresses: host.machine.addresses,
       config: this.options.config,
@@ -268,8 +291,10 @@ export class Cluster {
     const recorded = host.recorded && host.lie === undefined
     switch (event.type) {
       case 'member':
-        watch.told(event.member)
-        if (recorded) this.record(viewEvent(this.world.now, host.peer, event.member))
+        watch.told(event.member, event.change)
+        // That a row is gone says nothing of its member.
+        if (recorded && event.change !== 'reaped')
+          this.record(viewEvent(this.world.now, host.peer, event.member))
         this.world.remark(() => `${host.name}: ${this.#describe(event.change, event.member)}`)
         return
       case 'joined':
@@ -389,5 +414,6 @@ function viewEvent(at: number, observer: PeerId, view: MemberView): HistoryEvent
     status: shownAs[view.status],
     generation: view.generation,
     incarnation: view.incarnation,
+    ...(view.status === 'stalled' ? { stalled: true } : {}),
   }
 }

@@ -90,6 +90,8 @@ export class Liar implements Inner {
         return this.#tell((record) => this.#accuse(record, 'refused'))
       case 'sly':
         return this.#tell((record) => this.#accuse(record, 'refused'), this.#suspects())
+      case 'dismisses':
+        return this.#tell((record) => this.#accuse(record, 'dismissed'), this.#suspectsOrAll())
       case 'forges':
         return this.#tell((record) => this.#forge(record), this.#suspectsOrAll())
       case 'inflates':

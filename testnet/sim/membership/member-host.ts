@@ -1,5 +1,6 @@
 import type { PeerId } from '../../../lib/protocols/core.ts'
 import type { Membership } from '../../../lib/protocols/membership/membership.ts'
+import type { Tags } from '../../../lib/protocols/membership/messages.ts'
 import type { Machine } from '../machine.ts'
 import type { MemberProcess } from './dialler.ts'
 import type { Lie } from './options.ts'
@@ -16,6 +17,8 @@ export interface MemberHost {
   readonly lie: Lie | undefined
   /** A clone that is bound to lose is no life of this peer, and not recorded. */
   recorded: boolean
+  /** What people say of it now. */
+  tags: Tags
   state: HostState
   life: number
   /** How long the longest of its former lives was. */

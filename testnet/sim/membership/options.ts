@@ -8,7 +8,7 @@ import type { Random } from '../random.ts'
  * member. `sly` refuses only whom others suspect already, and is so never alone
  * when it is refuted.
  */
-export type Lie = 'suspects' | 'refuses' | 'sly' | 'forges' | 'replays' | 'floods' | 'inflates'
+export type Lie = 'suspects' | 'refuses' | 'sly' | 'forges' | 'replays' | 'floods' | 'inflates' | 'dismisses'
 
 /** What is done to the cluster. */
 export type Fault =
@@ -21,14 +21,19 @@ export type Fault =
   | 'wipe'
   | 'clone'
   | 'pause'
+  | 'suspend'
+  | 'kill-stopped'
   | 'stall'
   | 'partition'
   | 'one-way-cut'
   | 'isolate'
+  | 'flip-flop'
   | 'reset-connections'
   | 'set-wall-clock'
   | 'readdress'
   | 'join-again'
+  | 'retag'
+  | 'dismiss'
 
 export interface MembershipSimOptions {
   readonly seed: number
@@ -45,6 +50,8 @@ export interface MembershipSimOptions {
   /** Every member is told every address, or only the first one's. */
   readonly everybodyIsSeed: boolean
   readonly lies: readonly Lie[]
+  /** All members bear one name, which is nobody's business but people's. */
+  readonly oneName: boolean
   /** Weight of each fault; 0 leaves it out. */
   readonly faults: Readonly<Record<Fault, number>>
   /** Mean pause between two faults, ms. */
@@ -65,15 +72,31 @@ const weights: Readonly<Record<Fault, number>> = {
   wipe: 1,
   clone: 1,
   pause: 2,
+  suspend: 1,
+  'kill-stopped': 1,
   stall: 6,
   partition: 2,
   'one-way-cut': 2,
   isolate: 1,
+  'flip-flop': 1,
   'reset-connections': 2,
   'set-wall-clock': 2,
   readdress: 1,
   'join-again': 1,
+  retag: 1,
+  dismiss: 2,
 }
+
+/** What may leave fewer than four members in somebody's view. */
+const splitting: readonly Fault[] = [
+  'partition',
+  'isolate',
+  'one-way-cut',
+  'flip-flop',
+  'pause',
+  'suspend',
+  'kill-stopped',
+]
 
 /** Everything about a run, drawn from its seed. */
 export function drawOptions(seed: number, random: Random): MembershipSimOptions {
@@ -85,7 +108,7 @@ export function drawOptions(seed: number, random: Random): MembershipSimOptions 
     seed,
     peers,
     profile,
-    config: profiles[profile],
+    config: { ...profiles[profile], ...drawMemory(draw) },
     network: drawNetwork(draw, profile),
     disk: draw.chance(0.2) ? { writeMinMs: 5, writeMaxMs: 150 } : { writeMinMs: 0.1, writeMaxMs: 5 },
     driftPpm: draw.chance(0.3) ? 200 : 20,
@@ -93,11 +116,23 @@ export function drawOptions(seed: number, random: Random): MembershipSimOptions 
     formationMs: draw.pick([0, 500, 3000]),
     everybodyIsSeed: draw.chance(0.3),
     lies,
+    oneName: draw.chance(0.1),
     faults: drawFaults(draw, lies),
     faultEveryMs: draw.pick([1500, 4000, 8000]),
-    safetyMs: peers > 16 ? 15_000 : 35_000,
+    safetyMs: peers > 16 ? 15_000 : draw.chance(0.1) ? 90_000 : 35_000,
     livenessMs: 60_000,
     codecEvery: 1,
+  }
+}
+
+/** Some forget who is gone within the story. */
+function drawMemory(draw: Random): Partial<MembershipConfig> {
+  if (draw.chance(0.6)) return {}
+  return {
+    goneMs: draw.pick([4000, 15_000]),
+    // Nobody stands still or is cut off for longer, and could bring back whom all others have forgotten.
+    tombstoneMs: draw.pick([60_000, 7 * 24 * 3_600_000]),
+    maxGone: draw.pick([1, 1024]),
   }
 }
 
@@ -125,7 +160,16 @@ function drawNetwork(draw: Random, profile: Profile): NetworkOptions {
 }
 
 function drawLies(draw: Random): readonly Lie[] {
-  const lies: readonly Lie[] = ['suspects', 'refuses', 'sly', 'forges', 'replays', 'floods', 'inflates']
+  const lies: readonly Lie[] = [
+    'suspects',
+    'refuses',
+    'sly',
+    'forges',
+    'replays',
+    'floods',
+    'inflates',
+    'dismisses',
+  ]
   if (draw.chance(0.15)) return ['refuses', 'refuses']
   // These two need a moment of weakness to do harm, so they get more chances.
   if (draw.chance(0.45)) return [draw.pick(['sly', 'forges'])]
@@ -143,7 +187,7 @@ function drawFaults(draw: Random, lies: readonly Lie[]): Readonly<Record<Fault, 
   for (const fault of Object.keys(chosen) as Fault[]) if (draw.chance(0.3)) chosen[fault] = 0
   chosen.kill ||= 1
   chosen.stall ||= 1
-  if (lies.length > 0) chosen.partition = chosen.isolate = chosen['one-way-cut'] = chosen.pause = 0
+  if (lies.length > 0) for (const fault of splitting) chosen[fault] = 0
   if (lies.length > 1) chosen['reset-connections'] = chosen.stall = 0
   return chosen
 }

@@ -7,11 +7,14 @@ interface Cut {
   readonly to: readonly MemberHost[]
 }
 
+const flipMs = 20_000
+
 /** Cuts of the network, each for a while; several may be there at once. */
 export class Partitions {
   readonly #cluster: Cluster
   readonly #cuts = new Set<readonly Cut[]>()
   #untouched = true
+  #over = false
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster
@@ -27,6 +30,18 @@ export class Partitions {
     return this.#cuts.size === 0
   }
 
+  /** Rapid's worst case (Suresh et al. 2018, section 7): nothing reaches one member for 20 s, then all does, and again. */
+  flipFlop(random: Random): void {
+    const [one, ...others] = random.shuffled(this.#cluster.hosts)
+    if (one !== undefined) this.#flip([{ from: others, to: [one] }], `flip-flop ${one.name}`)
+  }
+
+  #flip(cuts: readonly Cut[], text: string): void {
+    if (this.#over) return
+    this.#cut(cuts, text, flipMs)
+    this.#cluster.world.after(2 * flipMs, () => this.#flip(cuts, text))
+  }
+
   cut(how: 'partition' | 'one-way-cut' | 'isolate', random: Random): void {
     const hosts = random.shuffled(this.#cluster.hosts)
     const size = how === 'isolate' ? 1 : random.whole(1, hosts.length - 1)
@@ -36,18 +51,24 @@ export class Partitions {
     const there = { from: some, to: rest }
     const back = { from: rest, to: some }
     const cuts = how === 'one-way-cut' ? [there] : [there, back]
+    const text = `${how} ${some.map((host) => host.name)} from ${rest.map((host) => host.name)}`
+    this.#cut(cuts, text, random.between(1000, 30_000))
+  }
+
+  #cut(cuts: readonly Cut[], text: string, forMs: number): void {
     const { world } = this.#cluster
-    world.note(`${how} ${some.map((host) => host.name)} from ${rest.map((host) => host.name)}`)
+    world.note(text)
     this.#untouched = false
     this.#cuts.add(cuts)
     for (const one of cuts) {
       this.#record(one)
       this.#each(one, (from, to) => this.#cluster.network.links.cut(from, to))
     }
-    world.after(random.between(1000, 30_000), () => this.#mend(cuts))
+    world.after(forMs, () => this.#mend(cuts))
   }
 
   mendAll(): void {
+    this.#over = true
     for (const cuts of [...this.#cuts]) this.#mend(cuts)
   }
 

@@ -50,7 +50,8 @@ export function runMembership(seed: number, init: MembershipRunInit = {}): Membe
 
 /** What is asked of a run: generous, for a bound that is sometimes broken teaches people to look away. */
 function boundsOf(options: MembershipSimOptions): MembershipBounds {
-  const { suspicionMinMs, suspicionMaxFactor, probePeriodMs, healIntervalMs } = options.config
+  const { suspicionMinMs, suspicionMaxFactor, probePeriodMs, healIntervalMs, stalledMs, tombstoneMs } =
+    options.config
   const suspicionMaxMs =
     suspicionMinMs * suspicionMaxFactor * Math.max(1, Math.log10(Math.max(1, options.peers)))
   return {
@@ -59,5 +60,10 @@ function boundsOf(options: MembershipSimOptions): MembershipBounds {
     // A stream that was cut stays silent for about as long again (its backoff), unless a heal dial replaces it,
     // and a link takes to the new connection only when that has lasted.
     graceMs: 2.5 * healIntervalMs + 3 * probePeriodMs,
+    tombstoneMs,
+    anybodyDismisses: options.lies.includes('dismisses'),
+    ...(options.network.loss <= 0.05
+      ? { stalls: { shownMs: suspicionMinMs + 8 * probePeriodMs, memberMs: stalledMs } }
+      : {}),
   }
 }

@@ -40,7 +40,7 @@ export class Story {
   readonly #options: MembershipSimOptions
   readonly #random: Random
   readonly #partitions: Partitions
-  /** Frozen for so long that others may call them dead. */
+  /** Stands still, and the history says so. */
   readonly #excused = new Set<MemberHost>()
   /** Whose disk went back, and the generation that it had by then. */
   readonly #forgotten = new Map<MemberHost, number>()
@@ -73,6 +73,7 @@ export class Story {
     this.#world.runUntil(this.#world.now + watchAgreementMs)
     this.#settleContests()
     this.#cluster.compareTables()
+    this.#cluster.compareTags()
     this.#cluster.record({ at: this.#world.now, type: 'end' })
   }
 
@@ -120,12 +121,18 @@ export class Story {
         return this.#withSpare((host) => this.#clone(host))
       case 'pause':
         return this.#withSpare((host) => this.#pause(host))
+      case 'suspend':
+        return this.#withSpare((host) => this.#freeze(host, this.#random.between(1000, 25_000), 'machine'))
+      case 'kill-stopped':
+        return this.#withSpare((host) => this.#killStopped(host))
       case 'stall':
         return this.#stall()
       case 'partition':
       case 'one-way-cut':
       case 'isolate':
         return this.#partitions.cut(fault, this.#random)
+      case 'flip-flop':
+        return this.#partitions.flipFlop(this.#random)
       case 'reset-connections':
         return this.#resetConnections(this.#random.pick(this.#cluster.hosts), this.#random.pick([0.2, 1]))
       case 'set-wall-clock':
@@ -134,6 +141,10 @@ export class Story {
         return this.#readdress()
       case 'join-again':
         return this.#joinAgain()
+      case 'retag':
+        return this.#retag()
+      case 'dismiss':
+        return this.#dismiss()
       default:
         fault satisfies never
     }
@@ -256,7 +267,7 @@ export class Story {
   }
 
   #pause(host: MemberHost): void {
-    this.#freeze(host, this.#random.between(3000, 25_000), true)
+    this.#freeze(host, this.#random.between(3000, 25_000), 'process')
   }
 
   /** Shorter than any suspicion lasts: nobody is excused for calling it dead. */
@@ -269,23 +280,38 @@ export class Story {
     const clear = lies.length === 0 && network.loss === 0 && this.#partitions.untouched
     const longestMs = clear ? suspicionMinMs + 0.4 * probePeriodMs : 0.7 * suspicionMinMs
     for (const host of this.#random.shuffled(candidates).slice(0, this.#random.whole(1, 2))) {
-      this.#freeze(host, this.#random.between(0.1 * longestMs, longestMs), false)
+      this.#freeze(host, this.#random.between(0.1 * longestMs, longestMs), 'stall')
       // Then it cannot connect again either, and a liar's refusal stands beside nothing but its silence.
       const resets = this.#options.faults['reset-connections'] > 0
       if (resets && this.#random.chance(0.4)) this.#resetConnections(host, 1)
     }
   }
 
-  #freeze(host: MemberHost, forMs: number, recorded: boolean): void {
+  /** Stopped first, so that the kernel has taken connects that nobody will answer. */
+  #killStopped(host: MemberHost): void {
+    const { process } = host
+    this.#freeze(host, Number.POSITIVE_INFINITY, 'process')
+    this.#world.after(this.#random.between(200, 8000), () => {
+      if (host.process !== process || host.state !== 'frozen') return
+      this.#excused.delete(host)
+      this.#cluster.end(host, 'kill')
+    })
+  }
+
+  /** What stands still, and whether the history says so: a stall is nobody's excuse. */
+  #freeze(host: MemberHost, forMs: number, what: 'process' | 'machine' | 'stall'): void {
     const { process } = host
     if (process === undefined) return
-    this.#world.note(`${recorded ? 'pause' : 'stall'} ${host.name} for ${Math.round(forMs)} ms`)
-    if (recorded) {
+    this.#world.note(`${what} ${host.name} stands still for ${Math.round(forMs)} ms`)
+    if (what !== 'stall') {
       this.#excused.add(host)
-      this.#cluster.record({ at: this.#world.now, type: 'paused', peer: host.peer })
+      const machine = what === 'machine'
+      this.#cluster.record({ at: this.#world.now, type: 'paused', peer: host.peer, machine })
     }
     host.state = 'frozen'
-    process.freeze()
+    if (what === 'machine') host.machine.suspend()
+    else process.freeze()
+    if (!Number.isFinite(forMs)) return
     this.#world.after(forMs, () => {
       if (host.process === process && host.state === 'frozen') this.#thaw(host)
     })
@@ -297,7 +323,8 @@ export class Story {
     if (this.#excused.delete(host)) {
       this.#cluster.record({ at: this.#world.now, type: 'resumed', peer: host.peer })
     }
-    host.process?.thaw()
+    // Wakes its process, too.
+    host.machine.resume()
   }
 
   #resetConnections(host: MemberHost, share: number): void {
@@ -331,6 +358,28 @@ export class Story {
     if (this.#mover !== host) return
     this.#world.note(`${host.name} changes its address`)
     host.machine.readdress([`/ip4/10.1.0.1/tcp/${10_000 + this.#nextAddress++}`])
+  }
+
+  #retag(): void {
+    const candidates = this.#free()
+    if (candidates.length === 0) return
+    const host = this.#random.pick(candidates)
+    host.tags = { role: this.#random.pick(['a', 'b']), turn: `${Math.round(this.#world.now)}` }
+    this.#world.note(`retag ${host.name}`)
+    host.process?.command({ type: 'retag', tags: host.tags })
+  }
+
+  /** A person looks at one member's table and does not expect a dead one back. */
+  #dismiss(): void {
+    const dead = this.#free().flatMap((host) =>
+      (host.core?.members() ?? []).filter((row) => row.status === 'dead').map((row) => ({ host, row })),
+    )
+    if (dead.length === 0) return
+    const { host, row } = this.#random.pick(dead)
+    this.#world.note(`${host.name} dismisses ${this.#cluster.nameOf(row.peer)}`)
+    const { peer, generation } = row
+    this.#cluster.record({ at: this.#world.now, type: 'dismissed', peer, generation })
+    host.process?.command({ type: 'dismiss', peer })
   }
 
   #joinAgain(): void {

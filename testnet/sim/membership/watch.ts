@@ -4,7 +4,7 @@ import {
   durableKeys,
   type SelfState,
 } from '../../../lib/protocols/membership/durable-state.ts'
-import type { MemberView, Packet } from '../../../lib/protocols/membership/messages.ts'
+import type { MemberChange, MemberView, Packet } from '../../../lib/protocols/membership/messages.ts'
 import type { DiskImage } from '../disk.ts'
 
 /**
@@ -92,8 +92,9 @@ export class Watch {
   }
 
   /** An event told of a row. */
-  told(view: MemberView): void {
-    this.#rows.set(view.peer, rowText(view))
+  told(view: MemberView, change?: MemberChange): void {
+    if (change === 'reaped') this.#rows.delete(view.peer)
+    else this.#rows.set(view.peer, rowText(view))
   }
 
   /** The table as the control API would show it now: the events must have told all of it. */
