@@ -5,9 +5,9 @@ export interface Figure {
   readonly bench: string
   readonly question: string
   readonly unit: Unit
-  /** Median of the runs. */
-  readonly ours: number
-  readonly worst: number
+  /** Median of the runs; null where this machine does not let it be measured. */
+  readonly ours: number | null
+  readonly worst: number | null
   readonly rival: string | null
   /** The rival's median on this machine in this run; null where it is not installed. */
   readonly theirs: number | null
@@ -29,6 +29,9 @@ export type Unit =
   | 'dependencies'
   | 'entries/s'
   | 'entries'
+  | 'members'
+  | 'verdicts'
+  | 'bytes/s'
   | 'of 1'
 
 export interface Question {
@@ -57,6 +60,10 @@ export interface BenchTools {
   /** For people who wait. */
   readonly progress: (text: string) => void
   readonly signal: AbortSignal
+  /** A look, not a measurement: as few and as short runs as show something. */
+  readonly quick: boolean
+  /** Undefined: as many as the bench thinks right. */
+  readonly peers: number | undefined
 }
 
 export function median(samples: readonly number[]): number {
@@ -69,8 +76,9 @@ export function median(samples: readonly number[]): number {
 
 export function figure(bench: string, asked: Question): Figure {
   const { question, unit, samples, judge = 'median', more = false, rival, rivalSamples = [] } = asked
-  const ours = median(samples)
-  const worst = more ? Math.min(...samples) : Math.max(...samples)
+  const measured = samples.length > 0
+  const ours = measured ? median(samples) : null
+  const worst = measured ? (more ? Math.min(...samples) : Math.max(...samples)) : null
   const judged = judge === 'worst' ? worst : ours
   const theirs = rivalSamples.length === 0 ? null : median(rivalSamples)
   const limit = limitOf(asked, theirs)
@@ -78,13 +86,13 @@ export function figure(bench: string, asked: Question): Figure {
     bench,
     question,
     unit,
-    ours: round(ours),
-    worst: round(worst),
+    ours: rounded(ours),
+    worst: rounded(worst),
     rival: rival ?? null,
-    theirs: theirs === null ? null : round(theirs),
-    limit: limit === null ? null : round(limit),
+    theirs: rounded(theirs),
+    limit: rounded(limit),
     bar: barOf(asked),
-    met: limit === null ? null : more ? judged >= limit : judged <= limit,
+    met: limit === null || judged === null ? null : more ? judged >= limit : judged <= limit,
     runs: samples.length,
   }
 }
@@ -122,7 +130,7 @@ function cell(value: string | number | boolean | null): string {
 }
 
 /** Three digits that mean something. */
-function round(value: number): number {
-  if (value >= 100) return Math.round(value)
-  return Number(value.toPrecision(3))
+function rounded(value: number | null): number | null {
+  if (value === null) return null
+  return value >= 100 ? Math.round(value) : Number(value.toPrecision(3))
 }

@@ -1,14 +1,19 @@
-/** `npm run bench [-- NAME…] [--json]`: exit 1 when a bar is missed, 2 on a wrong name. */
+/** `npm run bench [-- NAME…] [--json] [--quick] [--peers N]`: exit 1 when a bar is missed, 2 on a wrong argument. */
 import { parseArgs } from 'node:util'
 import { daemon } from './daemon.ts'
 import { type Bench, type Figure, figure, table } from './harness.ts'
+import { membership } from './membership/index.ts'
 import { multicast } from './multicast.ts'
 import { mutex } from './mutex.ts'
 
-const benches: readonly Bench[] = [daemon, multicast, mutex]
+const benches: readonly Bench[] = [daemon, membership, multicast, mutex]
 
 const { values, positionals } = parseArgs({
-  options: { json: { type: 'boolean', default: false } },
+  options: {
+    json: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    peers: { type: 'string' },
+  },
   allowPositionals: true,
 })
 
@@ -20,14 +25,27 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 
+const peers = values.peers === undefined ? undefined : Number(values.peers)
+if (peers !== undefined && !(Number.isInteger(peers) && peers >= 4 && peers <= 200)) {
+  console.error('--peers must be from 4 to 200')
+  process.exit(2)
+}
+
+const chosen = benches.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
+if ((values.quick || peers !== undefined) && !chosen.includes(membership)) {
+  console.error('--quick and --peers are for the bench membership')
+  process.exit(2)
+}
+
 const interrupted = new AbortController()
 process.once('SIGINT', () => interrupted.abort(new Error('interrupted')))
 
-const chosen = benches.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
 const figures: Figure[] = []
 for (const bench of chosen) {
   await bench.run({
     signal: interrupted.signal,
+    quick: values.quick,
+    peers,
     progress: (text) => console.error(`${bench.name}: ${text}`),
     report: (question) => {
       const answer = figure(bench.name, question)

@@ -117,7 +117,7 @@ export class SerfCluster {
 }
 
 /** Free when asked; serf takes no port 0. */
-async function freePorts(count: number): Promise<readonly number[]> {
+export async function freePorts(count: number): Promise<readonly number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer().listen(0, '127.0.0.1')

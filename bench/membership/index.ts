@@ -1,0 +1,91 @@
+/**
+ * Who is in and who is alive: how soon it is known, how often it is wrong, what it costs. Ours
+ * in both of its quick profiles beside serf in its quickest, each member with a
+ * network of its own where the machine lets us make that.
+ */
+import type { Bench, BenchTools } from '../harness.ts'
+import { serfIsInstalled } from '../serf.ts'
+import { Cluster } from './cluster.ts'
+import { measureJoins, measureNews } from './coming-and-going.ts'
+import { measureKills, measureSilence } from './deaths.ts'
+import { measureIdle } from './idle.ts'
+import { measureLoss, measureStops } from './mistakes.ts'
+import { createNetwork, type Network } from './network.ts'
+import { OurSide } from './ours.ts'
+import { measureHeal } from './partition.ts'
+import { report } from './report.ts'
+import { type Effort, full, noSamples, quick, type Samples } from './samples.ts'
+import type { Profile, Side, SideOptions } from './side.ts'
+import { SerfSide } from './theirs.ts'
+
+const defaultPeers = 30
+
+export const membership: Bench = {
+  name: 'membership',
+  async run(tools) {
+    const size = tools.peers ?? defaultPeers
+    const effort = tools.quick ? quick : full
+    const network = createNetwork(size + 1)
+    if (network === undefined) {
+      tools.progress('no networks of their own for members (root, ip and nft are needed): all on loopback')
+    }
+    const measurement: Measurement = { size, effort, network, tools }
+    try {
+      const lan = await measure('ours', 'lan', measurement)
+      const theirs = serfIsInstalled() ? await measure('serf', 'local', measurement) : noSamples()
+      const local = await measure('ours', 'local', measurement)
+      report({ ours: { lan, local }, theirs, size, effort, tools })
+    } finally {
+      network?.close()
+    }
+  },
+}
+
+interface Measurement {
+  readonly size: number
+  readonly effort: Effort
+  readonly network: Network | undefined
+  readonly tools: BenchTools
+}
+
+const phases: readonly (readonly [
+  what: string,
+  run: (cluster: Cluster, samples: Samples, effort: Effort) => Promise<void>,
+])[] = [
+  ['idle', measureIdle],
+  ['joining and leaving', measureJoins],
+  ['news', measureNews],
+  ['kill -9', measureKills],
+  ['stopped processes', measureStops],
+  ['loss', measureLoss],
+  ['silence', measureSilence],
+  ['partition', measureHeal],
+]
+
+async function measure(
+  whose: 'ours' | 'serf',
+  profile: Profile,
+  { size, effort, network, tools }: Measurement,
+): Promise<Samples> {
+  const samples = noSamples()
+  const side = await open(whose, { profile, network, signal: tools.signal })
+  const cluster = new Cluster(side, size, network, tools)
+  const tell = (what: string) => tools.progress(`${whose} (${profile}), ${size} members: ${what}`)
+  try {
+    tell('forming')
+    await cluster.form()
+    for (const [what, run] of phases) {
+      tell(what)
+      await run(cluster, samples, effort)
+    }
+    samples.calledDead.push(cluster.wronglyDead())
+  } finally {
+    network?.mend()
+    await side.close()
+  }
+  return samples
+}
+
+async function open(whose: 'ours' | 'serf', options: SideOptions): Promise<Side> {
+  return whose === 'ours' ? await OurSide.open(options) : await SerfSide.open(options)
+}

@@ -1,0 +1,204 @@
+/** Real daemons, watched by the event streams of their control sockets. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ControlClient } from '../../daemon/client/client.ts'
+import type { MemberRow } from '../../daemon/control/schemas.ts'
+import { program } from '../../testnet/cluster/cluster.ts'
+import { Reaper } from '../../testnet/cluster/reaper.ts'
+import { type Child, startChild } from './child.ts'
+import { placeOf, type Side, type SideOptions, type Start } from './side.ts'
+import { Sightings, type Status } from './sightings.ts'
+
+interface Daemon {
+  readonly child: Child
+  readonly client: ControlClient
+  readonly watch: AbortController
+}
+
+const group = 'bench'
+const readyWithinMs = 60_000
+
+export class OurSide implements Side {
+  readonly sightings = new Sightings()
+  readonly #folder: string
+  readonly #options: SideOptions
+  readonly #reaper = Reaper.start()
+  readonly #daemons = new Map<string, Daemon>()
+
+  private constructor(folder: string, options: SideOptions) {
+    this.#folder = folder
+    this.#options = options
+  }
+
+  static async open(options: SideOptions): Promise<OurSide> {
+    return new OurSide(await mkdtemp(join(tmpdir(), 'p2pd-bench-')), options)
+  }
+
+  running(): readonly string[] {
+    return [...this.#daemons].flatMap(([name, { child }]) => (child.running ? [name] : []))
+  }
+
+  pid(member: string): number {
+    return this.#daemon(member).child.pid
+  }
+
+  async start(member: string): Promise<Start> {
+    const { network, profile, signal } = this.#options
+    const place = placeOf(member)
+    const dataDir = join(this.#folder, member)
+    const command = [
+      process.execPath,
+      program,
+      ...['--data', dataDir, '--name', member, '--profile', profile, '--json'],
+      ...['--listen', `/ip4/${network?.address(place) ?? '127.0.0.1'}/tcp/0`],
+      ...(this.#daemons.size === 0 ? [] : ['--invite', this.#invitePath]),
+    ]
+    const first = this.#daemons.size === 0
+    const spawnedAtMs = performance.now()
+    const { child, ready } = this.#spawn(member, network?.inside(place, command) ?? command)
+    const client = ControlClient.open(dataDir)
+    const daemon: Daemon = { child, client, watch: new AbortController() }
+    this.#daemons.set(member, daemon)
+    const readyAtMs = await ready
+    await this.#follow(member, daemon)
+    if (first) {
+      const { invite } = await client.invite({ signal })
+      await writeFile(this.#invitePath, `${invite}\n`, { mode: 0o600, flag: 'wx' })
+    }
+    return { spawnedAtMs, readyAtMs }
+  }
+
+  signal(member: string, signal: NodeJS.Signals): void {
+    if (signal === 'SIGKILL') this.#unfollow(member)
+    this.#daemon(member).child.signal(signal)
+  }
+
+  async ended(member: string): Promise<void> {
+    await this.#daemon(member).child.ended
+  }
+
+  async leave(member: string): Promise<void> {
+    const { client } = this.#daemon(member)
+    this.#unfollow(member)
+    await client.leave({ signal: this.#options.signal })
+  }
+
+  async discard(member: string): Promise<void> {
+    await rm(join(this.#folder, member), { recursive: true, force: true })
+    this.#daemons.delete(member)
+  }
+
+  async retag(member: string, news: string): Promise<void> {
+    // A group is shown in the member's row as a tag is, and travels the same way.
+    await this.#publish(member, news)
+  }
+
+  async listen(): Promise<void> {
+    for (const member of this.running()) {
+      const { client, watch } = this.#daemon(member)
+      const messages = client.messages(group, { from: 'earliest' }, { signal: watch.signal })
+      const told = readOn(messages, watch.signal, (event) => {
+        if (event.type === 'message') this.sightings.hear(member, event.message.data)
+      })
+      // The first message shows that it is read.
+      await this.say(member, `${member} listens`)
+      await told
+    }
+  }
+
+  async say(member: string, news: string): Promise<void> {
+    await this.#publish(member, group, news)
+  }
+
+  async close(): Promise<void> {
+    const daemons = [...this.#daemons.values()]
+    for (const { watch, child } of daemons) {
+      watch.abort()
+      if (child.running) child.signal('SIGKILL')
+    }
+    await Promise.all(daemons.map(({ child }) => child.ended))
+    await this.#reaper.close()
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  get #invitePath(): string {
+    return join(this.#folder, 'invite')
+  }
+
+  #daemon(member: string): Daemon {
+    const daemon = this.#daemons.get(member)
+    if (daemon === undefined) throw new RangeError(`${member} was never started`)
+    return daemon
+  }
+
+  #spawn(member: string, command: readonly string[]): { child: Child; ready: Promise<number> } {
+    let isReady: (atMs: number) => void = () => {}
+    const ready = new Promise<number>((resolve) => {
+      isReady = resolve
+    })
+    const child = startChild({
+      command,
+      logPath: join(this.#folder, `${member}.log`),
+      reaper: this.#reaper,
+      onLine: (line) => {
+        if (line.includes('"event":"ready"')) isReady(performance.now())
+      },
+    })
+    return { child, ready: this.#firstOf(member, child, ready) }
+  }
+
+  /** Rejects when the process ends, or nothing comes, before it is ready. */
+  async #firstOf(member: string, child: Child, ready: Promise<number>): Promise<number> {
+    const late = AbortSignal.any([AbortSignal.timeout(readyWithinMs), this.#options.signal])
+    const failed = (): never => {
+      throw new Error(`${member} did not become ready; its log is ${join(this.#folder, `${member}.log`)}`)
+    }
+    const aborted = new Promise<void>((resolve) => late.addEventListener('abort', () => resolve()))
+    return await Promise.race([ready, child.ended.then(failed), aborted.then(failed)])
+  }
+
+  /** Resolves with the first snapshot, and reads on. */
+  async #follow(member: string, { client, watch }: Daemon): Promise<void> {
+    await readOn(client.memberEvents({ signal: watch.signal }), watch.signal, (event) => {
+      const changed = event.type === 'snapshot' ? event.snapshot.members : [event.member]
+      for (const row of changed) this.#see(member, row)
+    })
+  }
+
+  #see(observer: string, row: MemberRow): void {
+    const status: Status = row.detail === 'stalled' ? 'stalled' : row.status
+    this.sightings.see(observer, row.name, status)
+    for (const news of row.groups) this.sightings.hear(observer, news)
+  }
+
+  #unfollow(member: string): void {
+    this.#daemon(member).watch.abort()
+    this.sightings.forget(member)
+  }
+
+  async #publish(member: string, to: string, data = ''): Promise<void> {
+    const { signal } = this.#options
+    await this.#daemon(member).client.publish(to, { data, encoding: 'utf8' }, { signal })
+  }
+}
+
+/** Resolves when the first of a stream has come; what fails after `signal` does not count. */
+async function readOn<Event>(
+  stream: AsyncIterable<Event>,
+  signal: AbortSignal,
+  take: (event: Event) => void,
+): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const read = async (): Promise<void> => {
+      for await (const event of stream) {
+        if (signal.aborted) return
+        take(event)
+        resolve()
+      }
+    }
+    read().catch((error) => {
+      if (!signal.aborted) reject(error)
+    })
+  })
+}
