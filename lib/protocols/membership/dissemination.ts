@@ -2,43 +2,89 @@
  * Which updates are still to be told, and how often (SWIM §4.1).
  *
  * One entry a member, overwritten by the next news of it, so the queue is
- * bounded by the number of members. What was told least goes first.
+ * bounded by the number of members. Who leaves comes first: the sooner that is
+ * known, the fewer look for it. Then what was told least.
  */
+interface News {
+  tellings: number
+  announce: boolean
+  urgent: boolean
+}
+
 export class Dissemination {
-  readonly #pending = new Map<string, { tellings: number; announce: boolean }>()
+  readonly #pending = new Map<string, News>()
+  /** The same by how urgent they are, then by tellings left: nothing has to be sorted. */
+  readonly #ordinary: Set<string>[] = []
+  readonly #urgent: Set<string>[] = []
+  readonly #announced = new Set<string>()
 
   get size(): number {
     return this.#pending.size
   }
 
-  /** `tellings`: how often yet. `announce`: first of all once to everybody. */
-  enqueue(peer: string, tellings: number, announce: boolean): void {
+  /** `tellings`: how often yet. `announce`: first of all once to everybody. `urgent`: before all that is not. */
+  enqueue(peer: string, tellings: number, announce: boolean, urgent = false): void {
     const waiting = this.#pending.get(peer)
-    this.#pending.set(peer, {
+    if (waiting !== undefined) this.#drop(peer, waiting)
+    const news = {
       tellings: Math.max(tellings, waiting?.tellings ?? 0),
       announce: announce || waiting?.announce === true,
-    })
+      urgent,
+    }
+    this.#add(peer, news)
   }
 
-  /** The subjects to announce now; they stay, to be told like the others. */
+  /** The subjects to announce now, the urgent ones first; they stay, to be told like the others. */
   takeAnnouncements(): string[] {
-    const subjects: string[] = []
-    for (const [peer, news] of this.#pending) {
-      if (!news.announce) continue
-      news.announce = false
-      subjects.push(peer)
+    const isUrgent = (peer: string) => this.#pending.get(peer)?.urgent === true
+    const all = [...this.#announced]
+    for (const peer of all) {
+      const news = this.#pending.get(peer)
+      if (news !== undefined) news.announce = false
     }
-    return subjects
+    this.#announced.clear()
+    return [...all.filter(isUrgent), ...all.filter((peer) => !isUrgent(peer))]
   }
 
   /** The subjects to tell next, at most `limit`; forgotten after their last telling. */
   take(limit: number): string[] {
-    const subjects = [...this.#pending].sort(([, a], [, b]) => b.tellings - a.tellings).slice(0, limit)
-    for (const [peer, news] of subjects) {
-      news.tellings--
-      if (news.tellings <= 0) this.#pending.delete(peer)
+    const taken: string[] = []
+    for (const levels of [this.#urgent, this.#ordinary]) {
+      for (let tellings = levels.length - 1; tellings > 0; tellings--) {
+        for (const peer of levels[tellings] ?? []) {
+          if (taken.length >= limit) break
+          taken.push(peer)
+        }
+      }
     }
-    return subjects.map(([peer]) => peer)
+    for (const peer of taken) {
+      const news = this.#pending.get(peer)
+      if (news === undefined) continue
+      this.#drop(peer, news)
+      if (news.tellings > 1) this.#add(peer, { ...news, tellings: news.tellings - 1 })
+    }
+    return taken
+  }
+
+  /** There is nothing to tell of it any more. */
+  forget(peer: string): void {
+    const news = this.#pending.get(peer)
+    if (news !== undefined) this.#drop(peer, news)
+  }
+
+  #add(peer: string, news: News): void {
+    const levels = news.urgent ? this.#urgent : this.#ordinary
+    while (levels.length <= news.tellings) levels.push(new Set())
+    levels[news.tellings]?.add(peer)
+    if (news.announce) this.#announced.add(peer)
+    this.#pending.set(peer, news)
+  }
+
+  #drop(peer: string, news: News): void {
+    const levels = news.urgent ? this.#urgent : this.#ordinary
+    levels[news.tellings]?.delete(peer)
+    this.#announced.delete(peer)
+    this.#pending.delete(peer)
   }
 }
 

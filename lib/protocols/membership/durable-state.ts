@@ -1,14 +1,25 @@
 /**
- * What a member keeps on disk: its own counters, which must never fall, and the
- * peers to dial after a restart, which are hints and nothing more.
+ * What a member keeps on disk: its own counters, which must never fall, the
+ * peers to dial after a restart, which are hints and nothing more, and who is gone.
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { WireError } from '../../wire/errors.ts'
-import { KnownPeersSchema, SelfStateSchema } from '../../wire/gen/membership_pb.ts'
+import {
+  KnownPeersSchema,
+  RunningTimeSchema,
+  SelfStateSchema,
+  TombstonesSchema,
+} from '../../wire/gen/membership_pb.ts'
 import type { PeerId } from '../core.ts'
 import { counter, peerId } from './statements.ts'
 
-export const durableKeys = { self: 'self', peers: 'peers' } as const
+export const durableKeys = {
+  self: 'self',
+  peers: 'peers',
+  runningTime: 'running-time',
+  /** One key a part, see `Tombstones.parts`. */
+  tombstones: (part: number) => `tombstones-${part}`,
+} as const
 
 export interface SelfState {
   readonly generation: number
@@ -20,6 +31,20 @@ export interface KnownPeer {
   readonly peer: PeerId
   readonly generation: number
   readonly addresses: readonly string[]
+  /** When it was last there, on the count of `RunningTime`, ms. */
+  readonly hereAt: number
+}
+
+/** A life that is gone, and may not be brought back by hearsay. */
+export interface Tombstone {
+  readonly peer: PeerId
+  readonly generation: number
+  /** What was known of it then: only more is news. */
+  readonly incarnation: number
+  /** Where it may answer again; empty for who left. */
+  readonly addresses: readonly string[]
+  /** On the count of `RunningTime`, ms. */
+  readonly goneAt: number
 }
 
 export function encodeSelfState(state: SelfState): Uint8Array {
@@ -54,6 +79,7 @@ export function encodeKnownPeers(peers: readonly KnownPeer[]): Uint8Array {
         peer: known.peer,
         generation: BigInt(known.generation),
         addresses: [...known.addresses],
+        hereAtMs: BigInt(Math.floor(known.hereAt)),
       })),
     }),
   )
@@ -66,8 +92,46 @@ export function decodeKnownPeers(bytes: Uint8Array | undefined): KnownPeer[] {
       peer: peerId(known.peer),
       generation: counter(known.generation, 'generation'),
       addresses: known.addresses,
+      hereAt: counter(known.hereAtMs, 'running time'),
     })),
   )
+}
+
+export function encodeTombstones(tombstones: readonly Tombstone[]): Uint8Array {
+  return toBinary(
+    TombstonesSchema,
+    create(TombstonesSchema, {
+      tombstones: tombstones.map((stone) => ({
+        peer: stone.peer,
+        generation: BigInt(stone.generation),
+        incarnation: BigInt(stone.incarnation),
+        addresses: [...stone.addresses],
+        goneAtMs: BigInt(Math.floor(stone.goneAt)),
+      })),
+    }),
+  )
+}
+
+export function decodeTombstones(bytes: Uint8Array | undefined): Tombstone[] {
+  if (bytes === undefined) return []
+  return readable('tombstones', () =>
+    fromBinary(TombstonesSchema, bytes).tombstones.map((stone) => ({
+      peer: peerId(stone.peer),
+      generation: counter(stone.generation, 'generation'),
+      incarnation: counter(stone.incarnation, 'incarnation'),
+      addresses: stone.addresses,
+      goneAt: counter(stone.goneAtMs, 'running time'),
+    })),
+  )
+}
+
+export function encodeRunningTime(ms: number): Uint8Array {
+  return toBinary(RunningTimeSchema, create(RunningTimeSchema, { ms: BigInt(Math.floor(ms)) }))
+}
+
+export function decodeRunningTime(bytes: Uint8Array | undefined): number {
+  if (bytes === undefined) return 0
+  return readable('running time', () => counter(fromBinary(RunningTimeSchema, bytes).ms, 'running time'))
 }
 
 function readable<T>(what: string, read: () => T): T {

@@ -23,7 +23,8 @@ import type { View } from './view.ts'
 export type Source = 'self' | 'author' | 'rumour'
 
 export interface GossipPort {
-  isConnected(peer: PeerId): boolean
+  /** Open connections, with members or not. */
+  connected(): Iterable<PeerId>
   updateOf(subject: PeerId): Update | undefined
   send(to: PeerId, updates: readonly Update[]): void
 }
@@ -60,15 +61,23 @@ export class Gossip {
 
   tell(subject: PeerId, source: Source): void {
     const factor = source === 'author' ? 1 : this.#init.config.retransmitFactor
-    this.#news.enqueue(subject, retransmitLimit(factor, this.#view.n), source === 'self')
+    const leaves = this.#port.updateOf(subject)?.record.body.presence !== 'alive'
+    this.#news.enqueue(subject, retransmitLimit(factor, this.#view.n), source === 'self', leaves)
     const due = source === 'self' ? this.#turn.now : this.#toldAt + this.#tickMs
     this.#agenda.scheduleAtLatest('gossip', Math.max(this.#turn.now, due), { type: 'gossip' })
   }
 
+  /** Its row is no longer there. */
+  forget(subject: PeerId): void {
+    this.#news.forget(subject)
+  }
+
   run(): void {
-    const targets = [...this.#view.values()]
-      .filter((member) => member.status !== 'left' && this.#port.isConnected(member.peer))
-      .map((member) => member.peer)
+    const targets: PeerId[] = []
+    for (const peer of this.#port.connected()) {
+      const member = this.#view.get(peer)
+      if (member !== undefined && member.status !== 'left') targets.push(peer)
+    }
     if (targets.length === 0) return
     const announced = targets.length <= Gossip.announceToAtMost ? this.#news.takeAnnouncements() : []
     for (const peer of announced.length > 0 ? targets : []) this.#tellOne(peer, announced)

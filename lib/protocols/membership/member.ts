@@ -24,6 +24,8 @@ export class Member {
     refused: new Map(),
     dismissed: new Map(),
   }
+  /** As a suspect: when it was found that its machine accepts connects and nobody there answers. */
+  stalledAt: number | undefined
   /** What own stalls added to the suspicion time-out, ms. */
   grantedMs = 0
   /** When this life was first heard of, by whomever. */
@@ -47,7 +49,9 @@ export class Member {
   reachedAt = Number.NEGATIVE_INFINITY
   syncedAt = Number.NEGATIVE_INFINITY
   syncAnsweredAt = Number.NEGATIVE_INFINITY
+  /** Heartbeats in a row that told another digest, and since when they do. */
   disagreements = 0
+  disagreesSince = Number.NEGATIVE_INFINITY
   toldAt = Number.NEGATIVE_INFINITY
 
   constructor(record: Signed<MemberRecord>, now: number, wall: number) {
@@ -94,7 +98,7 @@ export class Member {
       this.loopLagMs = 0
       this.syncedAt = Number.NEGATIVE_INFINITY
     }
-    if (newLife || !sameAddresses(record.body.addresses, this.record.body.addresses)) this.verified.clear()
+    if (newLife || !sameList(record.body.addresses, this.record.body.addresses)) this.verified.clear()
     this.record = record
     this.accusations.suspected.clear()
     this.accusations.refused.clear()
@@ -141,6 +145,11 @@ export function sameTags(a: Tags, b: Tags): boolean {
   return JSON.stringify(a) === JSON.stringify(b)
 }
 
-function sameAddresses(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((address, i) => address === b[i])
+/** Whether two records of one life differ in nothing but who had the last word. */
+export function sameDetails(a: MemberRecord, b: MemberRecord): boolean {
+  return sameList(a.addresses, b.addresses) && sameList(a.groups, b.groups) && sameTags(a.tags, b.tags)
+}
+
+export function sameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((item, i) => item === b[i])
 }

@@ -105,6 +105,9 @@ export interface Rider {
 /** Kinds of riders. Who does not know one ignores it. */
 export const riderKinds = { clocks: 1, multicast: 2 } as const
 
+/** Parts of a view, by a hash of the peer id. */
+export const bucketCount = 256
+
 export type Body =
   | Heartbeat
   | { readonly type: 'ping-request'; readonly seq: number; readonly subject: PeerId }
@@ -239,6 +242,11 @@ export type MembershipEvent =
   /** Own incarnation was raised against an accusation or a stale belief. */
   | { readonly type: 'refuted'; readonly incarnation: number }
   | { readonly type: 'departed'; readonly acknowledgements: number }
+  /**
+   * Present members with one name, in order; at most 16 of them. Told whenever
+   * there are others than before; fewer than two: it is over.
+   */
+  | { readonly type: 'name-conflict'; readonly name: string; readonly peers: readonly PeerId[] }
   | { readonly type: 'pong'; readonly token: number; readonly rttMs: number | undefined }
   /** A heartbeat of a member's current life carried this; `body` is a copy. Ignore the kinds you do not know. */
   | {
@@ -269,6 +277,8 @@ export type Misbehaviour =
   | 'incarnation-too-far'
   | 'replayed'
   | 'too-many-members'
+  /** More than an honest member ever says. */
+  | 'flooding'
 
 /** `stalled`: a suspect whose machine accepts connects while its process does not answer. */
 export type MemberStatus = 'joining' | 'alive' | 'suspect' | 'stalled' | 'dead' | 'leaving' | 'left'

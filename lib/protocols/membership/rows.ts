@@ -6,13 +6,14 @@ import type { OwnLife } from './own-life.ts'
 
 export function rowOf(member: Member, connected: boolean): MemberView {
   const { body } = member.record
+  const dismissed = member.status === 'left' && body.presence === 'alive'
   return {
     peer: member.peer,
     self: false,
     name: body.name,
     version: body.version,
-    status: member.status,
-    reason: member.status === 'left' && body.presence === 'alive' ? 'dismissed' : reasonOf(body.presence),
+    status: member.stalledAt === undefined ? member.status : 'stalled',
+    reason: dismissed ? 'dismissed' : reasonOf(body.presence),
     generation: body.generation,
     incarnation: body.incarnation,
     addresses: body.addresses,
@@ -20,7 +21,7 @@ export function rowOf(member: Member, connected: boolean): MemberView {
     tags: body.tags,
     rttMs: member.roundTrip.smoothedMs,
     since: member.since,
-    accusers: [...member.accusers()],
+    accusers: dismissed ? [...member.accusations.dismissed.keys()] : [...member.accusers()],
     connected,
   }
 }

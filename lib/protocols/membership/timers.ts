@@ -21,8 +21,22 @@ export type Timer =
   | { readonly type: 'join-wait' }
   | { readonly type: 'mesh-dial'; readonly peer: PeerId }
   | { readonly type: 'dial-back'; readonly peer: PeerId }
-  /** A suspicion is half over: a stream that was cut needs a new connection to be heard again. */
-  | { readonly type: 'suspect-dial'; readonly peer: PeerId }
+  /** The next own dial of a suspect. */
+  | { readonly type: 'evidence'; readonly peer: PeerId }
+  /** It is alive by hearsay, and may be behind a connection that is cut. */
+  | { readonly type: 'revived-dial'; readonly peer: PeerId }
   | { readonly type: 'heal' }
+  /** The neighbours have changed, or it is time for somebody at random. */
+  | { readonly type: 'tend' }
+  /** The next page of a member's rows. */
+  | { readonly type: 'sync-on'; readonly peer: PeerId }
   | { readonly type: 'note-peers' }
+  /** Rows of the gone have been in the table for long enough. */
+  | { readonly type: 'reap' }
+  | { readonly type: 'note-tombstones' }
+  /** What this member says of itself has changed more often than is told at once. */
+  | { readonly type: 'own-change' }
   | { readonly type: 'leave-wait' }
+  /** Who has not acknowledged the departure is told again. */
+  | { readonly type: 'leave-again' }
+  | { readonly type: 'linger-end' }

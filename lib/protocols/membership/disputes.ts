@@ -1,0 +1,106 @@
+/**
+ * A member speaks of a life that is buried here: one of the two is behind.
+ *
+ * Where the buried one may still answer it is dialled: alive, it is told what is
+ * believed of it and refutes. Who goes on claiming it, and whoever claims somebody
+ * that left, gets an accusation in return, for there may be nobody left to accuse:
+ * then either the owner refutes it, or the stale row is judged there too. Else a
+ * member that was away while the others buried somebody would keep it for ever.
+ */
+import type { PeerId } from '../core.ts'
+import { Allowance, type Rate } from './allowance.ts'
+import type { Tombstone } from './durable-state.ts'
+import type { MembershipInit } from './init.ts'
+import type { Update } from './messages.ts'
+import { accusationIsSigned, signAccusation } from './statements.ts'
+import type { Tombstones } from './tombstones.ts'
+import type { MembershipTurn } from './turn.ts'
+
+export interface DisputesPort {
+  ownGeneration(): number
+  isMember(peer: PeerId): boolean
+  dial(stone: Tombstone): void
+  send(to: PeerId, updates: readonly Update[]): void
+}
+
+export class Disputes {
+  /** Each costs a signature here and a look at it there. */
+  static readonly rate: Rate = { burst: 64, perSecond: 16 }
+  static readonly maxDialled = 256
+  readonly #init: MembershipInit
+  readonly #turn: MembershipTurn
+  readonly #tombstones: Tombstones
+  readonly #port: DisputesPort
+  readonly #allowance = new Allowance(Disputes.rate, 0)
+  /** Since when, ms; oldest first. */
+  readonly #dialled = new Map<PeerId, number>()
+
+  constructor(init: MembershipInit, turn: MembershipTurn, tombstones: Tombstones, port: DisputesPort) {
+    this.#init = init
+    this.#turn = turn
+    this.#tombstones = tombstones
+    this.#port = port
+  }
+
+  /** The owner itself learns from the answer to its ping; strangers are no witnesses. */
+  heard(update: Update, from: PeerId): void {
+    const { peer, generation, incarnation } = update.record.body
+    const stone = this.#tombstones.get(peer)
+    if (stone === undefined || from === peer || !this.#port.isMember(from)) return
+    if (!this.#allowance.take(Disputes.rate, this.#turn.now)) return
+    const sameLife = generation === stone.generation && incarnation === stone.incarnation
+    if (sameLife && update.accusations.some((accusation) => this.#dismisses(accusation, stone))) {
+      this.#tombstones.settle(peer)
+      return
+    }
+    // Who knows of the death tells the accusations too.
+    if (!update.contact && update.accusations.length > 0) return
+    if (stone.addresses.length === 0) this.#deny(update, from)
+    else if (this.#isNewClaim(peer)) this.#port.dial(stone)
+    else if (this.#isLastingClaim(peer)) this.#deny(update, from)
+  }
+
+  #dismisses(accusation: Update['accusations'][number], stone: Tombstone): boolean {
+    const { body } = accusation
+    return (
+      body.charge === 'dismissed' &&
+      body.cluster === this.#init.cluster &&
+      body.subject === stone.peer &&
+      body.generation === stone.generation &&
+      body.incarnation === stone.incarnation &&
+      this.#port.isMember(body.accuser) &&
+      accusationIsSigned(accusation, this.#init.crypto)
+    )
+  }
+
+  /** Not within the last ten heal rounds. */
+  #isNewClaim(peer: PeerId): boolean {
+    const { now } = this.#turn
+    const since = this.#dialled.get(peer)
+    if (since !== undefined && now - since < 10 * this.#init.config.healIntervalMs) return false
+    this.#dialled.delete(peer)
+    this.#dialled.set(peer, now)
+    if (this.#dialled.size > Disputes.maxDialled) {
+      const [oldest] = this.#dialled.keys()
+      if (oldest !== undefined) this.#dialled.delete(oldest)
+    }
+    return true
+  }
+
+  /** The dial has had its time. */
+  #isLastingClaim(peer: PeerId): boolean {
+    const since = this.#dialled.get(peer) ?? this.#turn.now
+    return this.#turn.now - since >= this.#init.config.dialTimeoutMs
+  }
+
+  #deny({ record }: Update, to: PeerId): void {
+    const { self: accuser, cluster, crypto } = this.#init
+    const { peer: subject, generation, incarnation } = record.body
+    const accuserGeneration = this.#port.ownGeneration()
+    const accusation = signAccusation(
+      { charge: 'suspected', cluster, subject, generation, incarnation, accuser, accuserGeneration },
+      crypto,
+    )
+    this.#port.send(to, [{ record, accusations: [accusation], contact: false }])
+  }
+}
