@@ -1,6 +1,6 @@
 import type { PeerId } from '../../lib/protocols/core.ts'
 import type { Frame } from './frame.ts'
-import type { Links } from './links.ts'
+import type { Direction, Links } from './links.ts'
 import { synRtoMs } from './links.ts'
 import type { World } from './world.ts'
 
@@ -11,6 +11,8 @@ export interface Endpoint {
   readonly alive: boolean
   /** Too much waits to be read; the kernel tells senders to hold back. */
   readonly congested: boolean
+  /** Alive, and does at once what it is asked. */
+  readonly awake: boolean
   /** Runs `task` as soon as the process runs: at once, or when it is resumed. */
   schedule(task: () => void): void
   freeze(): void
@@ -60,7 +62,11 @@ class Stream {
   readonly #links: Links
   readonly #from: End
   readonly #to: End
+  readonly #way: Direction
+  readonly #back: Direction
   readonly #waiting: Segment[] = []
+  /** One function for all arrivals: a stream has thousands. */
+  readonly #arrived = () => this.#arrive()
   #lastArrival = 0
   /** Segments that have tried to arrive and could not. */
   #stalled = 0
@@ -74,6 +80,8 @@ class Stream {
     this.#links = links
     this.#from = from
     this.#to = to
+    this.#way = links.direction(from.node.index, to.node.index)
+    this.#back = links.direction(to.node.index, from.node.index)
   }
 
   /** False when the frame was dropped because too much waits. */
@@ -93,9 +101,9 @@ class Stream {
   }
 
   #launch(firstRtoMs?: number): void {
-    const delay = this.#links.segmentDelay(this.#from.node.index, this.#to.node.index, firstRtoMs)
+    const delay = this.#links.segmentDelay(this.#way, firstRtoMs)
     this.#lastArrival = Math.max(this.#lastArrival, this.#world.now + delay)
-    this.#world.at(this.#lastArrival, () => this.#arrive())
+    this.#world.at(this.#lastArrival, this.#arrived)
   }
 
   /** One segment's worth of arrivals; which one is decided by the order of sending. */
@@ -134,11 +142,9 @@ class Stream {
   }
 
   #passable(): boolean {
-    const from = this.#from.node
-    const to = this.#to.node
-    if (!to.up || !from.up || this.#links.isCut(from.index, to.index)) return false
+    if (!this.#to.node.up || !this.#from.node.up || this.#way.cuts > 0) return false
     if (this.#to.process?.congested === true && this.#to.state === 'open') return false
-    if (!this.#links.isCut(to.index, from.index)) this.#unacknowledged = 0
+    if (this.#back.cuts === 0) this.#unacknowledged = 0
     else if (++this.#unacknowledged > unacknowledgedLimit) return false
     return true
   }
@@ -246,6 +252,11 @@ export class End {
     if (segment.type === 'syn') return this.#accept()
     if (segment.type === 'reset' || segment.type === 'fin') return this.#ended()
     if (this.state === 'closed' || this.process?.alive !== true) return this.#connection.refuse(this)
+    // Most segments are frames for a process that runs: no detour for them.
+    if (segment.type === 'frame' && this.state === 'open' && this.process.awake) {
+      this.process.received(this, segment.frame)
+      return
+    }
     if (segment.type === 'syn-ack') this.#answered = true
     this.process.schedule(() => this.#handle(segment))
   }
@@ -347,10 +358,9 @@ export class Connection {
 
   /** A kernel's RST: it knows of no such connection. Lost RSTs are not sent again, but the next segment asks again. */
   refuse(end: End): void {
-    const from = end.node.index
-    const to = end.other.node.index
-    this.#world.after(this.#links.segmentDelay(from, to), () => {
-      if (!this.#links.isCut(from, to) && end.other.node.up) end.other.arrived({ type: 'reset' })
+    const way = this.#links.direction(end.node.index, end.other.node.index)
+    this.#world.after(this.#links.segmentDelay(way), () => {
+      if (way.cuts === 0 && end.other.node.up) end.other.arrived({ type: 'reset' })
     })
   }
 

@@ -17,9 +17,11 @@ export interface LinkOptions {
   readonly corruption: number
 }
 
-interface Direction {
+/** The way from one machine to another. */
+export interface Direction {
   readonly random: Random
   readonly baseMs: number
+  /** How many cuts there are now; it passes while there is none. */
   cuts: number
 }
 
@@ -40,22 +42,21 @@ export class Links {
   }
 
   isCut(from: number, to: number): boolean {
-    return this.#direction(from, to).cuts > 0
+    return this.direction(from, to).cuts > 0
   }
 
   /** Cuts may overlap; each is mended on its own. */
   cut(from: number, to: number): void {
-    this.#direction(from, to).cuts++
+    this.direction(from, to).cuts++
   }
 
   mend(from: number, to: number): void {
-    const direction = this.#direction(from, to)
+    const direction = this.direction(from, to)
     direction.cuts = Math.max(0, direction.cuts - 1)
   }
 
   /** One-way time of a stream's segment: TCP turns loss into delay. */
-  segmentDelay(from: number, to: number, firstRtoMs = rtoMs): number {
-    const direction = this.#direction(from, to)
+  segmentDelay(direction: Direction, firstRtoMs = rtoMs): number {
     let delay = this.#latency(direction)
     for (let rto = firstRtoMs; rto < maxRtoMs && direction.random.chance(this.options.loss); rto *= 2) {
       delay += rto
@@ -65,7 +66,7 @@ export class Links {
 
   /** The copies of a datagram that arrive, none to two, and when. */
   datagrams(from: number, to: number, frame: Frame): readonly { delayMs: number; frame: Frame }[] {
-    const direction = this.#direction(from, to)
+    const direction = this.direction(from, to)
     const { random } = direction
     const copies = random.chance(this.options.duplication) ? 2 : 1
     const arriving: { delayMs: number; frame: Frame }[] = []
@@ -83,7 +84,8 @@ export class Links {
     return direction.baseMs + direction.random.exponential(this.options.jitterMs)
   }
 
-  #direction(from: number, to: number): Direction {
+  /** Always the same object for the same two, so that who sends often may keep it. */
+  direction(from: number, to: number): Direction {
     const key = from * 65_536 + to
     let direction = this.#directions.get(key)
     if (direction === undefined) {

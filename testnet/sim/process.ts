@@ -130,6 +130,10 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
     return this.#frozen
   }
 
+  get awake(): boolean {
+    return this.#alive && !this.#frozen
+  }
+
   get congested(): boolean {
     return this.#inbox.length >= inboxLimit
   }
@@ -265,11 +269,9 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
     this.figures.steps++
     const effects = this.#program.core.step(input, this.now)
     let hash = 0
-    for (const effect of effects) {
-      hash = mixIn(hash, this.#hashEffect(effect))
-      this.#outbox.push(effect)
-    }
+    for (const effect of effects) hash = mixIn(hash, this.#hashEffect(effect))
     this.#world.trace.step(this.#world.now, this.machine.index, inputHash, hash)
+    for (const effect of effects) this.#outbox.push(effect)
     this.#drain()
     if (!this.#alive) return
     this.#program.stepped?.(this)

@@ -315,6 +315,7 @@ export class Cluster {
       case 'rolled-back':
       case 'refuted':
       case 'pong':
+      case 'name-conflict':
         this.world.remark(() => `${host.name}: ${JSON.stringify(event)}`)
         return
       default:

@@ -450,7 +450,7 @@ export class GroupCluster {
     const tails = from.core.tails(to.host.peer)
     if (tails.length === 0) return
     const { links } = this.network
-    this.world.after(links.segmentDelay(from.index, to.index), () => {
+    this.world.after(links.segmentDelay(links.direction(from.index, to.index)), () => {
       if (links.isCut(from.index, to.index)) return
       to.process.schedule(() => to.process.command({ type: 'tails', from: from.host.peer, tails }))
     })
