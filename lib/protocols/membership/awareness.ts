@@ -43,3 +43,40 @@ export class Awareness {
     this.#score = Math.min(Awareness.worst, Math.max(0, this.#score + delta))
   }
 }
+
+export interface IsolationInput {
+  /** Members that are alive or suspect, self included, and how many of them are suspect. */
+  readonly n: number
+  readonly suspects: number
+  /** Since bytes last came from anybody, and since a connect was last refused, ms. */
+  readonly silentForMs: number
+  readonly unrefusedForMs: number
+  /** The suspicion minimum for so many members, ms. */
+  readonly suspicionMinMs: number
+}
+
+/**
+ * Nothing is heard while many are suspected: the silence is likely one's own. A
+ * refusal came from another machine's kernel, so it proves the own connection.
+ */
+export function isIsolated(input: IsolationInput): boolean {
+  const { n, suspects, silentForMs, unrefusedForMs, suspicionMinMs } = input
+  if (n < 3) return false
+  const many = Math.min(n - 1, Math.max(3, Math.ceil(n / 5)))
+  return suspects >= many && Math.min(silentForMs, unrefusedForMs) > suspicionMinMs
+}
+
+/**
+ * `late`: what was outstanding proves nothing, for its answer may lie in the socket.
+ * `away`: so long that the others may have judged this member meanwhile.
+ */
+export type Lag = 'none' | 'late' | 'away'
+
+/** Of a timer that fired `lagMs` late. */
+export function lagOf(
+  lagMs: number,
+  config: { readonly timeoutMaxMs: number; readonly suspicionMinMs: number },
+): Lag {
+  if (lagMs > config.suspicionMinMs) return 'away'
+  return lagMs > config.timeoutMaxMs / 2 ? 'late' : 'none'
+}

@@ -18,7 +18,16 @@ import {
   type Update as WireUpdate,
 } from '../../wire/gen/membership_pb.ts'
 import type { Codec } from '../core.ts'
-import type { Belief, Body, Heartbeat, Packet, Rider, Standing, Update } from './messages.ts'
+import {
+  type Belief,
+  type Body,
+  bucketCount,
+  type Heartbeat,
+  type Packet,
+  type Rider,
+  type Standing,
+  type Update,
+} from './messages.ts'
 import { counter, malformed, named, openAccusation, openRecord, peerId, toWire } from './statements.ts'
 
 export const packetLimits = {
@@ -27,7 +36,7 @@ export const packetLimits = {
   updates: 512,
   accusationsPerUpdate: 12,
   /** Into which a view's digest is split. */
-  buckets: 256,
+  buckets: bucketCount,
   riders: 4,
   riderBytes: 12 * 1024,
 } as const

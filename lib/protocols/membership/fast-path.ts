@@ -88,6 +88,7 @@ export class FastPath {
       this.void(peer)
       return
     }
+    this.#view.refused()
     inquest.outstanding--
     if (inquest.outstanding > 0) return
     this.void(peer)

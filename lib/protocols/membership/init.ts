@@ -1,4 +1,5 @@
 import type { Crypto, PeerId } from '../core.ts'
+import type { BaseView } from './base-view.ts'
 import type { MembershipConfig } from './config.ts'
 import type { Tags } from './messages.ts'
 import type { RiderSource } from './riders.ts'
@@ -25,6 +26,8 @@ export interface MembershipInit {
   readonly random: () => number
   /** What earlier `persist` effects wrote, by key; empty on a new disk. */
   readonly durable: ReadonlyMap<string, Uint8Array>
+  /** Members that are known from the beginning, self perhaps among them; for simulations of many. */
+  readonly base?: BaseView
   /** Rules replaced by tests; the standard ones otherwise. */
   readonly units?: Partial<MembershipUnits>
 }

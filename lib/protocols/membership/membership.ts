@@ -11,10 +11,12 @@
  *   own-life       me: generation, incarnation, refuting, other lives of me
  *   view           the others: merging records, judging accusations
  *   prober         the probe cycle and its helpers
+ *   evidence       own fresh dials of suspects: dead, or only stalled
  *   fast-path      refused connects as proof of a dead process
  *   reach          whom to dial
  *   gossip         spreading the news
  *   sync           whole views, where digests differ
+ *   tombstones     who is gone, and does not come back by hearsay
  *   departure      going, with notice
  */
 import { Agenda } from '../agenda.ts'
@@ -22,6 +24,8 @@ import type { Core, Effect, Input, Instant, PeerId } from '../core.ts'
 import { Turn } from '../turn.ts'
 import { Awareness } from './awareness.ts'
 import { Departure } from './departure.ts'
+import { Disputes } from './disputes.ts'
+import { Evidence } from './evidence.ts'
 import { FastPath } from './fast-path.ts'
 import { Gossip, type Source } from './gossip.ts'
 import type { MembershipInit } from './init.ts'
@@ -29,6 +33,7 @@ import { digestRow, type Member } from './member.ts'
 import type {
   Belief,
   Body,
+  DialOutcome,
   Heartbeat,
   MemberChange,
   MemberRecord,
@@ -50,6 +55,7 @@ import { ownRow, rowOf } from './rows.ts'
 import { recordIsSigned } from './statements.ts'
 import { Sync } from './sync.ts'
 import type { Timer } from './timers.ts'
+import { Tombstones } from './tombstones.ts'
 import type { MembershipTurn } from './turn.ts'
 import { type MembershipUnits, standardUnits } from './units.ts'
 import { View } from './view.ts'
@@ -74,11 +80,14 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   readonly #awareness = new Awareness()
   readonly #connections = new Set<PeerId>()
   readonly #own: OwnLife
+  readonly #tombstones: Tombstones
+  readonly #disputes: Disputes
   readonly #view: View
   readonly #gossip: Gossip
   readonly #sync: Sync
   readonly #prober: Prober
   readonly #fastPath: FastPath
+  readonly #evidence: Evidence
   readonly #reach: Reach
   #requests = 0
   #askedAt = Number.NEGATIVE_INFINITY
@@ -97,34 +106,60 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     const agenda = this.#agenda
     const nextRequest = () => ++this.#requests
     const isConnected = (peer: PeerId) => this.#connections.has(peer)
+    const connected = () => this.#connections
     this.#own = new OwnLife(init, units, turn, agenda, () => this.#ownRecordChanged())
-    this.#view = new View(init, units, turn, agenda, {
+    const tombstones = new Tombstones(init, turn, agenda)
+    this.#tombstones = tombstones
+    this.#disputes = new Disputes(init, turn, tombstones, {
+      ownGeneration: () => this.#own.generation,
+      isMember: (peer) => peer === init.self || this.#view.get(peer)?.present === true,
+      dial: (stone) => this.#reach.dialTombstone(stone),
+      send: (to, updates) => this.#send(to, { type: 'gossip' }, updates),
+    })
+    this.#view = new View(init, units, turn, agenda, tombstones, {
       isConnected,
       ownGeneration: () => this.#own.generation,
+      failedDials: (peer) => this.#evidence.failedDials(peer),
       changed: (member, change) => this.#memberChanged(member, change),
       accused: (member, accuser) => this.#gossip.tell(member.peer, this.#sourceOf(accuser)),
       hinted: (record) => this.#reach.hinted(record),
+      disputed: (update, from) => this.#disputes.heard(update, from),
       misbehaved: (peer, reason) => this.#misbehaved(peer, reason),
+      neighboursChanged: () => this.#reach.tendSoon(),
     })
     this.#gossip = new Gossip(init, turn, agenda, this.#view, this.#awareness, {
-      isConnected,
+      connected,
       updateOf: (subject) => this.#updateOf(subject),
       send: (to, updates) => this.#send(to, { type: 'gossip' }, updates),
     })
-    this.#sync = new Sync(init, turn, this.#view, (to, body, updates) => this.#send(to, body, updates))
+    this.#sync = new Sync(init, turn, agenda, this.#view, {
+      isConnected,
+      send: (to, body, updates) => this.#send(to, body, updates),
+      ownUpdate: () => ({ record: this.#own.record, accusations: [], contact: true }),
+    })
     this.#prober = new Prober(init, turn, agenda, this.#view, this.#awareness, {
       isConnected,
       ping: (to, seq) => this.#sendHeartbeat('ping', to, seq),
       ack: (to, seq) => this.#sendHeartbeat('ack', to, seq),
       send: (to, body) => this.#send(to, body),
+      connected,
+      dial: (member) => this.#reach.dialBriefly(member),
+      failed: (member) => this.#probeFailed(member),
+    })
+    this.#evidence = new Evidence(init, units, turn, agenda, this.#view, {
+      isConnected,
+      dial: (member, timeoutMs) => this.#reach.dialFreshly(member, timeoutMs),
     })
     this.#fastPath = new FastPath(init, turn, agenda, this.#view, nextRequest)
     const reachPort = {
       isConnected,
       connectionCount: () => this.#connections.size,
+      isSyncing: (peer?: PeerId) => this.#sync.isUnderWay(peer),
       reached: (member: Member) => this.#sendHeartbeat('ping', member.peer, this.#prober.nextSeq()),
+      dialled: (id: number, peer: PeerId, outcome: DialOutcome) => this.#evidence.dialled(id, peer, outcome),
+      healSuspect: (member: Member, chance: number) => this.#evidence.heal(member, chance),
     }
-    this.#reach = new Reach(init, turn, agenda, this.#view, reachPort, nextRequest)
+    this.#reach = new Reach(init, turn, agenda, this.#view, units, reachPort, nextRequest)
   }
 
   get deadline(): number | undefined {
@@ -139,6 +174,21 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   /** A peer proved a later life than the disk knew: this one must not vote. */
   get rolledBack(): boolean {
     return this.#own.rolledBack
+  }
+
+  /** Of the own view: who agrees with it has the same. */
+  get digest(): bigint {
+    return this.#view.digest
+  }
+
+  /** How many of the gone are remembered, rows of the table included. */
+  get tombstones(): number {
+    return this.#tombstones.size
+  }
+
+  /** Views, whole or in part, that were asked for or sent since the start. */
+  get syncs(): number {
+    return this.#sync.exchanged
   }
 
   get health(): Health {
@@ -239,6 +289,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     this.#connections.add(peer)
     this.#fastPath.void(peer)
     if (this.#own.running) this.#sendHeartbeat('ping', peer, this.#prober.nextSeq())
+    this.#prober.connected(peer)
   }
 
   #requestSync(peer: PeerId): void {
@@ -257,12 +308,16 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     this.#connections.delete(peer)
     const member = this.#view.get(peer)
     this.#departure?.lost(peer)
+    this.#reach.disconnected(peer)
+    this.#sync.disconnected(peer)
     if (member === undefined || !member.present || this.#own.status === 'leaving' || !this.#own.running)
       return
     // The next connection may be to another life: it has to hear all again.
     member.knowsGeneration = 0
     this.#reach.redial(member)
-    if (closedBy === 'remote') this.#fastPath.open(member)
+    // Who only wanted to compare views closes when it has.
+    if (closedBy === 'remote' && this.#view.neighbours.wants(peer)) this.#fastPath.open(member)
+    this.#evidence.lost(peer)
     this.#view.assess(member)
   }
 
@@ -271,6 +326,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     this.#spoilt = false
     for (const update of packet.updates) {
       this.#merge(update, from)
+      this.#sync.merged(from, update)
       // A second bad signature proves no more than the first, and costs as much to look at.
       // Merging may also have shown another life of this identity, which ends this one.
       if (this.#spoilt || !this.#own.running) return
@@ -279,6 +335,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     const current = member?.generation === packet.generation ? member : undefined
     if (current !== undefined) {
       this.#view.heard(current)
+      this.#evidence.heard(current)
       this.#fastPath.void(from)
     }
     this.#receiveBody(from, packet, current)
@@ -314,7 +371,9 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         if (current !== undefined) this.#sync.asked(current, body.sums)
         break
       case 'sync':
-        if (body.reply && current !== undefined) this.#sync.answer(current, body.buckets)
+        if (current === undefined) break
+        if (body.reply) this.#sync.answer(current, body.buckets)
+        this.#sync.received(current, body.buckets, body.more)
         break
       case 'leave':
         this.#merge({ record: body.record, accusations: [], contact: true }, from)
@@ -352,12 +411,13 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   #wake(lagMs: number): void {
     this.#loopLagMs = lagMs
     const { config } = this.#init
-    if (lagMs > config.timeoutMaxMs / 2) {
-      const severe = lagMs > config.suspicionMinMs
-      this.#prober.voidOutstanding(severe ? config.suspicionMinMs : 0)
+    const lag = this.#units.lagOf(lagMs, config)
+    if (lag !== 'none') {
+      this.#prober.voidOutstanding(lag === 'away' ? config.suspicionMinMs : 0)
       this.#fastPath.voidAll()
+      this.#evidence.voidAll()
       this.#view.grant(lagMs)
-      if (severe) this.#own.reassert()
+      if (lag === 'away') this.#own.reassert()
     }
     for (;;) {
       const timer = this.#agenda.takeDue(this.#turn.now)
@@ -410,14 +470,29 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       case 'mesh-dial':
         this.#reach.meshDial(timer.peer)
         break
-      case 'suspect-dial':
-        this.#reach.dialSuspect(timer.peer)
+      case 'evidence':
+        this.#evidence.run(timer.peer)
+        break
+      case 'revived-dial':
+        this.#reach.dialRevived(timer.peer)
         break
       case 'dial-back':
         this.#reach.dialBack(timer.peer)
         break
+      case 'tend':
+        this.#reach.tend()
+        break
       case 'heal':
         this.#reach.heal()
+        break
+      case 'reap':
+        this.#view.reap()
+        break
+      case 'note-tombstones':
+        this.#tombstones.note()
+        break
+      case 'sync-on':
+        this.#sync.goOn(timer.peer)
         break
       case 'note-peers':
         this.#reach.remember()
@@ -493,8 +568,16 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
 
   #memberChanged(member: Member, change: MemberChange): void {
     this.#turn.emit({ type: 'member', change, member: rowOf(member, this.#connections.has(member.peer)) })
+    if (change === 'reaped') {
+      this.#gossip.forget(member.peer)
+      this.#fastPath.void(member.peer)
+      return
+    }
     // A suspicion travels with its accusations, and death is for everybody to see for itself.
-    if (change !== 'suspect' && change !== 'dead') this.#gossip.tell(member.peer, this.#sourceOf(member.peer))
+    const quiet = change === 'suspect' || change === 'stalled' || change === 'dead'
+    if (!quiet) this.#gossip.tell(member.peer, this.#sourceOf(member.peer))
+    if (member.status !== 'suspect') this.#evidence.closed(member.peer)
+    if (change === 'alive' && this.#speaker !== member.peer) this.#reach.revived(member)
     if (change === 'joined' || change === 'restarted') {
       this.#fastPath.void(member.peer)
       this.#reach.welcome(member)
@@ -502,13 +585,17 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       this.#reach.welcome(member)
     } else if (change === 'suspect') {
       // Who is told of a suspicion looks for itself at once (Lifeguard's buddy system), on a link if it can.
-      if (!this.#connections.has(member.peer)) this.#reach.redial(member)
       this.#prober.probeUnlessProven(member)
-      this.#reach.suspected(member)
-    } else {
+      this.#evidence.suspected(member)
+    } else if (change !== 'stalled') {
       this.#fastPath.void(member.peer)
       this.#reach.rememberSoon()
     }
+  }
+
+  #probeFailed(member: Member): void {
+    if (this.#view.neighbours.meshed) this.#view.accuse(member, 'suspected')
+    else this.#evidence.examine(member)
   }
 
   /** Contact with somebody who is not believed alive asks for a higher incarnation. */
@@ -542,6 +629,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     this.#agenda.clear()
     this.#fastPath.voidAll()
     this.#reach.remember()
+    this.#tombstones.note()
     this.#own.depart(presence)
     const told = [...this.#connections].filter((peer) => this.#view.get(peer)?.present)
     const seq = this.#prober.nextSeq()
@@ -588,7 +676,10 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   #belief(peer: PeerId): Belief {
     const member = this.#view.get(peer)
     if (member === undefined) {
-      return { generation: 0, incarnation: 0, standing: 'unknown', heardAgoMs: undefined }
+      const stone = this.#tombstones.get(peer)
+      const { generation, incarnation } = stone ?? { generation: 0, incarnation: 0 }
+      // The owner of a buried life has to answer that, or its record is refused.
+      return { generation, incarnation, standing: stone ? 'dead' : 'unknown', heardAgoMs: undefined }
     }
     return {
       generation: member.generation,

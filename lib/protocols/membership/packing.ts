@@ -9,6 +9,8 @@ import type { Body, Packet, Rider, Signed, Update } from './messages.ts'
  * be that large, so their number alone bounds nothing.
  */
 const packetBytes = 60 * 1024
+/** Each has a record of some hundred bytes at least, so this is rarely what parts them. */
+const updatesInPacket = 512
 
 /** Those of `riders` that fit a heartbeat beside `otherLife`; the next heartbeat comes soon. */
 export function fitting(riders: readonly Rider[], otherLife: Signed<unknown> | undefined): Rider[] {
@@ -20,27 +22,40 @@ export function fitting(riders: readonly Rider[], otherLife: Signed<unknown> | u
   })
 }
 
-/** One packet with `body`; the updates that do not fit beside it follow as gossip. */
+/**
+ * One packet with `body`; the updates that do not fit beside it go as gossip, after
+ * a heartbeat, for which somebody waits, and before a sync, which says that these were all.
+ */
 export function pack(generation: number, body: Body, updates: readonly Update[]): Packet[] {
-  const packets: Packet[] = []
-  let packet: { body: Body; updates: Update[] } = { body, updates: [] }
-  let room = packetBytes - sizeOfBody(body)
-  for (const update of updates) {
-    const size = sizeOf(update)
-    if (size > room) {
-      packets.push({ generation, ...packet })
-      packet = { body: { type: 'gossip' }, updates: [] }
-      room = packetBytes
-    }
-    packet.updates.push(update)
-    room -= size
-  }
-  packets.push({ generation, ...packet })
-  return packets
+  const parts = parted(updates, packetBytes - sizeOfBody(body))
+  const bodied = body.type === 'sync' ? parts.length - 1 : 0
+  return parts.map((part, i) => ({
+    generation,
+    body: i === bodied ? body : { type: 'gossip' },
+    updates: part,
+  }))
 }
 
-function sizeOf(update: Update): number {
-  return [update.record, ...update.accusations].reduce((sum, signed) => sum + sizeOfSigned(signed), 0)
+/** In parts for a packet each; `room` is what the first one has. */
+function parted(updates: readonly Update[], room: number): Update[][] {
+  let part: Update[] = []
+  const parts = [part]
+  let left = room
+  for (const update of updates) {
+    const size = sizeOfUpdate(update)
+    if (size > left || part.length >= updatesInPacket) {
+      part = []
+      parts.push(part)
+      left = packetBytes
+    }
+    part.push(update)
+    left -= size
+  }
+  return parts
+}
+
+export function sizeOfUpdate({ record, accusations }: Update): number {
+  return accusations.reduce((sum, signed) => sum + sizeOfSigned(signed), sizeOfSigned(record))
 }
 
 function sizeOfBody(body: Body): number {

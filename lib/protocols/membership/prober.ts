@@ -20,6 +20,11 @@ export interface ProberPort {
   ack(to: PeerId, seq: number): void
   send(to: PeerId, body: Body): void
   isConnected(peer: PeerId): boolean
+  connected(): Iterable<PeerId>
+  /** A connection to that member for a moment. */
+  dial(member: Member): void
+  /** A whole probe of it has failed. */
+  failed(member: Member): void
 }
 
 interface Probe {
@@ -36,6 +41,8 @@ interface Relay {
   readonly requester: PeerId
   readonly requesterSeq: number
   readonly subject: PeerId
+  /** Waits for a connection to the subject. */
+  dialling: boolean
 }
 
 export class Prober {
@@ -45,6 +52,14 @@ export class Prober {
   static readonly maxRelaysEach = 16
   /** A member that is heard all the time is probed this often nevertheless. */
   static readonly measureEveryPeriods = 16
+  /**
+   * Where each has eight observers, each of those probes it every fourth period: the
+   * first of eight comes after 4/9 of a period on the average, and an idle member
+   * sends two pings and two acks a period, whatever the number of members.
+   */
+  static readonly subjectsPerPeriod = 2
+  /** Dials for others under way at once. */
+  static readonly maxRelayDials = 4
   readonly #init: MembershipInit
   readonly #turn: MembershipTurn
   readonly #agenda: Agenda<Timer>
@@ -53,6 +68,10 @@ export class Prober {
   readonly #port: ProberPort
   readonly #schedule: ProbeSchedule
   readonly #probes = new Map<number, Probe>()
+  /** Who is being probed. */
+  readonly #subjects = new Set<PeerId>()
+  /** Subjects on the rings whose turn is yet to come. */
+  #queue: PeerId[] = []
   readonly #relays = new Map<number, Relay>()
   readonly #measures = new Map<number, { peer: PeerId; token: number; sentAt: number }>()
   #seq = 0
@@ -85,18 +104,48 @@ export class Prober {
   }
 
   round(): void {
-    const candidates = [...this.#view.values()]
-      .filter((member) => member.present && !this.#isBeingReached(member))
+    for (const member of this.#view.neighbours.meshed ? this.#ofMesh() : this.#ofRings()) this.probe(member)
+    this.#agenda.schedule('probe-round', this.#turn.now + this.#periodMs, { type: 'probe-round' })
+  }
+
+  #ofMesh(): Member[] {
+    const present = [...this.#view.neighbours.everybody()].flatMap((peer) => this.#view.get(peer) ?? [])
+    const candidates = present
+      .filter((member) => !this.#isBeingReached(member))
       .map((member) => ({
         peer: member.peer,
-        suspect: member.status === 'suspect',
+        suspect: this.#isInDoubt(member),
         accusedBySelf: member.accusations.suspected.has(this.#init.self),
       }))
-    for (const peer of this.#schedule.next(candidates, this.#init.config.probeAllUpTo)) {
-      const member = this.#view.get(peer as PeerId)
-      if (member !== undefined && !this.#isSpared(member)) this.probe(member)
+    return this.#schedule
+      .next(candidates, this.#init.config.probeAllUpTo)
+      .flatMap((peer) => this.#view.get(peer as PeerId) ?? [])
+      .filter((member) => !this.#isSpared(member))
+  }
+
+  /** The next subjects in turn, and all in doubt whom this member watches and has not accused yet. */
+  #ofRings(): Member[] {
+    const { subjects } = this.#view.neighbours
+    const chosen = new Set<Member>()
+    for (const peer of subjects.keys()) {
+      const member = this.#view.get(peer)
+      if (member === undefined || !this.#isInDoubt(member)) continue
+      if (!member.accusations.suspected.has(this.#init.self)) chosen.add(member)
     }
-    this.#agenda.schedule('probe-round', this.#turn.now + this.#periodMs, { type: 'probe-round' })
+    for (let tries = 0, turns = 0; turns < Prober.subjectsPerPeriod && tries < subjects.size; tries++) {
+      if (this.#queue.length === 0) this.#queue = shuffled([...subjects.keys()], this.#init.random)
+      const peer = this.#queue.pop()
+      const member = peer === undefined || !subjects.has(peer) ? undefined : this.#view.get(peer)
+      if (member === undefined || this.#isBeingReached(member)) continue
+      turns++
+      chosen.add(member)
+    }
+    return [...chosen]
+  }
+
+  /** Whom a dial has shown to be stalled is judged by time alone. */
+  #isInDoubt(member: Member): boolean {
+    return member.status === 'suspect' && member.stalledAt === undefined
   }
 
   /**
@@ -125,14 +174,17 @@ export class Prober {
   }
 
   /** Just heard of, and the first dial may still be under way: its silence says nothing yet. */
-  #isBeingReached(member: Member): boolean {
-    const fresh = this.#turn.now - member.lifeKnownAt < this.#init.config.dialTimeoutMs
-    return fresh && member.heardAt === undefined && !this.#port.isConnected(member.peer)
+  #isBeingReached({ peer, lifeKnownAt, heardAt }: Member): boolean {
+    // A neighbour dies, and the next one on the ring has yet to be dialled.
+    const since = Math.max(lifeKnownAt, this.#view.neighbours.subjects.get(peer) ?? lifeKnownAt)
+    const fresh = this.#turn.now - since < this.#init.config.dialTimeoutMs
+    return fresh && (heardAt ?? since) <= since && !this.#port.isConnected(peer)
   }
 
   /** Starts a probe unless one is under way. */
   probe(member: Member): void {
-    for (const probe of this.#probes.values()) if (probe.subject === member.peer) return
+    if (this.#subjects.has(member.peer)) return
+    this.#subjects.add(member.peer)
     const { config } = this.#init
     const seq = this.nextSeq()
     member.probedAt = this.#turn.now
@@ -162,10 +214,11 @@ export class Prober {
   timedOut(seq: number): void {
     const probe = this.#probes.get(seq)
     if (probe === undefined || probe.answered) return
-    const willing = [...this.#view.values()].filter(
-      (member) =>
-        member.status === 'alive' && member.peer !== probe.subject && this.#port.isConnected(member.peer),
-    )
+    const willing: Member[] = []
+    for (const peer of this.#port.connected()) {
+      const member = this.#view.get(peer)
+      if (member?.status === 'alive' && peer !== probe.subject) willing.push(member)
+    }
     const helpers = shuffled(willing, this.#init.random).slice(0, this.#init.config.indirectProbes)
     for (const helper of helpers) {
       probe.helpers.add(helper.peer)
@@ -187,23 +240,43 @@ export class Prober {
       this.#awareness.probeFailed()
       if (probe.heardFrom.size < probe.helpers.size) this.#awareness.nackMissed()
     }
-    if (this.#turn.now >= this.#accuseNotBefore) this.#view.accuse(member, 'suspected')
+    if (this.#turn.now >= this.#accuseNotBefore) this.#port.failed(member)
   }
 
   /** Somebody asks for a probe of `subject` on its behalf. */
   relay(requester: PeerId, requesterSeq: number, subject: PeerId): void {
     const member = this.#view.get(subject)
-    if (member === undefined || !this.#port.isConnected(subject) || !this.#mayRelayFor(requester)) {
+    const dialling = !this.#port.isConnected(subject)
+    const possible = member !== undefined && !(dialling && !this.#mayDialFor(member))
+    if (!possible || !this.#mayRelayFor(requester)) {
       this.#port.send(requester, { type: 'nack', seq: requesterSeq })
       return
     }
     const seq = this.nextSeq()
-    this.#relays.set(seq, { requester, requesterSeq, subject })
-    this.#port.ping(subject, seq)
+    this.#relays.set(seq, { requester, requesterSeq, subject, dialling })
+    if (dialling) this.#port.dial(member)
+    else this.#port.ping(subject, seq)
     const { now } = this.#turn
     const timeoutMs = this.#init.config.timeoutMaxMs
     this.#agenda.schedule(`nack ${seq}`, now + 0.8 * timeoutMs, { type: 'relay-nack', seq })
     this.#agenda.schedule(`relay ${seq}`, now + this.#init.config.probePeriodMs, { type: 'relay-end', seq })
+  }
+
+  /** A connection to `peer` is there: probes for others that wait for it can go. */
+  connected(peer: PeerId): void {
+    for (const [seq, relay] of this.#relays) {
+      if (!relay.dialling || relay.subject !== peer) continue
+      relay.dialling = false
+      this.#port.ping(peer, seq)
+    }
+  }
+
+  /** On rings two who probe the same member are hardly ever connected with it both. */
+  #mayDialFor(subject: Member): boolean {
+    if (this.#view.neighbours.meshed || !subject.present) return false
+    let dialling = 0
+    for (const relay of this.#relays.values()) if (relay.dialling) dialling++
+    return dialling < Prober.maxRelayDials
   }
 
   #mayRelayFor(requester: PeerId): boolean {
@@ -284,6 +357,8 @@ export class Prober {
   }
 
   #forget(seq: number): void {
+    const probe = this.#probes.get(seq)
+    if (probe !== undefined) this.#subjects.delete(probe.subject)
     this.#probes.delete(seq)
     this.#agenda.cancel(`timeout ${seq}`)
     this.#agenda.cancel(`end ${seq}`)

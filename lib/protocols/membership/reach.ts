@@ -7,21 +7,31 @@
  */
 import type { Agenda } from '../agenda.ts'
 import type { PeerId } from '../core.ts'
-import { decodeKnownPeers, durableKeys, encodeKnownPeers, type KnownPeer } from './durable-state.ts'
+import {
+  decodeKnownPeers,
+  durableKeys,
+  encodeKnownPeers,
+  type KnownPeer,
+  type Tombstone,
+} from './durable-state.ts'
+import { hash64, placeOnRing } from './hash.ts'
 import type { MembershipInit } from './init.ts'
 import type { Member } from './member.ts'
 import type { DialMode, DialOutcome, KnockOutcome, MemberRecord } from './messages.ts'
 import { shuffled } from './probe-schedule.ts'
 import type { Timer } from './timers.ts'
 import type { MembershipTurn } from './turn.ts'
+import type { MembershipUnits } from './units.ts'
 import type { View } from './view.ts'
 
 interface Hint {
   readonly peer: PeerId
   readonly generation: number
   readonly addresses: readonly string[]
-  /** Read from the own disk: a peer that was a member, dialled for ever. */
+  /** Read from the own disk: a peer that was a member, dialled for as long as a tombstone would be. */
   readonly remembered: boolean
+  /** When it was last a member, on the count of `RunningTime`, ms. */
+  readonly hereAt: number
   failures: number
   /** It had its turn at least once. */
   dialled: boolean
@@ -32,6 +42,8 @@ interface Dial {
   readonly mode: DialMode
   /** The life that was meant: an answer of a later one verifies nothing. */
   readonly generation: number
+  /** How long the connection is kept when nobody turns out to want it, ms. */
+  readonly keepMs: number
 }
 
 interface Verification {
@@ -43,28 +55,42 @@ interface Verification {
 export interface ReachPort {
   isConnected(peer: PeerId): boolean
   connectionCount(): number
+  /** Rows are on their way from that member, or from anybody. */
+  isSyncing(peer?: PeerId): boolean
   /** A fresh connection to a member that is not believed alive: say so to it, and let it answer. */
   reached(member: Member): void
+  /** A dial of `peer` has ended. */
+  dialled(id: number, peer: PeerId, outcome: DialOutcome): void
+  /** A heal tick comes upon a suspect; `chance` is that of the dead. */
+  healSuspect(member: Member, chance: number): void
 }
 
 export class Reach {
   /** A hint that somebody relayed is given up after this many dials. */
   static readonly maxHintFailures = 5
   static readonly hintsPerHeal = 8
+  /** However many are gone. */
+  static readonly goneDialsPerHeal = 32
+  static readonly tombstoneDialsPerHeal = 16
   /** Relayed hints dialled at once. Anybody can make up more, and dials of members must not wait behind them. */
   static readonly maxHintDials = 4
   static readonly redialEveryMs = 1000
-  /** Its links move to a new connection when that has lasted; another one now would begin that anew. */
-  static readonly settlingMs = 1500
   static readonly maxContacts = 64
   /** The lower id dials at once; the higher waits, or both would dial each other. */
   static readonly mesh = { firstMs: 50, secondMs: 1500, spreadMs: 500 } as const
   /** Addresses of one joiner that are verified; a machine has more only by accident. */
   static readonly maxVerified = 4
+  /** A connection of an own dial that no neighbour is at the other end of is closed after this, ms. */
+  static readonly keepMs = 30_000
+  /** One to somebody at random, ms: time to compare what both know. */
+  static readonly keepBrieflyMs = 3000
+  /** Whoever joins a large cluster waits so long at most for its view before it looks for its neighbours, ms. */
+  static readonly catchUpMs = 10_000
   readonly #init: MembershipInit
   readonly #turn: MembershipTurn
   readonly #agenda: Agenda<Timer>
   readonly #view: View
+  readonly #units: MembershipUnits
   readonly #port: ReachPort
   readonly #nextRequest: () => number
   readonly #contacts = new Set<string>()
@@ -73,12 +99,17 @@ export class Reach {
   readonly #verifications = new Map<number, Verification>()
   /** Handshakes of own dials with peers whose record has not come yet. */
   readonly #handshakes = new Map<PeerId, string>()
+  /** Connections of own dials, and until when they are kept if no neighbour is at the other end. */
+  readonly #kept = new Map<PeerId, number>()
+  #startedAt = 0
+  #drawAt = Number.NEGATIVE_INFINITY
 
   constructor(
     init: MembershipInit,
     turn: MembershipTurn,
     agenda: Agenda<Timer>,
     view: View,
+    units: MembershipUnits,
     port: ReachPort,
     nextRequest: () => number,
   ) {
@@ -86,6 +117,7 @@ export class Reach {
     this.#turn = turn
     this.#agenda = agenda
     this.#view = view
+    this.#units = units
     this.#port = port
     this.#nextRequest = nextRequest
     for (const known of decodeKnownPeers(init.durable.get(durableKeys.peers))) {
@@ -96,13 +128,18 @@ export class Reach {
 
   /** Anybody to ask before being alive alone. */
   get hasContacts(): boolean {
-    return this.#contacts.size > 0 || this.#hints.size > 0
+    return this.#contacts.size > 0 || this.#hints.size > 0 || this.#view.tombstones.dialled > 0
   }
 
   start(contacts: readonly string[]): void {
+    this.#startedAt = this.#turn.now
+    this.#drawAt = this.#turn.now + this.#init.random() * this.#init.config.randomDialMs
     this.join(contacts)
+    this.tendSoon()
     for (const hint of shuffled([...this.#hints.values()], this.#init.random).slice(0, 16))
       this.#dialHint(hint)
+    for (const stone of this.#view.tombstones.toDial(Reach.tombstoneDialsPerHeal, () => false))
+      this.dialTombstone(stone)
     this.#scheduleHeal()
   }
 
@@ -119,7 +156,8 @@ export class Reach {
     if (known === undefined && this.#hints.size >= this.#init.config.maxHints) return
     const { peer, generation, addresses } = record
     const remembered = known?.remembered ?? false
-    const hint = { peer, generation, addresses, remembered, failures: 0, dialled: false }
+    const hereAt = this.#view.tombstones.running.now
+    const hint = { peer, generation, addresses, remembered, hereAt, failures: 0, dialled: false }
     this.#hints.set(peer, hint)
     this.#dialHint(hint)
   }
@@ -139,6 +177,7 @@ export class Reach {
 
   wantConnection(member: Member): void {
     if (member.status !== 'alive' || this.#port.isConnected(member.peer)) return
+    if (!this.#view.neighbours.meshed) return
     const { firstMs, secondMs, spreadMs } = Reach.mesh
     const wait =
       this.#init.self < member.peer
@@ -151,6 +190,7 @@ export class Reach {
   meshDial(peer: PeerId): void {
     const member = this.#view.get(peer)
     if (member === undefined || !member.present || this.#port.isConnected(peer)) return
+    if (!this.#view.neighbours.wants(peer)) return
     this.#dial(peer, member.record.body.addresses, 'connect', member.generation)
   }
 
@@ -160,6 +200,7 @@ export class Reach {
    * hands, so the next time is a second later.
    */
   redial(member: Member): void {
+    if (!this.#view.neighbours.wants(member.peer)) return
     const notBefore = member.redialledAt + Reach.redialEveryMs
     if (this.#turn.now < notBefore) {
       const timer = { type: 'mesh-dial', peer: member.peer } as const
@@ -170,16 +211,30 @@ export class Reach {
     this.#dial(member.peer, member.record.body.addresses, 'connect', member.generation)
   }
 
-  /** The heal round may come too late for it. */
-  suspected(member: Member): void {
-    const { peer } = member
-    const at = this.#turn.now + this.#init.config.suspicionMinMs / 2
-    this.#agenda.schedule(`suspect ${peer}`, at, { type: 'suspect-dial', peer })
+  /** A fresh connection, as evidence; undefined when it names no address. */
+  dialFreshly(member: Member, timeoutMs: number): number | undefined {
+    const { peer, generation, record } = member
+    if (record.body.addresses.length === 0) return undefined
+    return this.#request(peer, record.body.addresses, this.#units.healMode(), generation, timeoutMs)
   }
 
-  dialSuspect(peer: PeerId): void {
+  /**
+   * Others have heard that it is alive, this member has not: their connection may
+   * be cut. The lower id dials at once; the higher waits, or both would.
+   */
+  revived(member: Member): void {
+    const { probePeriodMs } = this.#init.config
+    if (this.#silentForMs(member) < probePeriodMs) return
+    if (!this.#view.neighbours.wants(member.peer) && !this.#port.isConnected(member.peer)) return
+    const wait = this.#init.self < member.peer ? 0 : probePeriodMs / 2
+    const timer = { type: 'revived-dial', peer: member.peer } as const
+    this.#agenda.schedule(`revived ${member.peer}`, this.#turn.now + wait, timer)
+  }
+
+  dialRevived(peer: PeerId): void {
     const member = this.#view.get(peer)
-    if (member?.status === 'suspect') this.#healMember(member, 1)
+    if (member?.status !== 'alive' || this.#silentForMs(member) < this.#init.config.probePeriodMs) return
+    this.#dial(peer, member.record.body.addresses, this.#units.healMode(), member.generation)
   }
 
   dialBack(peer: PeerId): void {
@@ -195,8 +250,19 @@ export class Reach {
   /** Never stop dialling who is missing: a partition is not for ever. */
   heal(): void {
     this.#scheduleHeal()
-    const chance = Math.min(1, 3 / this.#view.n)
-    for (const member of this.#view.values()) this.#healMember(member, chance)
+    const { neighbours, population, n } = this.#view
+    const chance = Math.min(1, 3 / n)
+    const goneChance = Math.min(chance, Reach.goneDialsPerHeal / Math.max(1, population.gone.size))
+    for (const member of population.drawnGone(goneChance, this.#init.random)) this.#healMember(member, 1)
+    this.#healTombstones(chance)
+    for (const member of population.suspects) {
+      if (neighbours.watches(member.peer) || this.#init.random() < chance) this.#healMember(member, 1)
+    }
+    for (const peer of neighbours.meshed ? neighbours.everybody() : []) {
+      const member = this.#view.get(peer)
+      if (member?.status === 'alive') this.#healMember(member, 1)
+    }
+    this.#forgetOldHints()
     const hints = shuffled([...this.#hints.values()], this.#init.random)
     for (const hint of hints.slice(0, Reach.hintsPerHeal)) this.#dialHint(hint)
     if (this.#port.connectionCount() > 0) return
@@ -219,54 +285,141 @@ export class Reach {
     this.#dials.delete(id)
     this.#dialWaitingHint()
     if (outcome.type === 'failed') {
-      if (dial.peer !== undefined) this.#hintFailed(dial.peer)
+      if (dial.peer === undefined) return
+      this.#hintFailed(dial.peer)
+      if (outcome.reason === 'refused' || outcome.reason === 'other-identity') this.#view.refused()
+      this.#port.dialled(id, dial.peer, outcome)
       return
     }
     if (outcome.address === undefined) return
+    this.#kept.set(outcome.peer, this.#turn.now + dial.keepMs)
     const member = this.#view.get(outcome.peer)
     if (member === undefined) {
       this.#rememberHandshake(outcome.peer, outcome.address)
       return
     }
     member.reachedAt = this.#turn.now
+    this.#port.dialled(id, outcome.peer, outcome)
     if (member.generation === dial.generation || dial.generation === 0) member.verified.add(outcome.address)
     // It may have replaced a connection that was cut, so no `connected` comes, and nobody probes the dead.
-    if (member.status !== 'alive') this.#port.reached(member)
+    if (member.status !== 'alive' || this.#silentForMs(member) >= this.#init.config.probePeriodMs)
+      this.#port.reached(member)
   }
 
-  rememberSoon(): void {
-    if (this.#agenda.has('note-peers')) return
-    this.#agenda.schedule('note-peers', this.#turn.now + 1000, { type: 'note-peers' })
+  disconnected(peer: PeerId): void {
+    this.#kept.delete(peer)
+  }
+
+  /** The neighbours may be others now. */
+  tendSoon(): void {
+    const soon = this.#turn.now + this.#init.random() * Reach.mesh.firstMs
+    this.#agenda.scheduleAtLatest('tend', soon, { type: 'tend' })
   }
 
   /**
-   * Notes who to dial after a restart: everybody but those who left for good. No
-   * more than a note: were it a barrier, each change of the view would make every
+   * Where there are rings: connections to those whom this member watches, and now
+   * and then one to somebody at random, so that parts which have lost sight of each
+   * other meet. Whoever dialled a connection closes it when it wants it no longer;
+   * the other side cannot know.
+   */
+  tend(): void {
+    const { neighbours } = this.#view
+    if (neighbours.meshed) return
+    const { now } = this.#turn
+    this.#agenda.schedule('tend', now + this.#init.config.probePeriodMs, { type: 'tend' })
+    this.#release()
+    // Half a view shows the wrong neighbours.
+    if (this.#port.isSyncing() && now - this.#startedAt < Reach.catchUpMs) return
+    for (const peer of neighbours.subjects.keys()) {
+      const member = this.#view.get(peer)
+      if (member === undefined) continue
+      if (this.#port.isConnected(peer)) this.#wantDialBack(member)
+      else this.meshDial(peer)
+    }
+    if (now >= this.#drawAt) this.#dialAtRandom()
+  }
+
+  /** For a moment: a helper that is to probe somebody. */
+  dialBriefly(member: Member): void {
+    const { peer, generation, record } = member
+    this.#dial(peer, record.body.addresses, 'connect', generation, Reach.keepBrieflyMs)
+  }
+
+  #dialAtRandom(): void {
+    const { random, config } = this.#init
+    this.#drawAt = this.#turn.now + config.randomDialMs * (0.75 + 0.5 * random())
+    const peer = this.#view.neighbours.draw(random)
+    const member = peer === undefined ? undefined : this.#view.get(peer)
+    if (member !== undefined && !this.#port.isConnected(member.peer)) this.dialBriefly(member)
+  }
+
+  #release(): void {
+    const { now } = this.#turn
+    for (const [peer, until] of this.#kept) {
+      if (this.#view.neighbours.wants(peer) || this.#port.isSyncing(peer)) {
+        this.#kept.set(peer, Math.max(until, now + Reach.keepMs))
+      } else if (now >= until) {
+        this.#kept.delete(peer)
+        this.#turn.request({ type: 'release', peer })
+      }
+    }
+  }
+
+  /** In a large cluster somebody changes all the time, and a list of many is not out of date so soon. */
+  rememberSoon(): void {
+    if (this.#agenda.has('note-peers')) return
+    const wait = Math.max(1000, 100 * this.#view.n)
+    this.#agenda.schedule('note-peers', this.#turn.now + wait, { type: 'note-peers' })
+  }
+
+  /**
+   * Notes who to dial after a restart: everybody who is there. Who may come back is
+   * among the tombstones. No more than a note: were it a barrier, each change of the view would make every
    * answer wait for the disk, and a slow disk would look like a dead process.
    */
   remember(): void {
     this.#agenda.cancel('note-peers')
     const peers: KnownPeer[] = []
-    for (const { peer, generation, record } of this.#view.values()) {
-      if (record.body.presence !== 'left') peers.push({ peer, generation, addresses: record.body.addresses })
+    const hereAt = this.#view.tombstones.running.now
+    for (const { peer, generation, record, present } of this.#view.values()) {
+      if (peers.length >= this.#init.config.maxHints) break
+      if (present) peers.push({ peer, generation, addresses: record.body.addresses, hereAt })
     }
-    for (const { peer, generation, addresses, remembered } of this.#hints.values()) {
-      if (remembered) peers.push({ peer, generation, addresses })
+    for (const { peer, generation, addresses, remembered, hereAt } of this.#hints.values()) {
+      if (remembered) peers.push({ peer, generation, addresses, hereAt })
     }
     this.#turn.note(durableKeys.peers, encodeKnownPeers(peers.slice(0, this.#init.config.maxHints)))
+  }
+
+  dialTombstone({ peer, addresses, generation }: Tombstone): void {
+    this.#dial(peer, addresses, this.#units.healMode(), generation)
+  }
+
+  /** A partition may outlast the rows of those behind it. */
+  #healTombstones(chance: number): void {
+    const { tombstones } = this.#view
+    tombstones.running.noteNowAndThen()
+    const wanted = Math.floor(chance * tombstones.dialled + this.#init.random())
+    const count = Math.min(wanted, Reach.tombstoneDialsPerHeal)
+    const isListed = (peer: PeerId) => this.#view.get(peer) !== undefined
+    for (const stone of tombstones.toDial(count, isListed)) this.dialTombstone(stone)
+  }
+
+  #forgetOldHints(): void {
+    const { now } = this.#view.tombstones.running
+    for (const { peer, remembered, hereAt } of this.#hints.values()) {
+      if (remembered && now - hereAt >= this.#init.config.tombstoneMs) this.#hints.delete(peer)
+    }
   }
 
   #healMember(member: Member, chance: number): void {
     const { addresses } = member.record.body
     const mayReturn = member.status === 'dead' || member.record.body.presence === 'stopping'
     if (mayReturn) {
-      if (this.#init.random() < chance) this.#dial(member.peer, addresses, 'replace', member.generation)
+      if (this.#init.random() < chance)
+        this.#dial(member.peer, addresses, this.#units.healMode(), member.generation)
     } else if (member.status === 'suspect') {
-      // Who talks needs no other connection, and handshakes are what an overloaded machine can least afford.
-      const silentForMs = this.#turn.now - (member.heardAt ?? Number.NEGATIVE_INFINITY)
-      const settling = this.#turn.now - member.reachedAt < Reach.settlingMs
-      if (silentForMs >= this.#init.config.suspicionMinMs / 2 && !settling)
-        this.#dial(member.peer, addresses, 'replace', member.generation)
+      this.#port.healSuspect(member, chance)
     } else if (member.status === 'alive') {
       if (!this.#port.isConnected(member.peer)) this.meshDial(member.peer)
       else this.#wantDialBack(member)
@@ -277,6 +430,7 @@ export class Reach {
   #wantDialBack(member: Member): void {
     const { dialBackNeighbours, dialBackWithinMs, fastPath } = this.#init.config
     if (!fastPath || member.status !== 'alive' || member.verified.size > 0) return
+    if (!this.#view.neighbours.watches(member.peer)) return
     if (this.#rankAmongNeighbours(member) >= dialBackNeighbours) return
     const key = `dial-back ${member.peer}`
     if (this.#agenda.has(key)) return
@@ -285,19 +439,16 @@ export class Reach {
   }
 
   #rankAmongNeighbours(subject: Member): number {
-    if (this.#view.n - 1 <= this.#init.config.dialBackNeighbours) return 0
-    const own = this.#score(this.#init.self, subject)
+    const { neighbours, n } = this.#view
+    // On rings its observers are few enough.
+    if (!neighbours.meshed || n - 1 <= this.#init.config.dialBackNeighbours) return 0
+    const life = hash64(`${subject.peer} ${subject.generation}`).low
+    const own = placeOnRing(hash64(this.#init.self), life)
     let rank = 0
-    for (const member of this.#view.values()) {
-      if (member !== subject && member.present && this.#score(member.peer, subject) < own) rank++
+    for (const peer of neighbours.everybody()) {
+      if (peer !== subject.peer && placeOnRing(hash64(peer), life) < own) rank++
     }
     return rank
-  }
-
-  #score(peer: PeerId, subject: Member): string {
-    const text = `${peer} ${subject.peer} ${subject.generation}`
-    const hash = this.#init.crypto.sha256(Uint8Array.from(text, (c) => c.charCodeAt(0)))
-    return String.fromCharCode(...hash.subarray(0, 8))
   }
 
   #dialHint(hint: Hint): void {
@@ -333,21 +484,36 @@ export class Reach {
     this.#handshakes.set(peer, address)
   }
 
-  #dial(peer: PeerId | undefined, addresses: readonly string[], mode: DialMode, generation: number): void {
+  #dial(
+    peer: PeerId | undefined,
+    addresses: readonly string[],
+    mode: DialMode,
+    generation: number,
+    keepMs: number = Reach.keepMs,
+  ): void {
     if (addresses.length === 0) return
     if (peer !== undefined) {
       for (const dial of this.#dials.values()) if (dial.peer === peer && dial.mode === mode) return
     }
+    this.#request(peer, addresses, mode, generation, this.#init.config.dialTimeoutMs, keepMs)
+  }
+
+  #request(
+    peer: PeerId | undefined,
+    addresses: readonly string[],
+    mode: DialMode,
+    generation: number,
+    timeoutMs: number,
+    keepMs: number = Reach.keepMs,
+  ): number {
     const id = this.#nextRequest()
-    this.#dials.set(id, { peer, mode, generation })
-    this.#turn.request({
-      type: 'dial',
-      id,
-      peer,
-      addresses,
-      mode,
-      timeoutMs: this.#init.config.dialTimeoutMs,
-    })
+    this.#dials.set(id, { peer, mode, generation, keepMs })
+    this.#turn.request({ type: 'dial', id, peer, addresses, mode, timeoutMs })
+    return id
+  }
+
+  #silentForMs(member: Member): number {
+    return this.#turn.now - (member.heardAt ?? Number.NEGATIVE_INFINITY)
   }
 
   #scheduleHeal(): void {

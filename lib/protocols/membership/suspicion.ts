@@ -38,6 +38,23 @@ export function scaledMinimumMs(minMs: number, n: number): number {
   return minMs * Math.max(1, Math.log10(Math.max(1, n)))
 }
 
+/** Who accuses one incarnation. */
+export interface Witnesses {
+  readonly accusers: number
+  /** Of those, the ones whose accusations have not lately been refuted alone. */
+  readonly credible: number
+}
+
+/** Who has cried wolf opens nothing. */
+export function witnessesOpen({ credible }: Witnesses): boolean {
+  return credible > 0
+}
+
+/** Who has cried wolf still confirms: else a liar could have a true accuser muted. */
+export function witnessesCounted({ accusers }: Witnesses): number {
+  return accusers
+}
+
 /** With four members or more, one liar evicts nobody; with three or fewer it can. */
 export function accusersNeeded(n: number): number {
   return n >= 4 ? 2 : 1

@@ -1,77 +1,317 @@
 /**
- * Whole views, exchanged where digests differ: on first contact, after a heal,
- * and when rumours were lost.
+ * Rows, exchanged where digests differ: on first contact, after a heal, and when
+ * rumours were lost.
+ *
+ * A small view goes as a whole, so that first contact takes one round trip:
+ *
+ *   A ── sync: my rows, and yours? ──▶ B
+ *   A ◀────────── sync: mine ───────── B
+ *
+ * Of a large one only the parts that differ go, a page at a time: what is asked
+ * for next depends on what the last page has mended, and a page fits a link's
+ * queue beside whatever else waits there.
+ *
+ *   A ── buckets: my 256 sums ──▶ B
+ *   A ◀── sync: my rows of buckets 7, 8 and 30, and yours?  There are more. ── B
+ *   A ── sync: mine of those, where they differ ──▶ B
+ *   A ── buckets: my sums now ──▶ B     …
+ *
+ * Who has only few members and meets many is answered with a first page at once.
  */
+import type { Agenda } from '../agenda.ts'
 import type { PeerId } from '../core.ts'
+import { bucketOf } from './digest.ts'
 import type { MembershipInit } from './init.ts'
-import type { Member } from './member.ts'
-import type { Body, Update } from './messages.ts'
+import { digestRow, type Member } from './member.ts'
+import { type Body, bucketCount, type Update } from './messages.ts'
+import { sizeOfUpdate } from './packing.ts'
+import type { Timer } from './timers.ts'
 import type { MembershipTurn } from './turn.ts'
 import type { View } from './view.ts'
 
+export interface SyncPort {
+  send(to: PeerId, body: Body, updates: readonly Update[]): void
+  isConnected(peer: PeerId): boolean
+  /** Self, as others see it. */
+  ownUpdate(): Update
+}
+
+/** Rows asked of one member. */
+interface Session {
+  readonly peer: PeerId
+  askedAt: number
+  /** Asked for the next page, and still waiting. */
+  tries: number
+  /** Of its rows in this page, those that are here as they are there. */
+  readonly agreed: Set<PeerId>
+}
+
 export class Sync {
-  /** A peer's request is answered at most this often, ms. */
+  /** A peer's request for a whole view is answered at most this often, ms. */
   static readonly answerIntervalMs = 1000
+  /** One for a page, ms: a megabyte in a second. */
+  static readonly pageIntervalMs = 100
   /** One member is asked for its view at most this often, ms. */
   static readonly requestIntervalMs = 1000
+  /** Up to so many bytes of records a view goes as a whole: some eighty members, and one frame. */
+  static readonly wholeBytes = 32 * 1024
+  /** After first contact the sums alone, 2 KiB, cost less than a view from this size on. */
+  static readonly wholeAgainBytes = 4 * 1024
+  /** A page: a link's queue holds 256 KiB, and heartbeats have to get through. */
+  static readonly pageBytes = 96 * 1024
+  /** What of it is told in return: whoever lacks more than that asks for itself. */
+  static readonly returnBytes = 32 * 1024
+  /** Who has not answered by then has others to answer, and is asked again a few times, ms. */
+  static readonly patienceMs = 3000
+  static readonly maxTries = 5
+  /** Rows of those whom somebody dismissed go with each page: no digest speaks of them. */
+  static readonly maxDismissed = 64
   readonly #init: MembershipInit
   readonly #turn: MembershipTurn
+  readonly #agenda: Agenda<Timer>
   readonly #view: View
-  readonly #send: (to: PeerId, body: Body, updates: readonly Update[]) => void
+  readonly #port: SyncPort
+  /** Syncs that this member has begun. */
+  readonly #sessions = new Map<PeerId, Session>()
+  /** Whom it has more to send, and when it last did. */
+  readonly #readers = new Map<PeerId, number>()
+  /** Where the next page begins: else the first parts would be all that anybody gets who is often cut off. */
+  #nextBucket: number
+  #exchanged = 0
 
-  constructor(
-    init: MembershipInit,
-    turn: MembershipTurn,
-    view: View,
-    send: (to: PeerId, body: Body, updates: readonly Update[]) => void,
-  ) {
+  constructor(init: MembershipInit, turn: MembershipTurn, agenda: Agenda<Timer>, view: View, port: SyncPort) {
     this.#init = init
     this.#turn = turn
+    this.#agenda = agenda
     this.#view = view
-    this.#send = send
+    this.#port = port
+    this.#nextBucket = bucketOf(init.self)
+  }
+
+  /** Views, whole or in part, that were asked for or sent. */
+  get exchanged(): number {
+    return this.#exchanged
+  }
+
+  /** Rows are awaited, of that member or of anybody. */
+  isUnderWay(peer?: PeerId): boolean {
+    this.#forgetStale()
+    return peer === undefined ? this.#sessions.size > 0 : this.#sessions.has(peer) || this.#readers.has(peer)
   }
 
   /** A heartbeat told the digest of `member`'s view. */
   compare(member: Member, digest: bigint): void {
+    const { now } = this.#turn
     if (digest === this.#view.digest) {
       member.disagreements = 0
       return
     }
-    member.disagreements++
+    if (member.disagreements++ === 0) member.disagreesSince = now
+    const { syncIntervalMs } = this.#init.config
     // While rumours travel digests differ for a moment; on first contact they differ for good.
     const first = member.syncedAt === Number.NEGATIVE_INFINITY
-    const due = this.#turn.now - member.syncedAt >= this.#init.config.syncIntervalMs
-    if (!first && (member.disagreements < 2 || !due)) return
-    member.syncedAt = this.#turn.now
-    this.#sendView(member.peer, true)
+    const due = now - member.syncedAt >= syncIntervalMs
+    const lasting = this.#isSmall(Sync.wholeAgainBytes) || now - member.disagreesSince >= syncIntervalMs / 2
+    if (!first && (member.disagreements < 2 || !due || !lasting)) return
+    this.#begin(member, first)
   }
 
   /** Another protocol asks for it. A sync of a moment ago has brought what there was to bring. */
   request(member: Member): void {
     if (this.#turn.now - member.syncedAt < Sync.requestIntervalMs) return
-    member.syncedAt = this.#turn.now
-    this.#sendView(member.peer, true)
+    this.#begin(member, false)
   }
 
-  /** `member` has sent its view and asks for ours. */
-  answer(member: Member, _buckets: ReadonlySet<number> | undefined): void {
-    if (this.#turn.now - member.syncAnsweredAt < Sync.answerIntervalMs) return
-    member.syncAnsweredAt = this.#turn.now
-    member.syncedAt = this.#turn.now
-    this.#sendView(member.peer, false)
+  /** `member` has sent its rows of those buckets, of all when undefined, and asks for the own ones. */
+  answer(member: Member, buckets: ReadonlySet<number> | undefined): void {
+    if (buckets !== undefined) return this.#giveBack(member, buckets)
+    const { now } = this.#turn
+    if (now - member.syncAnsweredAt < Sync.answerIntervalMs) return
+    member.syncAnsweredAt = now
+    member.syncedAt = now
+    if (this.#isSmall(Sync.wholeBytes)) this.#sendView(member.peer, false)
+    else this.#sendPage(member, () => true, false)
   }
 
   /** `member` asks for the rows of the buckets in which the two views differ. */
-  asked(member: Member, _sums: readonly bigint[]): void {
-    this.answer(member, undefined)
+  asked(member: Member, sums: readonly bigint[]): void {
+    const own = this.#view.sums
+    this.#sendPage(member, (bucket) => own[bucket] !== sums[bucket], true)
+  }
+
+  /** An update came from a member of which rows are awaited. */
+  merged(from: PeerId, { record: { body }, accusations }: Update): void {
+    const session = this.#sessions.get(from)
+    const member = session === undefined ? undefined : this.#view.get(body.peer)
+    if (session === undefined || member === undefined) return
+    const told = { suspected: 0, refused: 0, dismissed: 0 }
+    for (const accusation of accusations) told[accusation.body.charge]++
+    const row = digestRow(body, told.suspected, told.refused, told.dismissed)
+    if (row === member.digestRow()) session.agreed.add(body.peer)
+  }
+
+  /** The rows that `member` sent are merged. */
+  received(member: Member, buckets: ReadonlySet<number> | undefined, more: boolean): void {
+    const session = this.#sessions.get(member.peer)
+    if (session === undefined) return
+    if (buckets === undefined || !more) {
+      this.#sessions.delete(member.peer)
+      return
+    }
+    session.agreed.clear()
+    session.tries = 0
+    member.syncedAt = this.#turn.now
+    const at = Math.max(this.#turn.now, session.askedAt + Sync.pageIntervalMs + 1)
+    this.#agenda.schedule(`sync ${member.peer}`, at, { type: 'sync-on', peer: member.peer })
+  }
+
+  /** Time for the next page, or the last one did not come. */
+  goOn(peer: PeerId): void {
+    const session = this.#sessions.get(peer)
+    if (session === undefined || !this.#port.isConnected(peer)) return
+    if (session.tries <= Sync.maxTries) return this.#ask(session)
+    this.#sessions.delete(peer)
+    const member = this.#view.get(peer)
+    // The next heartbeat begins anew.
+    if (member !== undefined) member.syncedAt = Number.NEGATIVE_INFINITY
+  }
+
+  disconnected(peer: PeerId): void {
+    this.#sessions.delete(peer)
+    this.#readers.delete(peer)
+    this.#agenda.cancel(`sync ${peer}`)
+  }
+
+  #begin(member: Member, first: boolean): void {
+    const { peer } = member
+    if (!this.#sessions.has(peer) && this.#sessions.size >= this.#init.config.maxSyncs) return
+    member.syncedAt = this.#turn.now
+    const session = { peer, askedAt: this.#turn.now, tries: 0, agreed: new Set<PeerId>() }
+    this.#sessions.set(peer, session)
+    if (!this.#isSmall(first ? Sync.wholeBytes : Sync.wholeAgainBytes)) return this.#ask(session)
+    session.tries = Sync.maxTries + 1
+    this.#awaitAnswer(session)
+    this.#sendView(peer, true)
+  }
+
+  #ask(session: Session): void {
+    session.askedAt = this.#turn.now
+    session.tries++
+    this.#exchanged++
+    this.#port.send(session.peer, { type: 'buckets', sums: this.#view.sums }, [])
+    this.#awaitAnswer(session)
+  }
+
+  #awaitAnswer({ peer }: Session): void {
+    const at = this.#turn.now + Sync.patienceMs * (1 + 0.5 * this.#init.random())
+    this.#agenda.schedule(`sync ${peer}`, at, { type: 'sync-on', peer })
+  }
+
+  /** What is here of those buckets and was not in the page: newer rows, and such as `member` does not have. */
+  #giveBack({ peer }: Member, buckets: ReadonlySet<number>): void {
+    const session = this.#sessions.get(peer)
+    // Only once for each page that was asked for.
+    if (session === undefined) return
+    const updates: Update[] = []
+    let bytes = 0
+    for (const bucket of buckets) {
+      for (const update of this.#rowsOf(bucket, peer)) {
+        if (session.agreed.has(update.record.body.peer)) continue
+        bytes += sizeOfUpdate(update)
+        if (bytes <= Sync.returnBytes) updates.push(update)
+      }
+    }
+    if (updates.length > 0) this.#sendRows(peer, updates, { reply: false, buckets, more: false })
+  }
+
+  #sendPage(member: Member, differs: (bucket: number) => boolean, reply: boolean): void {
+    this.#forgetStale()
+    const { now } = this.#turn
+    const { peer } = member
+    if (!this.#readers.has(peer) && this.#readers.size >= this.#init.config.maxSyncs) return
+    if (now - member.syncAnsweredAt < Sync.pageIntervalMs) return
+    member.syncAnsweredAt = now
+    const page = this.#page(peer, differs)
+    if (page.more) this.#readers.set(peer, now)
+    else this.#readers.delete(peer)
+    member.syncedAt = now
+    const updates = [...page.updates, ...this.#dismissed()]
+    this.#sendRows(peer, updates, { reply, buckets: page.buckets, more: page.more })
+  }
+
+  /** Of the parts that differ as many as fit, from where the last page ended. */
+  #page(peer: PeerId, differs: (bucket: number) => boolean) {
+    const updates: Update[] = []
+    const buckets = new Set<number>()
+    const first = this.#nextBucket
+    let bytes = 0
+    for (let i = 0; i < bucketCount; i++) {
+      const bucket = (first + i) % bucketCount
+      if (!differs(bucket)) continue
+      if (bytes > Sync.pageBytes) return { updates, buckets, more: true }
+      this.#nextBucket = (bucket + 1) % bucketCount
+      buckets.add(bucket)
+      for (const update of this.#rotated(this.#rowsOf(bucket, peer))) {
+        // Records may be so large that a single part is too much for a page; it differs until all have come.
+        if (bytes > 2 * Sync.pageBytes) break
+        updates.push(update)
+        bytes += sizeOfUpdate(update)
+      }
+    }
+    return { updates, buckets, more: false }
+  }
+
+  #rotated<T>(rows: readonly T[]): readonly T[] {
+    const first = Math.floor(this.#init.random() * rows.length)
+    return [...rows.slice(first), ...rows.slice(0, first)]
+  }
+
+  #dismissed(): Update[] {
+    const updates: Update[] = []
+    for (const member of this.#view.population.gone) {
+      if (updates.length >= Sync.maxDismissed) break
+      if (member.status === 'left' && member.accusations.dismissed.size > 0) updates.push(member.update())
+    }
+    return updates
+  }
+
+  #rowsOf(bucket: number, reader: PeerId): Update[] {
+    return this.#view.peersIn(bucket).flatMap((peer) => {
+      const update = peer === this.#init.self ? this.#port.ownUpdate() : this.#view.get(peer)?.update()
+      return update === undefined || isOwnNews(update, reader) ? [] : [update]
+    })
   }
 
   #sendView(to: PeerId, reply: boolean): void {
     const updates: Update[] = []
     for (const member of this.#view.values()) {
       const update = member.update()
-      if (member.peer !== to || update.accusations.length > 0) updates.push(update)
+      if (!isOwnNews(update, to)) updates.push(update)
     }
-    this.#send(to, { type: 'sync', reply, buckets: undefined, more: false }, updates)
+    this.#sendRows(to, updates, { reply, buckets: undefined, more: false })
   }
+
+  #sendRows(
+    to: PeerId,
+    updates: readonly Update[],
+    page: Omit<Extract<Body, { type: 'sync' }>, 'type'>,
+  ): void {
+    this.#exchanged++
+    this.#port.send(to, { type: 'sync', ...page }, updates)
+  }
+
+  #isSmall(bytes: number): boolean {
+    return this.#view.recordBytes <= bytes
+  }
+
+  /** Who has not asked for its next page by now does not want it. */
+  #forgetStale(): void {
+    const since = this.#turn.now - 2 * Sync.patienceMs
+    for (const [peer, sentAt] of this.#readers) if (sentAt < since) this.#readers.delete(peer)
+  }
+}
+
+/** To a member itself only what it has to answer is news. */
+function isOwnNews({ record, accusations }: Update, reader: PeerId): boolean {
+  return record.body.peer === reader && accusations.length === 0
 }

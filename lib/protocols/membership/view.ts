@@ -9,9 +9,10 @@
 import type { Agenda } from '../agenda.ts'
 import type { PeerId } from '../core.ts'
 import { Credibility } from './credibility.ts'
-import { Digest } from './digest.ts'
+import { bucketOf, Digest } from './digest.ts'
+import { Gone } from './gone.ts'
 import type { MembershipInit } from './init.ts'
-import { Member, maxAccusationsPerCharge } from './member.ts'
+import { Member, maxAccusationsPerCharge, sameDetails } from './member.ts'
 import type {
   Accusation,
   Charge,
@@ -21,9 +22,12 @@ import type {
   Signed,
   Update,
 } from './messages.ts'
+import { Neighbours } from './neighbours.ts'
+import { Population } from './population.ts'
 import { recordIsSigned, signAccusation } from './statements.ts'
-import { scaledMinimumMs } from './suspicion.ts'
+import { scaledMinimumMs, type Witnesses } from './suspicion.ts'
 import type { Timer } from './timers.ts'
+import type { Tombstones } from './tombstones.ts'
 import type { MembershipTurn } from './turn.ts'
 import type { MembershipUnits } from './units.ts'
 
@@ -31,12 +35,18 @@ import type { MembershipUnits } from './units.ts'
 export interface ViewPort {
   isConnected(peer: PeerId): boolean
   ownGeneration(): number
+  /** Own dials of it that failed in a row; undefined when it is not dialled from here. */
+  failedDials(peer: PeerId): number | undefined
   changed(member: Member, change: MemberChange): void
   /** An accusation by `accuser` was kept, and should travel. */
   accused(member: Member, accuser: PeerId): void
   /** Somebody unknown is said to be alive: worth a dial, no more. */
   hinted(record: MemberRecord): void
+  /** `from` speaks of a life whose tombstone is here. */
+  disputed(update: Update, from: PeerId): void
   misbehaved(peer: PeerId, reason: Misbehaviour): void
+  /** Others are to be watched from now on. */
+  neighboursChanged(): void
 }
 
 export class View {
@@ -45,34 +55,75 @@ export class View {
   readonly #turn: MembershipTurn
   readonly #agenda: Agenda<Timer>
   readonly #port: ViewPort
+  readonly population: Population
+  /** Whom to watch and to keep connected with. */
+  readonly neighbours: Neighbours
+  /** All, but for those of the base whose row nobody asked for yet. */
   readonly #members = new Map<PeerId, Member>()
+  /** Members in all, self apart. */
+  #size: number
+  readonly #gone: Gone
+  readonly tombstones: Tombstones
+  /** Of the base, and no longer in the table. */
+  readonly #reaped = new Set<PeerId>()
   readonly #digest: Digest
   readonly #credibility = new Credibility()
   #heardAnybodyAt = Number.NEGATIVE_INFINITY
+  #refusedAt = Number.NEGATIVE_INFINITY
   /** Of all members' current records. */
-  #recordBytes = 0
+  #recordBytes: number
 
   constructor(
     init: MembershipInit,
     units: MembershipUnits,
     turn: MembershipTurn,
     agenda: Agenda<Timer>,
+    tombstones: Tombstones,
     port: ViewPort,
   ) {
     this.#init = init
     this.#units = units
     this.#turn = turn
     this.#agenda = agenda
+    this.tombstones = tombstones
     this.#port = port
-    this.#digest = new Digest(init.crypto.sha256)
+    const { base, self, config } = init
+    this.#size = base === undefined ? 0 : base.records.size - (base.records.has(self) ? 1 : 0)
+    this.#recordBytes = base?.recordBytes ?? 0
+    this.#digest = new Digest(base)
+    const changed = () => this.#port.neighboursChanged()
+    this.neighbours = new Neighbours(self, config, { turn, n: () => this.n, changed }, base?.rings)
+    this.population = new Population(this.neighbours, this.#size)
+    this.#gone = new Gone(init, turn, agenda, this.population.gone)
   }
 
   get(peer: PeerId): Member | undefined {
-    return this.#members.get(peer)
+    return this.#members.get(peer) ?? this.#fromBase(peer)
   }
 
-  values(): IterableIterator<Member> {
-    return this.#members.values()
+  /** Everybody but self. A walk over all: only where all are asked for. */
+  *values(): IterableIterator<Member> {
+    yield* this.#members.values()
+    for (const peer of this.#init.base?.records.keys() ?? []) {
+      const member = this.#members.has(peer) ? undefined : this.#fromBase(peer)
+      if (member !== undefined) yield member
+    }
+  }
+
+  /** Bytes of all records but the own. */
+  get recordBytes(): number {
+    return this.#recordBytes
+  }
+
+  /** The digest in 256 parts. */
+  get sums(): readonly bigint[] {
+    return this.#digest.sums
+  }
+
+  /** Whose rows are in that part: those that count in the digest, self perhaps among them, and those that are gone. */
+  peersIn(bucket: number): readonly PeerId[] {
+    const gone = [...this.population.gone].flatMap(({ peer }) => (bucketOf(peer) === bucket ? [peer] : []))
+    return [...new Set([...this.#digest.peersIn(bucket), ...gone])]
   }
 
   get digest(): bigint {
@@ -86,19 +137,24 @@ export class View {
 
   /** Members that are alive or suspect, self included. */
   get n(): number {
-    let n = 1
-    for (const member of this.#members.values()) if (member.present) n++
-    return n
+    return this.population.present + 1
   }
 
   /** Nothing heard from anybody while most members are suspected: this peer may be the sick one. */
   get isolated(): boolean {
-    const n = this.n
-    if (n < 3) return false
-    let suspects = 0
-    for (const member of this.#members.values()) if (member.status === 'suspect') suspects++
-    const most = Math.min(n - 1, Math.max(3, Math.ceil(n / 5)))
-    return suspects >= most && this.#turn.now - this.#heardAnybodyAt > this.#suspicionMinMs(n)
+    const { now } = this.#turn
+    return this.#units.isIsolated({
+      n: this.n,
+      suspects: this.population.suspects.size,
+      silentForMs: now - this.#heardAnybodyAt,
+      unrefusedForMs: now - this.#refusedAt,
+      suspicionMinMs: this.#suspicionMinMs(this.n),
+    })
+  }
+
+  /** A connect was refused, by a machine that this one has reached. */
+  refused(): void {
+    this.#refusedAt = this.#turn.now
   }
 
   /** Bytes of the member's current life came directly from it. */
@@ -156,6 +212,22 @@ export class View {
   }
 
   /**
+   * An own dial was taken, and nobody spoke: a stopped process. Local knowledge,
+   * so in what is told, and in the digest, it is a suspect like others.
+   */
+  stalled(member: Member): void {
+    if (!member.present || member.stalledAt !== undefined) return
+    if (member.status === 'alive') {
+      this.#become(member, 'suspect', 'stalled')
+    } else {
+      member.stalledAt = this.#turn.now
+      member.since = this.#turn.wall
+      this.#port.changed(member, 'stalled')
+    }
+    this.assess(member)
+  }
+
+  /**
    * Looks at one member anew, after an accusation or a disconnect. A verdict is
    * left to the timer: input that waits behind this one, after an own stall, may
    * be the refutation.
@@ -163,7 +235,7 @@ export class View {
   assess(member: Member): void {
     if (!member.present) return
     if (member.status === 'alive') {
-      if (![...member.accusers()].some((accuser) => !this.#isMuted(accuser))) return
+      if (!this.#units.witnessesOpen(this.#witnesses(member))) return
       this.#become(member, 'suspect')
     }
     this.#assessAt(member, this.#turn.now)
@@ -172,9 +244,9 @@ export class View {
   /** Its time has come: dead, or when to look again. */
   judge(member: Member): void {
     if (member.status !== 'suspect') return
-    const accusers = member.accusers()
-    const credible = [...accusers].filter((accuser) => !this.#isMuted(accuser))
-    if (this.#refusalDecides(member) || this.#suspicionDecides(member, accusers.size, credible.length)) {
+    // Those who watch it kept it to themselves that it does not answer; long enough now.
+    if (this.#stalledForMs(member) >= this.#init.config.stalledMs) this.accuse(member, 'suspected')
+    if (this.#refusalDecides(member) || this.#suspicionDecides(member)) {
       this.#agenda.cancel(assessKey(member.peer))
       this.#become(member, 'dead')
       this.#buryDismissed(member)
@@ -183,11 +255,26 @@ export class View {
 
   /** An own stall of `lagMs` is nobody's fault: a suspicion lasts longer by as much of it as it was open. */
   grant(lagMs: number): void {
-    for (const member of this.#members.values()) {
-      if (member.status !== 'suspect') continue
+    for (const member of this.population.suspects) {
       member.grantedMs += Math.min(lagMs, this.#turn.now - member.statusAt)
       this.assess(member)
     }
+  }
+
+  /** Takes rows of the gone out that have been here for long enough, or are too many. */
+  reap(): void {
+    for (let { due } = this.#gone; due !== undefined; due = this.#gone.due) this.#reap(due)
+    this.#gone.schedule()
+  }
+
+  /** What there is to tell of who was dismissed: no digest asks for it. */
+  dismissals(most: number): Update[] {
+    const updates: Update[] = []
+    for (const member of this.population.gone) {
+      if (updates.length >= most) break
+      if (member.accusations.dismissed.size > 0) updates.push(member.update())
+    }
+    return updates
   }
 
   #accusation({ peer: subject, generation, incarnation }: Member, charge: Charge): Signed<Accusation> {
@@ -201,7 +288,21 @@ export class View {
 
   /** Death is for everybody to see for itself; that it is final may be said by anybody who is in. */
   #buryDismissed(member: Member): void {
-    if (member.status === 'dead' && member.accusations.dismissed.size > 0) this.#become(member, 'left')
+    if (member.accusations.dismissed.size === 0 || member.status === 'left') return
+    if (this.#units.dismissalBuries(member.status)) this.#become(member, 'left')
+  }
+
+  #reap(member: Member): void {
+    const { peer, record } = member
+    this.#members.delete(peer)
+    if (this.#init.base?.records.has(peer)) this.#reaped.add(peer)
+    this.#size--
+    this.#recordBytes -= record.bytes.length
+    this.population.removed(member)
+    this.#digest.delete(peer)
+    this.#agenda.cancel(assessKey(peer))
+    this.#credibility.forget(peer)
+    this.#port.changed(member, 'reaped')
   }
 
   #suspicionMinMs(n: number): number {
@@ -212,10 +313,33 @@ export class View {
     return accuser !== this.#init.self && this.#credibility.isMuted(accuser, this.#turn.now)
   }
 
+  #witnesses(member: Member): Witnesses {
+    const accusers = [...member.accusers()]
+    const credible = accusers.filter((accuser) => !this.#isMuted(accuser))
+    return { accusers: accusers.length, credible: credible.length }
+  }
+
+  #refusers(member: Member): PeerId[] {
+    return [...member.accusations.refused.keys()].filter((accuser) => !this.#isMuted(accuser))
+  }
+
+  /** Since it was found so, or last heard after that; negative infinity when it is not stalled. */
+  #stalledForMs({ stalledAt, heardAt }: Member): number {
+    return (
+      this.#turn.now -
+      (stalledAt === undefined ? Number.POSITIVE_INFINITY : Math.max(stalledAt, heardAt ?? stalledAt))
+    )
+  }
+
   #mergeUnknown(update: Update, from: PeerId): void {
     const { record } = update
     // `left` and `dead` of somebody unknown are nothing to us.
     if (record.body.presence !== 'alive') return
+    const stone = this.tombstones.get(record.body.peer)
+    if (stone !== undefined && !this.#units.outlives(record.body, stone)) {
+      this.#port.disputed(update, from)
+      return
+    }
     if (!recordIsSigned(record, this.#init.crypto)) {
       this.#port.misbehaved(from, 'bad-signature')
       return
@@ -227,16 +351,29 @@ export class View {
       this.#port.hinted(record.body)
       return
     }
-    if (this.#members.size + 1 >= this.#init.config.maxMembers || !this.#hasRoom(record.bytes.length)) {
+    this.#makeRoom(record.bytes.length)
+    if (this.#size + 1 >= this.#init.config.maxMembers || !this.#hasRoom(record.bytes.length)) {
       // Who relays it may have room, and had no way of knowing that this view has none.
       if (own) this.#port.misbehaved(from, 'too-many-members')
       return
     }
     const member = new Member(record, this.#turn.now, this.#turn.wall)
     this.#members.set(member.peer, member)
+    this.#size++
+    this.population.added(member)
     this.#recordBytes += record.bytes.length
+    this.tombstones.unearth(member.peer)
     this.#refreshDigest(member)
     this.#port.changed(member, 'joined')
+  }
+
+  /** Nobody living is kept out by the gone. */
+  #makeRoom(bytes: number): void {
+    while (this.#size + 1 >= this.#init.config.maxMembers || !this.#hasRoom(bytes)) {
+      const { oldest } = this.#gone
+      if (oldest === undefined) return
+      this.#reap(oldest)
+    }
   }
 
   /** False when the update is of an older life or incarnation, or refused. */
@@ -262,9 +399,9 @@ export class View {
     }
     this.#recordBytes += growth
     const restarted = generation !== member.generation
-    // Who joins or leaves a group raises its incarnation too, and may not even have heard the accusation.
-    const regrouped = !sameNames(record.body.groups, member.record.body.groups)
-    if (!restarted && !regrouped && presence === 'alive') this.#blameLoneAccuser(member)
+    // Who says something new of itself raises its incarnation too, and may not even have heard the accusation.
+    const reshaped = !sameDetails(record.body, member.record.body)
+    if (!restarted && !reshaped && presence === 'alive') this.#blameLoneAccuser(member)
     const before = member.status
     member.replaceRecord(record)
     if (restarted) member.lifeKnownAt = this.#turn.now
@@ -295,6 +432,7 @@ export class View {
       body.generation === member.generation &&
       body.incarnation === member.incarnation
     if (!about || body.accuser === member.peer || member.status === 'left') return false
+    if (body.charge === 'dismissed' && !this.#units.dismissalCounts(member)) return false
     const kept = member.accusations[body.charge]
     if (kept.has(body.accuser)) return false
     // Who is unknown here cannot witness here; the next sync brings it again.
@@ -328,8 +466,8 @@ export class View {
   /** The fast path: enough witnesses of refused connects, and nothing of our own against them. */
   #refusalDecides(member: Member): boolean {
     const { self } = this.#init
-    const refusers = [...member.accusations.refused.keys()].filter((accuser) => !this.#isMuted(accuser))
-    const alone = !this.#anotherIsAlive(member) && refusers.includes(self)
+    const refusers = this.#refusers(member)
+    const alone = this.#healthyOthers(member) === 0 && refusers.includes(self)
     if (refusers.length < this.#units.refusersNeeded(this.n) && !alone) return false
     // Silence of a life that was never heard says nothing: else two liars evict everybody from a joiner's view.
     if (member.heardAt === undefined && !refusers.includes(self)) return false
@@ -341,9 +479,11 @@ export class View {
     return false
   }
 
-  #suspicionDecides(member: Member, accusers: number, credibleAccusers: number): boolean {
+  #suspicionDecides(member: Member): boolean {
     const { config } = this.#init
     const n = this.n
+    const { credible: credibleAccusers, ...others } = this.#witnesses(member)
+    const accusers = this.#units.witnessesCounted({ credible: credibleAccusers, ...others })
     const timeoutMs = this.#units.suspicionTimeoutMs({
       n,
       healthyOthers: this.#healthyOthers(member),
@@ -359,43 +499,64 @@ export class View {
       return false
     }
     const freshUntil = (member.heardAt ?? Number.NEGATIVE_INFINITY) + this.#suspicionMinMs(n)
-    if (accusers >= this.#units.accusersNeeded(n) && this.#turn.now >= freshUntil) return true
+    const enough = accusers >= this.#units.accusersNeeded(n) && this.#turn.now >= freshUntil
+    if (enough && this.#silenceDecides(member, n)) return true
     this.#assessAt(member, Math.max(freshUntil, this.#turn.now + config.probePeriodMs))
     return false
+  }
+
+  #silenceDecides(member: Member, n: number): boolean {
+    const { evidenceDials, stalledMs } = this.#init.config
+    return this.#units.silenceIsDeath({
+      failedDials: this.#port.failedDials(member.peer),
+      dialsNeeded: evidenceDials,
+      stalledForMs: member.stalledAt === undefined ? undefined : this.#stalledForMs(member),
+      stalledMs,
+      refusers: this.#refusers(member).length,
+      refusersNeeded: this.#units.refusersNeeded(n),
+    })
   }
 
   #assessAt(member: Member, at: number): void {
     this.#agenda.scheduleAtLatest(assessKey(member.peer), at, { type: 'assess', peer: member.peer })
   }
 
+  /** Others than self and `subject` that are alive. */
   #healthyOthers(subject: Member): number {
-    let healthy = 0
-    for (const member of this.#members.values())
-      if (member !== subject && member.status === 'alive') healthy++
-    return healthy
-  }
-
-  #anotherIsAlive(subject: Member): boolean {
-    for (const member of this.#members.values()) {
-      if (member !== subject && member.status === 'alive') return true
-    }
-    return false
+    return this.population.alive - (subject.status === 'alive' ? 1 : 0)
   }
 
   #become(member: Member, status: Member['status'], change: MemberChange = status): void {
+    const before = member.status
     member.status = status
+    member.stalledAt = change === 'stalled' ? this.#turn.now : undefined
+    this.population.moved(member, before)
     member.statusAt = this.#turn.now
     member.since = this.#turn.wall
+    this.#refreshDigest(member)
+    if (member.present) {
+      this.tombstones.unearth(member.peer)
+    } else {
+      this.tombstones.bury(member)
+      this.#gone.schedule()
+    }
     this.#port.changed(member, change)
   }
 
-  #refreshDigest(member: Member): void {
-    this.#digest.set(member.peer, member.digestRow())
+  #fromBase(peer: PeerId): Member | undefined {
+    if (peer === this.#init.self || this.#reaped.has(peer)) return undefined
+    const record = this.#init.base?.records.get(peer)
+    if (record === undefined) return undefined
+    const member = new Member(record, this.#turn.now, this.#turn.wall)
+    this.#members.set(peer, member)
+    return member
   }
-}
 
-function sameNames(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((name, i) => name === b[i])
+  /** Rows of the gone do not count: members forget them at different times, and joiners never hear of them. */
+  #refreshDigest(member: Member): void {
+    if (member.present) this.#digest.set(member.peer, member.digestRow())
+    else this.#digest.delete(member.peer)
+  }
 }
 
 function assessKey(peer: PeerId): string {

@@ -1,0 +1,295 @@
+/**
+ * Before dead: what own fresh dials say of a suspect.
+ *
+ * A member that is silent on an old connection may be dead, cut off, or stopped.
+ * Each member that watches it dials it anew, one dial after the other, each limited
+ * to a fifth of the suspicion minimum. What answers is alive, and its bytes will
+ * follow. What takes the connect and says nothing is a stopped process: `stalled`,
+ * and dialled no more but rarely, for its backlog fills. Only what fails so many
+ * times in a row is silent for good: a single lost SYN would hide a stopped process.
+ *
+ * Any bytes from the subject, and a stall of the own loop, begin the count anew.
+ */
+import type { Agenda } from '../agenda.ts'
+import type { PeerId } from '../core.ts'
+import type { MembershipInit } from './init.ts'
+import type { Member } from './member.ts'
+import type { DialOutcome } from './messages.ts'
+import type { Timer } from './timers.ts'
+import type { MembershipTurn } from './turn.ts'
+import type { MembershipUnits } from './units.ts'
+import type { View } from './view.ts'
+
+/** What one dial shows: somebody, a machine without a process that answers, or nobody. */
+export type Finding = 'answers' | 'stalled' | 'silent'
+
+export function findingOf(outcome: DialOutcome): Finding {
+  if (outcome.type === 'connected') return 'answers'
+  return outcome.reason === 'unanswered' ? 'stalled' : 'silent'
+}
+
+export interface Silence {
+  /** Own dials that failed one after the other; undefined where this member does not dial the subject. */
+  readonly failedDials: number | undefined
+  readonly dialsNeeded: number
+  /** Since the subject was found stalled, or was last heard after that; undefined when it is not. */
+  readonly stalledForMs: number | undefined
+  readonly stalledMs: number
+  readonly refusers: number
+  readonly refusersNeeded: number
+}
+
+/** Whether silence that has lasted as long as a suspicion may is a death. */
+export function silenceIsDeath(silence: Silence): boolean {
+  const { failedDials, dialsNeeded, stalledForMs, stalledMs, refusers, refusersNeeded } = silence
+  if (failedDials !== undefined && failedDials >= dialsNeeded) return true
+  if (stalledForMs !== undefined) return stalledForMs >= stalledMs
+  return failedDials === undefined || refusers >= refusersNeeded
+}
+
+export interface EvidencePort {
+  isConnected(peer: PeerId): boolean
+  /** Asks for a fresh connection; undefined when there is no address to dial. */
+  dial(member: Member, timeoutMs: number): number | undefined
+}
+
+interface Inquiry {
+  readonly generation: number
+  /** In a row. */
+  failed: number
+  dial: number | undefined
+  startedAt: number
+  /** A handshake was completed, and no word has come since. */
+  answeredAt: number | undefined
+  /** Found stalled: a heal tick dials it now and then. */
+  resting: boolean
+  /** An own probe failed too, and this member says so when its dials agree. */
+  accuses: boolean
+}
+
+export class Evidence {
+  /** Dials under way at once; half a cluster may be silent. */
+  static readonly maxDials = 32
+  /** A new connection has spoken by then, or the process behind it does not. */
+  static readonly settlingMs = 1500
+  /** Where few dial for many, so many fail before an accusation: most cannot see that it is only stalled. */
+  static readonly beforeAccusing = 2
+  readonly #init: MembershipInit
+  readonly #units: MembershipUnits
+  readonly #turn: MembershipTurn
+  readonly #agenda: Agenda<Timer>
+  readonly #view: View
+  readonly #port: EvidencePort
+  readonly #inquiries = new Map<PeerId, Inquiry>()
+  /** Whose dial each is. */
+  readonly #dials = new Map<number, PeerId>()
+  readonly #waiting = new Set<PeerId>()
+
+  constructor(
+    init: MembershipInit,
+    units: MembershipUnits,
+    turn: MembershipTurn,
+    agenda: Agenda<Timer>,
+    view: View,
+    port: EvidencePort,
+  ) {
+    this.#init = init
+    this.#units = units
+    this.#turn = turn
+    this.#agenda = agenda
+    this.#view = view
+    this.#port = port
+  }
+
+  /** Own dials of `peer` that failed in a row; undefined when it is not dialled from here. */
+  failedDials(peer: PeerId): number | undefined {
+    return this.#inquiries.get(peer)?.failed
+  }
+
+  /** It is suspected, by whomever. */
+  suspected(member: Member): void {
+    if (!this.#view.neighbours.watches(member.peer)) return
+    if (this.#inquiryInto(member) !== undefined) return
+    this.#open(member)
+    this.#runAt(member.peer, this.#turn.now + this.#patienceMs(member))
+  }
+
+  /** An own probe has failed where few watch for many: they are told when own dials fail as well. */
+  examine(member: Member): void {
+    const inquiry = this.#inquiryInto(member) ?? this.#open(member)
+    inquiry.accuses = true
+    if (inquiry.failed >= Evidence.beforeAccusing) this.#view.accuse(member, 'suspected')
+    else this.#runAt(member.peer, this.#turn.now)
+  }
+
+  /** It is alive, gone, or in another life. */
+  closed(peer: PeerId): void {
+    if (!this.#inquiries.delete(peer)) return
+    this.#waiting.delete(peer)
+    this.#agenda.cancel(key(peer))
+  }
+
+  /** Bytes came from it. */
+  heard(member: Member): void {
+    const inquiry = this.#inquiries.get(member.peer)
+    if (inquiry === undefined) return
+    if (member.status === 'alive') return this.closed(member.peer)
+    restart(inquiry)
+    this.#runAt(member.peer, this.#turn.now + this.#slotMs)
+  }
+
+  /** The last connection to it is gone: what was found through it may be no more. */
+  lost(peer: PeerId): void {
+    const inquiry = this.#inquiries.get(peer)
+    if (inquiry?.resting !== true) return
+    restart(inquiry)
+    this.#runAt(peer, this.#turn.now)
+  }
+
+  /** The own loop stood still: what dials seemed to show is nobody's fault. */
+  voidAll(): void {
+    for (const [peer, inquiry] of this.#inquiries) {
+      restart(inquiry)
+      this.#runAt(peer, this.#turn.now)
+    }
+  }
+
+  /** A heal tick: every suspect once more, a stalled one with the given chance. */
+  heal(member: Member, chance: number): void {
+    const inquiry = this.#inquiryInto(member)
+    if (inquiry === undefined || inquiry.dial !== undefined) return
+    if (inquiry.resting && this.#init.random() >= chance) return
+    if (this.#turn.now >= this.#notBefore(member, inquiry)) this.#dial(member, inquiry)
+  }
+
+  /** Its next dial is due. */
+  run(peer: PeerId): void {
+    const inquiry = this.#inquiries.get(peer)
+    const member = this.#view.get(peer)
+    if (inquiry === undefined || member === undefined) return
+    if (inquiry.dial !== undefined || inquiry.resting || this.#isEnough(inquiry)) return
+    const notBefore = this.#notBefore(member, inquiry)
+    if (this.#turn.now < notBefore) this.#runAt(peer, notBefore)
+    else if (inquiry.answeredAt !== undefined) this.#foundStalled(member, inquiry)
+    else this.#dial(member, inquiry)
+  }
+
+  /** An own dial of `peer`, whoever asked for it, has ended. */
+  dialled(id: number, peer: PeerId, outcome: DialOutcome): void {
+    if (this.#dials.delete(id)) this.#dialWaiting()
+    const inquiry = this.#inquiries.get(peer)
+    const member = this.#view.get(peer)
+    if (inquiry === undefined || member === undefined) return
+    const finding = this.#units.findingOf(outcome)
+    if (finding === 'answers') {
+      restart(inquiry)
+      inquiry.answeredAt = this.#turn.now
+      this.#runAt(peer, this.#turn.now + Evidence.settlingMs)
+    } else if (inquiry.dial === id) {
+      // One that was under way when the count began anew is not asked any more.
+      inquiry.dial = undefined
+      if (finding === 'stalled') this.#foundStalled(member, inquiry)
+      else this.#failed(member, inquiry)
+    }
+  }
+
+  #failed(member: Member, inquiry: Inquiry): void {
+    inquiry.resting = false
+    inquiry.failed++
+    if (inquiry.accuses && inquiry.failed >= Evidence.beforeAccusing) this.#view.accuse(member, 'suspected')
+    if (this.#isEnough(inquiry)) this.#view.assess(member)
+    else this.#runAt(member.peer, inquiry.startedAt + this.#slotMs)
+  }
+
+  #foundStalled(member: Member, inquiry: Inquiry): void {
+    restart(inquiry)
+    inquiry.resting = true
+    this.#view.stalled(member)
+  }
+
+  #open({ peer, generation }: Member): Inquiry {
+    const inquiry = {
+      generation,
+      failed: 0,
+      dial: undefined,
+      startedAt: Number.NEGATIVE_INFINITY,
+      answeredAt: undefined,
+      resting: false,
+      accuses: false,
+    }
+    this.#inquiries.set(peer, inquiry)
+    return inquiry
+  }
+
+  /** Of the life that is known now. */
+  #inquiryInto(member: Member): Inquiry | undefined {
+    const inquiry = this.#inquiries.get(member.peer)
+    if (inquiry === undefined || inquiry.generation === member.generation) return inquiry
+    this.closed(member.peer)
+    return undefined
+  }
+
+  #dial(member: Member, inquiry: Inquiry): void {
+    if (this.#dials.size >= Evidence.maxDials) {
+      this.#waiting.add(member.peer)
+      return
+    }
+    inquiry.startedAt = this.#turn.now
+    inquiry.answeredAt = undefined
+    inquiry.dial = this.#port.dial(member, this.#slotMs)
+    if (inquiry.dial === undefined) this.#failed(member, inquiry)
+    else this.#dials.set(inquiry.dial, member.peer)
+  }
+
+  #dialWaiting(): void {
+    for (const peer of this.#waiting) {
+      if (this.#dials.size >= Evidence.maxDials) return
+      this.#waiting.delete(peer)
+      this.run(peer)
+    }
+  }
+
+  #isEnough(inquiry: Inquiry): boolean {
+    return inquiry.failed >= this.#init.config.evidenceDials
+  }
+
+  /** Who has just spoken, was just dialled or is about to speak on a new connection needs no other one. */
+  #notBefore(member: Member, inquiry: Inquiry): number {
+    const heardAt = member.heardAt ?? Number.NEGATIVE_INFINITY
+    return Math.max(
+      heardAt + this.#slotMs,
+      inquiry.startedAt + this.#slotMs,
+      member.reachedAt + Evidence.settlingMs,
+    )
+  }
+
+  /**
+   * Handshakes are what an overloaded machine can least afford: a probe on the
+   * connection that is there goes first, unless one has failed already.
+   */
+  #patienceMs(member: Member): number {
+    if (!this.#port.isConnected(member.peer)) return 0
+    if (member.accusations.suspected.has(this.#init.self)) return 0
+    return member.roundTrip.timeoutMs(this.#init.config.timeoutMinMs, this.#init.config.timeoutMaxMs)
+  }
+
+  get #slotMs(): number {
+    return this.#init.config.suspicionMinMs / 5
+  }
+
+  #runAt(peer: PeerId, at: number): void {
+    this.#agenda.schedule(key(peer), at, { type: 'evidence', peer })
+  }
+}
+
+/** What was counted, and what is under way, means nothing any more. */
+function restart(inquiry: Inquiry): void {
+  inquiry.failed = 0
+  inquiry.dial = undefined
+  inquiry.answeredAt = undefined
+  inquiry.resting = false
+}
+
+function key(peer: PeerId): string {
+  return `evidence ${peer}`
+}
