@@ -269,6 +269,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
 
   #start(contacts: readonly string[]): void {
     if (this.#own.status !== 'idle') throw new Error('started twice')
+    this.#tombstones.running.begin()
     this.#own.begin()
     this.#reach.start(contacts)
     this.#prober.start()
@@ -629,6 +630,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     this.#agenda.clear()
     this.#fastPath.voidAll()
     this.#reach.remember()
+    this.#tombstones.running.note()
     this.#tombstones.note()
     this.#own.depart(presence)
     const told = [...this.#connections].filter((peer) => this.#view.get(peer)?.present)

@@ -15,7 +15,7 @@ export class RunningTime {
   static readonly noteEveryMs = 600_000
   readonly #turn: MembershipTurn
   readonly #before: number
-  #startedAt: number | undefined
+  #startedAt = 0
   #notedAt = Number.NEGATIVE_INFINITY
 
   constructor(init: MembershipInit, turn: MembershipTurn) {
@@ -23,9 +23,12 @@ export class RunningTime {
     this.#before = decodeRunningTime(init.durable.get(durableKeys.runningTime))
   }
 
+  begin(): void {
+    this.#startedAt = this.#turn.now
+  }
+
   /** Of the step under way. */
   get now(): number {
-    this.#startedAt ??= this.#turn.now
     return this.#before + (this.#turn.now - this.#startedAt)
   }
 
