@@ -20,11 +20,12 @@ import type { MembershipTurn } from './turn.ts'
 import type { MembershipUnits } from './units.ts'
 import type { View } from './view.ts'
 
-/** What one dial shows: somebody, a machine without a process that answers, or nobody. */
-export type Finding = 'answers' | 'stalled' | 'silent'
+/** What one dial shows: somebody, a machine without a process that answers, nobody, or no more than was known. */
+export type Finding = 'answers' | 'stalled' | 'silent' | 'nothing'
 
 export function findingOf(outcome: DialOutcome): Finding {
   if (outcome.type === 'connected') return 'answers'
+  if (outcome.reason === 'untried') return 'nothing'
   return outcome.reason === 'unanswered' ? 'stalled' : 'silent'
 }
 
@@ -189,7 +190,8 @@ export class Evidence {
       // One that was under way when the count began anew is not asked any more.
       inquiry.dial = undefined
       if (finding === 'stalled') this.#foundStalled(member, inquiry)
-      else this.#failed(member, inquiry)
+      else if (finding === 'silent') this.#failed(member, inquiry)
+      else this.#runAt(peer, inquiry.startedAt + this.#slotMs)
     }
   }
 

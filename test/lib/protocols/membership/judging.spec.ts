@@ -56,6 +56,7 @@ describe('judging the others', () => {
       for (let i = 0; i < rounds; i++) {
         lab.run(500)
         lab.hear(a, b, c)
+        lab.failDials()
       }
     }
     // A subject that answers this member, so that it does not accuse it itself.

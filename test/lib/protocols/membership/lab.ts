@@ -203,6 +203,14 @@ export class Lab {
     return this.effects.filter((effect) => effect.type === 'dial' || effect.type === 'knock')
   }
 
+  /** Each dial under way finds nobody. */
+  failDials(): void {
+    const dials = this.effects.filter((effect) => effect.type === 'dial')
+    this.effects = this.effects.filter((effect) => effect.type !== 'dial')
+    const outcome = { type: 'failed', reason: 'timeout' } as const
+    for (const { id } of dials) this.command({ type: 'dialled', id, outcome })
+  }
+
   sent(to: ScriptedPeer): Packet[] {
     return this.effects.flatMap((effect) =>
       effect.type === 'send' && effect.to === to.id ? [effect.message] : [],
