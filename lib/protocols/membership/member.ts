@@ -1,4 +1,5 @@
 import type { PeerId } from '../core.ts'
+import type { Allowance } from './allowance.ts'
 import type { Accusation, Charge, MemberRecord, Signed, Tags, Update } from './messages.ts'
 import type { Rank } from './precedence.ts'
 import { RoundTrip } from './round-trip.ts'
@@ -53,6 +54,9 @@ export class Member {
   disagreements = 0
   disagreesSince = Number.NEGATIVE_INFINITY
   toldAt = Number.NEGATIVE_INFINITY
+  /** For newer records of itself, and for accusations by it; nothing was taken yet while undefined. */
+  raises: Allowance | undefined
+  charges: Allowance | undefined
 
   constructor(record: Signed<MemberRecord>, now: number, wall: number) {
     this.peer = record.body.peer

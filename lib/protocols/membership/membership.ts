@@ -46,6 +46,7 @@ import type {
   Signed,
   Update,
 } from './messages.ts'
+import { NameConflicts } from './name-conflicts.ts'
 import { OwnLife } from './own-life.ts'
 import { fitting, pack } from './packing.ts'
 import { Prober } from './prober.ts'
@@ -56,6 +57,7 @@ import { recordIsSigned } from './statements.ts'
 import { Sync } from './sync.ts'
 import type { Timer } from './timers.ts'
 import { Tombstones } from './tombstones.ts'
+import { Traffic } from './traffic.ts'
 import type { MembershipTurn } from './turn.ts'
 import { type MembershipUnits, standardUnits } from './units.ts'
 import { View } from './view.ts'
@@ -81,6 +83,8 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   readonly #connections = new Set<PeerId>()
   readonly #own: OwnLife
   readonly #tombstones: Tombstones
+  readonly #traffic: Traffic
+  readonly #names: NameConflicts
   readonly #disputes: Disputes
   readonly #view: View
   readonly #gossip: Gossip
@@ -97,6 +101,8 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   /** The packet at hand broke the rules; the rest of it is dropped. */
   #spoilt = false
   #departure: Departure | undefined
+  /** It has left, and still says so to whoever asks. */
+  #lingers = false
 
   constructor(init: MembershipInit) {
     this.#init = init
@@ -107,6 +113,8 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     const nextRequest = () => ++this.#requests
     const isConnected = (peer: PeerId) => this.#connections.has(peer)
     const connected = () => this.#connections
+    this.#names = new NameConflicts((name, peers) => turn.emit({ type: 'name-conflict', name, peers }))
+    this.#traffic = new Traffic(init.config, isConnected)
     this.#own = new OwnLife(init, units, turn, agenda, () => this.#ownRecordChanged())
     const tombstones = new Tombstones(init, turn, agenda)
     this.#tombstones = tombstones
@@ -125,6 +133,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       hinted: (record) => this.#reach.hinted(record),
       disputed: (update, from) => this.#disputes.heard(update, from),
       misbehaved: (peer, reason) => this.#misbehaved(peer, reason),
+      mayIntroduce: (from) => this.#traffic.takesStranger(from, this.#turn.now),
       neighboursChanged: () => this.#reach.tendSoon(),
     })
     this.#gossip = new Gossip(init, turn, agenda, this.#view, this.#awareness, {
@@ -271,6 +280,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     if (this.#own.status !== 'idle') throw new Error('started twice')
     this.#tombstones.running.begin()
     this.#own.begin()
+    this.#names.present(this.#init.self, this.#init.name)
     this.#reach.start(contacts)
     this.#prober.start()
     if (this.#reach.hasContacts) {
@@ -307,6 +317,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
 
   #disconnected(peer: PeerId, closedBy: 'remote' | 'local'): void {
     this.#connections.delete(peer)
+    this.#traffic.forget(peer)
     const member = this.#view.get(peer)
     this.#departure?.lost(peer)
     this.#reach.disconnected(peer)
@@ -323,8 +334,11 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   }
 
   #receive(from: PeerId, packet: Packet): void {
-    if (!this.#own.running || from === this.#init.self) return
+    if (from === this.#init.self) return
+    if (this.#lingers) return this.#answerOnLeaving(from, packet)
+    if (!this.#own.running) return
     this.#spoilt = false
+    if (!this.#traffic.takesPacket(from, this.#turn.now)) return this.#misbehaved(from, 'flooding')
     for (const update of packet.updates) {
       this.#merge(update, from)
       this.#sync.merged(from, update)
@@ -345,6 +359,14 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     }
   }
 
+  /** Of what is said to it nothing matters any more, but for who has heard of it. */
+  #answerOnLeaving(from: PeerId, { body, generation }: Packet): void {
+    if (!this.#traffic.takesPacket(from, this.#turn.now)) return
+    if (body.type === 'leave-ack') this.#departure?.acknowledged(from)
+    else if (body.type === 'ping' && this.#traffic.takesPing(from, this.#turn.now))
+      this.#sendHeartbeat('ack', from, body.seq, generation)
+  }
+
   #receiveBody(from: PeerId, packet: Packet, current: Member | undefined): void {
     const { body } = packet
     switch (body.type) {
@@ -352,6 +374,10 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         const order = current?.takeSeq(body.seq) ?? 'new'
         if (order === 'replayed') this.#misbehaved(from, 'replayed')
         if (order !== 'new') break
+        if (!this.#traffic.takesPing(from, this.#turn.now)) {
+          this.#misbehaved(from, 'flooding')
+          break
+        }
         this.#sendHeartbeat('ack', from, body.seq, packet.generation)
         this.#heartbeat(from, body, current)
         break
@@ -462,6 +488,9 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       case 'refute':
         this.#own.refuteNow()
         break
+      case 'own-change':
+        this.#own.changeNow()
+        break
       case 'contest-end':
         this.#own.contestEnded()
         break
@@ -497,6 +526,12 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         break
       case 'note-peers':
         this.#reach.remember()
+        break
+      case 'leave-again':
+        this.#departure?.again()
+        break
+      case 'linger-end':
+        this.#departure?.lingered()
         break
       case 'leave-wait':
         this.#departure?.end()
@@ -543,6 +578,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
 
   #misbehaved(peer: PeerId, reason: Misbehaviour): void {
     this.#spoilt = true
+    if (reason === 'flooding' && !this.#traffic.mayBlame(peer, this.#turn.now)) return
     this.#turn.emit({ type: 'misbehaved', peer, reason })
   }
 
@@ -569,6 +605,8 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
 
   #memberChanged(member: Member, change: MemberChange): void {
     this.#turn.emit({ type: 'member', change, member: rowOf(member, this.#connections.has(member.peer)) })
+    if (member.present) this.#names.present(member.peer, member.record.body.name)
+    else this.#names.absent(member.peer)
     if (change === 'reaped') {
       this.#gossip.forget(member.peer)
       this.#fastPath.void(member.peer)
@@ -635,11 +673,16 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     this.#own.depart(presence)
     const told = [...this.#connections].filter((peer) => this.#view.get(peer)?.present)
     const seq = this.#prober.nextSeq()
-    for (const peer of told) this.#send(peer, { type: 'leave', seq, record: this.#own.record })
-    this.#departure = new Departure(this.#init.config, this.#turn, this.#agenda, told, (acknowledgements) => {
-      this.#agenda.clear()
-      this.#own.status = 'left'
-      this.#turn.emit({ type: 'departed', acknowledgements })
+    this.#departure = new Departure(this.#init.config, this.#turn, this.#agenda, told, {
+      tell: (peer) => this.#send(peer, { type: 'leave', seq, record: this.#own.record }),
+      over: (acknowledgements) => {
+        this.#own.status = 'left'
+        this.#lingers = true
+        this.#turn.emit({ type: 'departed', acknowledgements })
+      },
+      silent: () => {
+        this.#lingers = false
+      },
     })
   }
 
@@ -649,7 +692,9 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     const member = this.#view.get(to)
     const updates: Update[] = []
     const { generation, incarnation } = this.#own
-    if (member?.knowsGeneration !== generation || member.knowsIncarnation !== incarnation) {
+    const known = member?.knowsGeneration === generation && member.knowsIncarnation === incarnation
+    // What it departs with has no incarnation of its own, so that somebody knows it shows in nothing.
+    if (!known || this.#own.presence !== 'alive') {
       updates.push({ record: this.#own.record, accusations: [], contact: true })
     }
     // Who pings while accused should see by whom: it answers exactly those.

@@ -8,9 +8,10 @@
 import { isGroupName } from '../../wire/group-name.ts'
 import { isTagKey, isTagValue } from '../../wire/tag.ts'
 import type { Agenda } from '../agenda.ts'
+import { Allowance, type Rate } from './allowance.ts'
 import { decodeSelfState, durableKeys, encodeSelfState } from './durable-state.ts'
 import type { MembershipInit } from './init.ts'
-import { sameTags } from './member.ts'
+import { sameList, sameTags } from './member.ts'
 import type { MemberRecord, Presence, Signed, Tags } from './messages.ts'
 import { signRecord, statementLimits } from './statements.ts'
 import type { Timer } from './timers.ts'
@@ -20,6 +21,10 @@ import type { MembershipUnits } from './units.ts'
 export type OwnStatus = 'idle' | 'joining' | 'alive' | 'leaving' | 'left' | 'superseded'
 
 export class OwnLife {
+  /** Lives of this process that it can tell from others; a peer that rejoins a group takes one. */
+  static readonly rememberedLives = 4096
+  /** Changes of the own record that are told as they come; more are told together. */
+  static readonly changesAtOnce = 4
   readonly #init: MembershipInit
   readonly #units: MembershipUnits
   readonly #turn: MembershipTurn
@@ -29,6 +34,10 @@ export class OwnLife {
   readonly #persistedGeneration: number
   /** Generations that this process took; everything else under this identity is another life. */
   readonly #taken = new Set<number>()
+  /** Below it, and above the disk's, all count as taken. */
+  #takenBelow = 0
+  readonly #changes: Rate
+  readonly #allowance: Allowance
 
   status: OwnStatus = 'idle'
   generation = 0
@@ -58,6 +67,8 @@ export class OwnLife {
     this.#addresses = init.addresses
     this.#groups = sorted(init.groups ?? [])
     this.#tags = sortedTags(init.tags ?? {})
+    this.#changes = { burst: OwnLife.changesAtOnce, perSecond: 4000 / init.config.probePeriodMs }
+    this.#allowance = new Allowance(this.#changes, 0)
     const state = decodeSelfState(init.durable.get(durableKeys.self))
     this.#persistedGeneration = state.generation
     this.incarnation = state.incarnation
@@ -103,22 +114,28 @@ export class OwnLife {
   }
 
   readdress(addresses: readonly string[]): void {
+    if (sameList(addresses, this.#addresses)) return
     this.#addresses = addresses
-    if (this.running) this.#raise(this.incarnation + 1)
+    this.#change()
   }
 
   regroup(groups: readonly string[]): void {
     const next = sorted(groups)
-    if (next.length === this.#groups.length && next.every((group, i) => group === this.#groups[i])) return
+    if (sameList(next, this.#groups)) return
     this.#groups = next
-    if (this.running) this.#raise(this.incarnation + 1)
+    this.#change()
   }
 
   retag(tags: Tags): void {
     const next = sortedTags(tags)
     if (sameTags(next, this.#tags)) return
     this.#tags = next
-    if (this.running) this.#raise(this.incarnation + 1)
+    this.#change()
+  }
+
+  /** What waited is told now. */
+  changeNow(): void {
+    if (this.running && this.presence === 'alive') this.#raise(this.incarnation + 1)
   }
 
   /** A new generation without a restart. */
@@ -166,7 +183,7 @@ export class OwnLife {
   /** Whether `record` is something that this process did not sign in this life. */
   isForeign(record: Signed<MemberRecord>): boolean {
     const { generation, incarnation } = record.body
-    if (!this.#taken.has(generation)) return true
+    if (!this.#hasTaken(generation)) return true
     if (generation !== this.generation) return false
     // A departure of this very generation: an earlier life took the same number, and the disk forgot it.
     if (record.body.presence !== 'alive' && this.presence === 'alive') return true
@@ -225,12 +242,33 @@ export class OwnLife {
     if (generation > 2 ** 52) throw new Error(`generation ${generation} is beyond 2^52`)
     this.generation = generation
     this.#taken.add(generation)
+    const [earliest] = this.#taken
+    if (this.#taken.size > OwnLife.rememberedLives && earliest !== undefined) {
+      this.#taken.delete(earliest)
+      this.#takenBelow = earliest + 1
+    }
     this.#persist()
     this.#sign()
   }
 
+  /** Each change costs every member a look at a signature: many in a row are one. */
+  #change(): void {
+    if (!this.running || this.presence !== 'alive') return
+    const { now } = this.#turn
+    if (this.#allowance.take(this.#changes, now)) return this.changeNow()
+    const at = this.#allowance.nextAt(this.#changes, now)
+    this.#agenda.scheduleAtLatest('own-change', at, { type: 'own-change' })
+  }
+
+  #hasTaken(generation: number): boolean {
+    if (this.#taken.has(generation)) return true
+    return generation < this.#takenBelow && generation > this.#persistedGeneration
+  }
+
   #raise(incarnation: number): void {
     if (incarnation === this.incarnation) return
+    // Whatever waited to be told goes along.
+    this.#agenda.cancel('own-change')
     this.incarnation = incarnation
     this.#persist()
     this.#sign()

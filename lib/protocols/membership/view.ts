@@ -8,6 +8,7 @@
  */
 import type { Agenda } from '../agenda.ts'
 import type { PeerId } from '../core.ts'
+import { Allowance } from './allowance.ts'
 import { Credibility } from './credibility.ts'
 import { bucketOf, Digest } from './digest.ts'
 import { Gone } from './gone.ts'
@@ -28,6 +29,7 @@ import { recordIsSigned, signAccusation } from './statements.ts'
 import { scaledMinimumMs, type Witnesses } from './suspicion.ts'
 import type { Timer } from './timers.ts'
 import type { Tombstones } from './tombstones.ts'
+import { chargeRate, raiseRate } from './traffic.ts'
 import type { MembershipTurn } from './turn.ts'
 import type { MembershipUnits } from './units.ts'
 
@@ -45,6 +47,8 @@ export interface ViewPort {
   /** `from` speaks of a life whose tombstone is here. */
   disputed(update: Update, from: PeerId): void
   misbehaved(peer: PeerId, reason: Misbehaviour): void
+  /** Whether `from` has not named more strangers than it may. */
+  mayIntroduce(from: PeerId): boolean
   /** Others are to be watched from now on. */
   neighboursChanged(): void
 }
@@ -340,6 +344,7 @@ export class View {
       this.#port.disputed(update, from)
       return
     }
+    if (!this.#port.mayIntroduce(from)) return
     if (!recordIsSigned(record, this.#init.crypto)) {
       this.#port.misbehaved(from, 'bad-signature')
       return
@@ -388,10 +393,18 @@ export class View {
       if (from === member.peer) this.#port.misbehaved(from, 'incarnation-too-far')
       return false
     }
+    const raises = raiseRate(this.#init.config)
+    member.raises ??= new Allowance(raises, this.#turn.now)
+    if (!member.raises.has(raises, this.#turn.now)) {
+      // Not of a rumour: it may be somebody else's haste. What is missed comes with a later heartbeat.
+      if (from === member.peer) this.#port.misbehaved(from, 'flooding')
+      return false
+    }
     if (!recordIsSigned(record, this.#init.crypto)) {
       this.#port.misbehaved(from, 'bad-signature')
       return false
     }
+    member.raises.take(raises, this.#turn.now)
     const growth = record.bytes.length - member.record.bytes.length
     if (!this.#hasRoom(growth)) {
       if (from === member.peer) this.#port.misbehaved(from, 'too-many-members')
@@ -438,12 +451,18 @@ export class View {
     // Who is unknown here cannot witness here; the next sync brings it again.
     const accuser = this.#members.get(body.accuser)
     if (body.accuser !== this.#init.self && accuser === undefined) return false
+    const charges = chargeRate(this.n)
+    if (accuser !== undefined) {
+      accuser.charges ??= new Allowance(charges, this.#turn.now)
+      if (!accuser.charges.has(charges, this.#turn.now)) return false
+    }
     const evicted = kept.size < maxAccusationsPerCharge ? undefined : this.#replaceable(kept, body.accuser)
     if (kept.size >= maxAccusationsPerCharge && evicted === undefined) return false
     if (!this.#units.accusationIsSigned(accusation, this.#init.crypto)) {
       this.#port.misbehaved(from, 'bad-signature')
       return false
     }
+    accuser?.charges?.take(charges, this.#turn.now)
     if (evicted !== undefined) kept.delete(evicted)
     this.#keep(member, accusation)
     return true

@@ -1,0 +1,82 @@
+/**
+ * What one member may cause here. Each packet costs some work, a ping an answer,
+ * a stranger or a newer record the check of a signature, a rumour and an event.
+ * Honest members stay far below these rates, whatever happens to them: what an
+ * owner changes often it tells together.
+ */
+import type { PeerId } from '../core.ts'
+import { Allowance, type Rate } from './allowance.ts'
+import type { MembershipConfig } from './config.ts'
+
+interface Account {
+  readonly packets: Allowance
+  readonly pings: Allowance
+  readonly strangers: Allowance
+  blamedAt: number
+}
+
+export class Traffic {
+  /** A view of thousands comes in many packets, and with a mass death each says something at once. */
+  static readonly packets: Rate = { burst: 2048, perSecond: 400 }
+  /** A helper may ask in the name of many. */
+  static readonly pings: Rate = { burst: 256, perSecond: 64 }
+  /** Besides a whole view: records of members that are unknown here. */
+  static readonly strangersPerSecond = 64
+  static readonly blameEveryMs = 1000
+  readonly #strangers: Rate
+  readonly #accounts = new Map<PeerId, Account>()
+  readonly #isConnected: (peer: PeerId) => boolean
+
+  constructor(config: MembershipConfig, isConnected: (peer: PeerId) => boolean) {
+    this.#strangers = { burst: config.maxMembers, perSecond: Traffic.strangersPerSecond }
+    this.#isConnected = isConnected
+  }
+
+  takesPacket(from: PeerId, now: number): boolean {
+    return this.#of(from, now).packets.take(Traffic.packets, now)
+  }
+
+  takesPing(from: PeerId, now: number): boolean {
+    return this.#of(from, now).pings.take(Traffic.pings, now)
+  }
+
+  takesStranger(from: PeerId, now: number): boolean {
+    return this.#of(from, now).strangers.take(this.#strangers, now)
+  }
+
+  /** Whether it is to be said again that `peer` does too much. */
+  mayBlame(peer: PeerId, now: number): boolean {
+    const account = this.#of(peer, now)
+    if (now - account.blamedAt < Traffic.blameEveryMs) return false
+    account.blamedAt = now
+    return true
+  }
+
+  forget(peer: PeerId): void {
+    this.#accounts.delete(peer)
+  }
+
+  #of(peer: PeerId, now: number): Account {
+    const known = this.#accounts.get(peer)
+    if (known !== undefined) return known
+    const account = {
+      packets: new Allowance(Traffic.packets, now),
+      pings: new Allowance(Traffic.pings, now),
+      strangers: new Allowance(this.#strangers, now),
+      blamedAt: Number.NEGATIVE_INFINITY,
+    }
+    // What was still under way when the connection closed is not worth an account.
+    if (this.#isConnected(peer)) this.#accounts.set(peer, account)
+    return account
+  }
+}
+
+/** Newer records of one member: twice what its own limits let it tell. */
+export function raiseRate(config: MembershipConfig): Rate {
+  return { burst: 64, perSecond: 16_000 / config.probePeriodMs }
+}
+
+/** Accusations by one member: everybody may die at once, but not all the time. */
+export function chargeRate(n: number): Rate {
+  return { burst: 64 + 2 * n, perSecond: 16 }
+}
