@@ -38,7 +38,7 @@ export interface OptionSpec {
   readonly parse?: (text: string) => unknown
   readonly choices?: readonly string[]
   readonly repeatable?: boolean
-  readonly completes?: 'files' | 'folders'
+  readonly completes?: 'files' | 'folders' | 'scenarios'
 }
 
 /** Taken by every verb, before it or after it. */
@@ -395,6 +395,7 @@ export const commandTable: readonly CommandSpec[] = [
     summary: 'run a cluster of real daemons on this machine and judge it',
     examples: [
       ['p2pd testnet', 'five peers talk and contend for a lock; some are killed and return; checkers judge'],
+      ['p2pd testnet --scenario list', 'what else can be done to them'],
       ['p2pd testnet --scenario catch-up', 'one is killed while they talk, and must catch up'],
       ['p2pd testnet --peers 7 --keep', 'seven, left running to play with'],
     ],
@@ -402,8 +403,8 @@ export const commandTable: readonly CommandSpec[] = [
       { flags: '--peers <n>', summary: 'how many daemons', parse: wholeNumber(1, 1000) },
       {
         flags: '--scenario <name>',
-        summary: 'what to do to them: a name, or a .json file',
-        completes: 'files',
+        summary: "what to do to them: a name, a .json file, or 'list', which shows what there is",
+        completes: 'scenarios',
       },
       { flags: '--profile <profile>', summary: 'timing of the probes', choices: ['lan', 'local'] },
       { flags: '--keep', summary: 'leave them running afterwards' },

@@ -7,9 +7,12 @@ export interface Word {
   readonly summary: string
   /** `files`: any file may stand there; it has no text. */
   readonly kind: 'word' | 'option' | 'files'
-  /** What follows an option: one of these words, a file, a folder, or text of one's own. */
-  readonly value?: readonly string[] | 'files' | 'folders' | 'text'
+  /** What follows an option. */
+  readonly value?: Value
 }
+
+/** One of these words, one of them or a file, a file, a folder, or text of one's own. */
+type Value = readonly string[] | { readonly wordsOrFiles: readonly string[] } | 'files' | 'folders' | 'text'
 
 /** Finds the verbs among the words typed so far, then looks up what may come next. */
 export function renderBash(words: readonly Word[]): string {
@@ -46,7 +49,8 @@ complete -F _p2pd p2pd
 function bashValue(value: Word['value']): string {
   if (value === 'files') return '$(compgen -f -- "$cur")'
   if (value === 'folders') return '$(compgen -d -- "$cur")'
-  return Array.isArray(value) ? bashWords(value) : ''
+  if (value === 'text' || value === undefined) return ''
+  return 'wordsOrFiles' in value ? `${bashWords(value.wordsOrFiles)} ${bashValue('files')}` : bashWords(value)
 }
 
 function bashWords(words: readonly string[]): string {
@@ -88,7 +92,8 @@ if [ "\${funcstack[1]}" = _p2pd ]; then _p2pd "$@"; else compdef _p2pd p2pd; fi
 function zshValue(value: Word['value']): string {
   if (value === 'files') return '_files'
   if (value === 'folders') return '_files -/'
-  return Array.isArray(value) ? `compadd -- ${value.join(' ')}` : '_message value'
+  if (value === 'text' || value === undefined) return '_message value'
+  return 'wordsOrFiles' in value ? `${zshValue(value.wordsOrFiles)}; _files` : `compadd -- ${value.join(' ')}`
 }
 
 function zshEntry({ text, summary }: Word): string {
@@ -125,7 +130,10 @@ ${lines.join('\n')}
 function fishValue(value: Word['value']): string {
   if (value === undefined) return ''
   if (value === 'files' || value === 'folders') return '-r -F'
-  return value === 'text' ? '-x' : `-x -a ${quote(value.join(' '))}`
+  if (value === 'text') return '-x'
+  return 'wordsOrFiles' in value
+    ? `-r -F -a ${quote(value.wordsOrFiles.join(' '))}`
+    : `-x -a ${quote(value.join(' '))}`
 }
 
 function pathsOf(words: readonly Word[]): readonly (readonly string[])[] {

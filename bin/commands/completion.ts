@@ -1,3 +1,4 @@
+import { scenarioNames } from '../../testnet/cluster/scenario-files.ts'
 import { type CommandSpec, commandTable, commonOptions, runSpec, versionOption } from '../command-table.ts'
 import { renderBash, renderFish, renderZsh, type Word } from '../completion.ts'
 import { type Context, printJson } from '../context.ts'
@@ -48,7 +49,9 @@ function wordsOf(spec: CommandSpec, path: readonly string[]): readonly Word[] {
     ),
     ...options.map(({ flags, summary, choices, completes }): Word => {
       const text = flags.split(/[ ,]+/).find((part) => part.startsWith('--')) ?? flags
-      const value = flags.includes('<') ? (choices ?? completes ?? 'text') : undefined
+      const named =
+        completes === 'scenarios' ? { wordsOrFiles: ['list', ...scenarioNames()] } : (completes ?? 'text')
+      const value = flags.includes('<') ? (choices ?? named) : undefined
       return { path, text, summary, kind: 'option', ...(value === undefined ? {} : { value }) }
     }),
     ...subcommands.flatMap((sub) => wordsOf(sub, [...path, sub.name])),

@@ -2,8 +2,8 @@
  * A cluster of real daemons on this machine: formed, disturbed, recorded.
  *
  * The daemons are `n1`, `n2` … ; `n1` founds, the others come by its invite.
- * Each has its data directory and its log in one temporary folder. They end
- * with this process, however it ends.
+ * Each has its data directory and its log in one temporary folder, and on demand
+ * a network namespace. They end with this process, however it ends.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
@@ -14,6 +14,8 @@ import { P2pdError } from '../../lib/wire/errors.ts'
 import { Groups } from './groups.ts'
 import { LockCommand } from './lock-command.ts'
 import { LockLog } from './lock-log.ts'
+import { Network } from './network.ts'
+import { freePort, wipe } from './places.ts'
 import { DaemonProcess, describeExit, type Exit } from './process.ts'
 import { Reaper } from './reaper.ts'
 import { Recorder } from './recorder.ts'
@@ -21,13 +23,18 @@ import { Recorder } from './recorder.ts'
 export interface ClusterOptions {
   readonly peers: number
   readonly profile: string
+  /** Whether each peer has a network namespace of its own. */
+  readonly network?: boolean
   readonly env: NodeJS.ProcessEnv
   readonly signal: AbortSignal
 }
 
 /** A member that is or was started here. */
 export interface Member {
+  /** In what is recorded: `n1`; `n1-2` once it has lost its key and is a peer that nobody knows. */
   readonly name: string
+  /** What the scenario calls it, and its daemon calls itself: `n1`. */
+  readonly place: string
   readonly dataDir: string
   readonly logPath: string
   readonly client: ControlClient
@@ -39,6 +46,12 @@ export interface Member {
   process: DaemonProcess | undefined
   /** Why its process ends is known; otherwise its end is a crash. */
   expected: boolean
+  /** Flags of the next start alone. */
+  flags: readonly string[]
+  /** Where it was before it was given another address. */
+  left: readonly string[]
+  /** It has lost its disk, all of it or but its key. */
+  wiped: boolean
 }
 
 /** A start keeps a core busy for most of a second: with more at once those that run already would starve. */
@@ -56,13 +69,15 @@ export class Cluster {
   readonly recorder = new Recorder()
   readonly groups = new Groups(this.recorder)
   readonly locks = new LockLog(this.recorder)
-  readonly members: readonly Member[]
+  readonly members: Member[]
   /** Daemons that ended unasked, in words. */
   readonly crashes: string[] = []
   readonly #options: ClusterOptions
   readonly #reaper = Reaper.start()
   readonly #strangers: DaemonProcess[] = []
   readonly #commands = new Set<LockCommand>()
+  #network: Network | undefined
+  #invites = 0
   #closed = false
 
   private constructor(folder: string, options: ClusterOptions) {
@@ -71,12 +86,24 @@ export class Cluster {
     this.members = Array.from({ length: options.peers }, (_, index) => this.#member(`n${index + 1}`))
   }
 
+  /** Throws ERR_TESTNET_NETWORK where the peers cannot have a network of their own. */
   static async create(options: ClusterOptions): Promise<Cluster> {
-    return new Cluster(await mkdtemp(join(tmpdir(), 'p2pd-testnet-')), options)
+    const cluster = new Cluster(await mkdtemp(join(tmpdir(), 'p2pd-testnet-')), options)
+    if (!options.network) return cluster
+    try {
+      const places = cluster.members.map(({ place }) => place)
+      cluster.#network = await Network.create(places, cluster.#reaper)
+      return cluster
+    } catch (error) {
+      await cluster.close()
+      await cluster.removeFolder()
+      throw error
+    }
   }
 
+  /** By its place, or by its present name. */
   member(name: string): Member {
-    const member = this.members.find((candidate) => candidate.name === name)
+    const member = this.members.find((candidate) => candidate.place === name || candidate.name === name)
     if (member === undefined) {
       throw new P2pdError('ERR_SCENARIO', `there is no peer '${name}' in this testnet`, {
         hint: `its peers are n1 to n${this.members.length}`,
@@ -95,14 +122,12 @@ export class Cluster {
     const [founder, ...others] = this.members
     if (founder === undefined) return []
     const first = await this.start(founder.name)
-    const invitePath = join(this.folder, 'invite')
-    const { invite } = await founder.client.invite({ signal: this.#options.signal })
-    await writeFile(invitePath, `${invite}\n`, { mode: 0o600, flag: 'wx' })
+    const invite = await this.#invite()
     const readyMs = [first]
     const waiting = [...others]
     const startInTurn = async (): Promise<void> => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-        readyMs.push(await this.start(next.name, ['--invite', invitePath]))
+        readyMs.push(await this.start(next.name, invite))
       }
     }
     await Promise.all(Array.from({ length: startsAtOnce }, startInTurn))
@@ -110,23 +135,28 @@ export class Cluster {
   }
 
   /** Starts a peer on its data directory and waits until it is ready. Gives the time that took, ms. */
-  async start(name: string, args: readonly string[] = []): Promise<number> {
-    const member = this.member(name)
+  async start(place: string, args: readonly string[] = []): Promise<number> {
+    const member = this.member(place)
+    const { name } = member
     const { recorder } = this
-    const first = member.lives === 0
+    const forgetful = member.wiped && member.lives > 0 ? { forgetful: true } : {}
+    const flags = [...(await this.#startFlags(member)), ...args]
+    await this.#network?.unsilence(member.place)
     member.lives++
     member.expected = false
+    member.flags = []
+    member.wiped = false
     const startedAt = recorder.now()
-    recorder.record({ type: 'started', peer: name, life: member.lives })
-    const flags = first ? this.#firstFlags(member) : []
-    member.process = this.#spawn(member, [...flags, ...args])
+    recorder.record({ type: 'started', peer: name, life: member.lives, ...forgetful })
+    member.process = this.#spawn(member, flags)
     this.#watch(member, member.process)
     await member.process.ready(readyWithinMs, this.#options.signal)
     const readyAt = recorder.now()
     recorder.record({ type: 'ready', peer: name })
-    const { peerId, generation } = await member.client.status({ signal: this.#options.signal })
+    const { peerId, generation, addresses } = await member.client.status({ signal: this.#options.signal })
     member.previousGeneration = member.generation
     member.generation = generation
+    assertMoved(member, addresses)
     recorder.introduce(peerId, name)
     await recorder.follow(name, member.client)
     await this.groups.return(member)
@@ -134,7 +164,8 @@ export class Cluster {
   }
 
   /** SIGKILL. */
-  async kill(name: string): Promise<void> {
+  async kill(place: string): Promise<void> {
+    const { name } = this.member(place)
     const process = this.#runningProcess(name)
     this.#expect(name)
     this.recorder.record({ type: 'killed', peer: name })
@@ -143,8 +174,21 @@ export class Cluster {
     await process.exited
   }
 
+  /** SIGKILL, after which nobody hears of it: its network is gone before. */
+  async silence(place: string): Promise<void> {
+    const { name } = this.member(place)
+    const process = this.#runningProcess(name)
+    this.#expect(name)
+    this.recorder.record({ type: 'killed', peer: name })
+    this.#unread(name)
+    await this.#ownNetwork().silence(place)
+    process.kill('SIGKILL')
+    await process.exited
+  }
+
   /** SIGTERM: keeps its membership. Gives how long it took to end, ms. */
-  async stop(name: string): Promise<number> {
+  async stop(place: string): Promise<number> {
+    const { name } = this.member(place)
     const process = this.#runningProcess(name)
     this.#expect(name)
     this.recorder.record({ type: 'stopped', peer: name })
@@ -154,7 +198,8 @@ export class Cluster {
   }
 
   /** Gives up its membership. Gives how long it took to end, ms. */
-  async leave(name: string): Promise<number> {
+  async leave(place: string): Promise<number> {
+    const { name } = this.member(place)
     const process = this.#runningProcess(name)
     this.#expect(name)
     this.recorder.record({ type: 'left', peer: name })
@@ -163,16 +208,71 @@ export class Cluster {
     return await this.#awaitEnd(name, process)
   }
 
-  pause(name: string): void {
+  pause(place: string): void {
+    const { name } = this.member(place)
     const process = this.#runningProcess(name)
     this.recorder.record({ type: 'paused', peer: name })
     process.kill('SIGSTOP')
   }
 
-  resume(name: string): void {
+  resume(place: string): void {
+    const { name } = this.member(place)
     const process = this.#runningProcess(name)
     process.kill('SIGCONT')
     this.recorder.record({ type: 'resumed', peer: name })
+  }
+
+  /** Removes what a peer that does not run has on its disk, all of it or all but its key. */
+  async wipe(place: string, keep?: 'key'): Promise<void> {
+    const member = this.#endedMember(place)
+    await wipe(member.dataDir, keep)
+    member.wiped = true
+    if (keep === 'key') return
+    // Who has no key is somebody else, whatever it is called.
+    const identities = Number(/-(\d+)$/.exec(member.name)?.[1] ?? 1)
+    const stranger = this.#member(member.place, `${member.place}-${identities + 1}`)
+    stranger.wiped = true
+    this.members[this.members.indexOf(member)] = stranger
+  }
+
+  /** The next start of a peer that does not run is at another address. */
+  async readdress(place: string): Promise<void> {
+    const member = this.#endedMember(place)
+    const row = this.running().map(({ name }) => this.recorder.row(name, member.name))[0]
+    member.left = row?.addresses ?? []
+    if (this.#network !== undefined) await this.#network.move(member.place)
+    member.flags = ['--listen', this.#listenAddress(member, this.#network ? 0 : await freePort())]
+  }
+
+  /** From now on no bytes pass from any of `from` to any of `to`, and with `both` none back either. */
+  async cut(from: readonly string[], to: readonly string[], ways: 'one' | 'both'): Promise<void> {
+    const network = this.#ownNetwork()
+    const directions =
+      ways === 'both'
+        ? ([
+            [from, to],
+            [to, from],
+          ] as const)
+        : ([[from, to]] as const)
+    for (const [senders, takers] of directions) {
+      this.recorder.record({ type: 'cut', from: this.#namesOf(senders), to: this.#namesOf(takers) })
+      await network.cut(senders, takers)
+    }
+  }
+
+  /** From now on each packet is lost with this chance. */
+  async lose(percent: number): Promise<void> {
+    this.recorder.record({ type: 'degraded' })
+    await this.#ownNetwork().lose(percent)
+  }
+
+  /** Ends cuts and losses; gives how many packets fell to the last of them. */
+  async mend(): Promise<number> {
+    const network = this.#ownNetwork()
+    const lost = await network.dropped()
+    this.recorder.record({ type: 'healed' })
+    await network.mend()
+    return lost
   }
 
   /**
@@ -181,7 +281,7 @@ export class Cluster {
    */
   async startStranger(name: string): Promise<Member> {
     const stranger = this.#member(name)
-    const args = [...this.#firstFlags(stranger), '--cluster', name]
+    const args = ['--name', name, '--listen', '/ip4/127.0.0.1/tcp/0', '--cluster', name]
     stranger.process = this.#spawn(stranger, args)
     this.#strangers.push(stranger.process)
     await stranger.process.ready(readyWithinMs, this.#options.signal)
@@ -248,6 +348,7 @@ export class Cluster {
         await process.exited
       }),
     )
+    this.#network?.close()
     await this.#reaper.close()
   }
 
@@ -255,29 +356,53 @@ export class Cluster {
     await rm(this.folder, { recursive: true, force: true })
   }
 
-  #member(name: string): Member {
-    const dataDir = join(this.folder, name)
+  #member(place: string, name = place): Member {
+    const dataDir = join(this.folder, place)
     return {
       name,
+      place,
       dataDir,
-      logPath: join(this.folder, `${name}.log`),
+      logPath: join(this.folder, `${place}.log`),
       client: ControlClient.open(dataDir),
       lives: 0,
       generation: 0,
       previousGeneration: 0,
       process: undefined,
       expected: false,
+      flags: [],
+      left: [],
+      wiped: false,
     }
   }
 
-  #firstFlags({ name }: Member): readonly string[] {
-    return ['--name', name, '--listen', '/ip4/127.0.0.1/tcp/0']
+  /** What its data directory does not tell it. */
+  async #startFlags(member: Member): Promise<readonly string[]> {
+    const isNew = member.lives === 0 || member.wiped
+    const named = isNew ? ['--name', member.place] : []
+    const listens = isNew && member.flags.length === 0 ? ['--listen', this.#listenAddress(member, 0)] : []
+    const invited = member.wiped ? await this.#invite() : []
+    return [...named, ...listens, ...member.flags, ...invited]
   }
 
-  #spawn({ name, dataDir, logPath }: Member, args: readonly string[]): DaemonProcess {
+  #listenAddress({ place }: Member, port: number): string {
+    return `/ip4/${this.#network?.addressOf(place) ?? '127.0.0.1'}/tcp/${port}`
+  }
+
+  /** Flags that let somebody in, from a peer that runs. */
+  async #invite(): Promise<readonly string[]> {
+    const [host] = this.running()
+    if (host === undefined) throw new P2pdError('ERR_SCENARIO', 'nobody runs who could invite')
+    const path = join(this.folder, `invite-${++this.#invites}`)
+    const { invite } = await host.client.invite({ signal: this.#options.signal })
+    await writeFile(path, `${invite}\n`, { mode: 0o600, flag: 'wx' })
+    return ['--invite', path]
+  }
+
+  #spawn({ name, place, dataDir, logPath }: Member, args: readonly string[]): DaemonProcess {
     const { profile, env } = this.#options
     return DaemonProcess.start({
       name,
+      ...(this.#network === undefined ? {} : { enter: this.#network.enter(place) }),
       program,
       args: ['--data', dataDir, '--profile', profile, '--json', ...args],
       logPath,
@@ -314,6 +439,23 @@ export class Cluster {
     throw new P2pdError('ERR_SCENARIO', `'${name}' does not run at this step`)
   }
 
+  #endedMember(place: string): Member {
+    const member = this.member(place)
+    if (!member.process?.running) return member
+    throw new P2pdError('ERR_SCENARIO', `'${place}' still runs at this step`, {
+      hint: 'stop or kill it first',
+    })
+  }
+
+  #namesOf(places: readonly string[]): readonly string[] {
+    return places.map((place) => this.member(place).name)
+  }
+
+  #ownNetwork(): Network {
+    if (this.#network !== undefined) return this.#network
+    throw new P2pdError('ERR_SCENARIO', 'this testnet has no network of its own')
+  }
+
   async #awaitEnd(name: string, process: DaemonProcess): Promise<number> {
     const askedAt = this.recorder.now()
     const exit = await process.ended(stopWithinMs, this.#options.signal)
@@ -325,6 +467,13 @@ export class Cluster {
     }
     return this.recorder.now() - askedAt
   }
+}
+
+/** After a change of address. */
+function assertMoved({ name, left }: Member, addresses: readonly string[]): void {
+  const stayed = addresses.find((address) => left.includes(address))
+  if (stayed === undefined) return
+  throw new P2pdError('ERR_TESTNET', `${name} was to move, and listens at ${stayed} again`)
 }
 
 /** The daemons are told everything by flags: what is meant for another daemon must not reach them. */

@@ -24,13 +24,21 @@ export function oneView(cluster: Cluster): string | undefined {
   return undefined
 }
 
-/** Every other running peer shows the peer as expected. */
+/** Who has to show it: every other peer that runs, or those named. */
+export function observersOf(cluster: Cluster, { peer, by }: Expectation): readonly Member[] {
+  const subject = cluster.member(peer)
+  const named = by?.map((name) => cluster.member(name))
+  return (named ?? cluster.running()).filter((observer) => observer !== subject)
+}
+
+/** Those who have to show the peer as expected. */
 export function shown(cluster: Cluster, expected: Expectation): string | undefined {
   const subject = cluster.member(expected.peer)
-  for (const observer of cluster.running()) {
-    if (observer === subject) continue
+  for (const observer of observersOf(cluster, expected)) {
     const missing =
-      expected.status === 'alive' ? current(cluster, observer, subject) : gone(cluster, observer, expected)
+      expected.status === 'alive'
+        ? current(cluster, observer, subject)
+        : otherwise(cluster, observer, subject, expected)
     if (missing !== undefined) return missing
   }
   return undefined
@@ -40,21 +48,44 @@ function current(cluster: Cluster, observer: Member, subject: Member): string | 
   const row = cluster.recorder.row(observer.name, subject.name)
   const own = cluster.recorder.row(subject.name, subject.name)
   if (row?.status !== 'alive') return `${observer.name} shows ${subject.name} ${row?.status ?? 'not at all'}`
-  if (row.generation === own?.generation && row.incarnation === own.incarnation) return undefined
-  return (
-    `${observer.name} shows ${subject.name} at generation ${row.generation}, incarnation ${row.incarnation}, ` +
-    `itself ${own?.generation}, ${own?.incarnation}`
-  )
+  if (row.generation !== own?.generation || row.incarnation !== own.incarnation) {
+    return (
+      `${observer.name} shows ${subject.name} at generation ${row.generation}, incarnation ${row.incarnation}, ` +
+      `itself ${own?.generation}, ${own?.incarnation}`
+    )
+  }
+  const [shownAt, isAt] = [row, own].map(({ addresses }) => [...addresses].sort().join(' '))
+  return shownAt === isAt
+    ? undefined
+    : `${observer.name} shows ${subject.name} at ${shownAt}, and it is at ${isAt}`
 }
 
-function gone(cluster: Cluster, observer: Member, expected: Expectation): string | undefined {
-  const row = cluster.recorder.row(observer.name, expected.peer)
-  const reason = row?.reason ?? undefined
+/** Suspect, dead or left; a detail or a reason only if one is asked for. */
+function otherwise(
+  cluster: Cluster,
+  observer: Member,
+  subject: Member,
+  expected: Expectation,
+): string | undefined {
+  const row = cluster.recorder.row(observer.name, subject.name)
+  const more = expected.detail === undefined ? row?.reason : row?.detail
   const fits = row?.status === expected.status
-  if (fits && (expected.reason === undefined || expected.reason === reason)) return undefined
-  const wanted = expected.reason === undefined ? expected.status : `${expected.status} (${expected.reason})`
-  const is = row === undefined ? 'not at all' : `${row.status}${reason === undefined ? '' : ` (${reason})`}`
-  return `${observer.name} shows ${expected.peer} ${is}, not ${wanted}`
+  if (fits && (qualified(expected) ?? more) === more) return undefined
+  const is = row === undefined ? 'not at all' : labelOf(row.status, more ?? undefined)
+  return `${observer.name} shows ${subject.name} ${is}, not ${describe(expected)}`
+}
+
+/** As a person would say it: `suspect (stalled)`. */
+export function describe(expected: Expectation): string {
+  return labelOf(expected.status, qualified(expected))
+}
+
+function qualified({ detail, reason }: Expectation): string | undefined {
+  return detail ?? reason
+}
+
+function labelOf(status: string, more: string | undefined): string {
+  return more === undefined ? status : `${status} (${more})`
 }
 
 function isThere({ status }: Row): boolean {

@@ -9,6 +9,8 @@ import type { Reaper } from './reaper.ts'
 export interface ProcessOptions {
   /** In messages. */
   readonly name: string
+  /** What to put before the command; it becomes the command, so that the pid is the same. */
+  readonly enter?: readonly string[]
   /** Path of the compiled `p2pd`. */
   readonly program: string
   readonly args: readonly string[]
@@ -58,7 +60,13 @@ export class DaemonProcess {
     const log = openSync(options.logPath, 'a', 0o600)
     try {
       // Detached: Ctrl-C in the terminal is for whoever runs the cluster to hear.
-      const child = spawn(process.execPath, [options.program, ...options.args], {
+      const [command = process.execPath, ...args] = [
+        ...(options.enter ?? []),
+        process.execPath,
+        options.program,
+        ...options.args,
+      ]
+      const child = spawn(command, args, {
         detached: true,
         stdio: ['ignore', 'pipe', log],
         env: options.env,
@@ -66,7 +74,7 @@ export class DaemonProcess {
       // What keeps a process from starting is told once more, by this event.
       child.once('error', () => {})
       if (child.pid === undefined || child.stdout === null) {
-        throw new P2pdError('ERR_TESTNET', `${process.execPath} could not be started`)
+        throw new P2pdError('ERR_TESTNET', `${command} could not be started`)
       }
       return new DaemonProcess(child, child.stdout, child.pid, options)
     } finally {

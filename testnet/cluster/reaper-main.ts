@@ -1,31 +1,35 @@
-/** The process behind `reaper.ts`: a line `+PID` lists a process, `-PID` strikes it off, the end kills. */
-import { readFileSync } from 'node:fs'
+/**
+ * The process behind `reaper.ts`: a line `+PID` lists a process, `-PID` strikes it
+ * off; `+NAME` and `-NAME` do the same to a network namespace. The end of the
+ * lines kills and removes what is listed.
+ */
 import { createInterface } from 'node:readline'
+import { beginning } from './beginning.ts'
+import { removeNamespace } from './leftovers.ts'
+import { isOwnNamespace } from './namespace-names.ts'
 
 /** By pid, the time at which the process began: a pid that was given to another one is left alone. */
 const listed = new Map<number, string | undefined>()
+const namespaces = new Set<string>()
 
 createInterface({ input: process.stdin })
   .on('line', (line) => {
-    const pid = Number(line.slice(1))
+    const adds = line.startsWith('+')
+    const what = line.slice(1)
+    if (isOwnNamespace(what)) {
+      if (adds) namespaces.add(what)
+      else namespaces.delete(what)
+      return
+    }
+    const pid = Number(what)
     if (!Number.isSafeInteger(pid) || pid <= 1) return
-    if (line.startsWith('+')) listed.set(pid, beginning(pid))
+    if (adds) listed.set(pid, beginning(pid))
     else listed.delete(pid)
   })
   .on('close', () => {
     for (const [pid, began] of listed) if (beginning(pid) === began) kill(pid)
+    for (const name of namespaces) removeNamespace(name)
   })
-
-/** Linux's start time of a process, in ticks since boot; undefined elsewhere and for one that is gone. */
-function beginning(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // Field 22; counted from behind the command's name, which may hold anything.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
-  } catch {
-    return undefined
-  }
-}
 
 function kill(pid: number): void {
   try {

@@ -1,9 +1,9 @@
 /**
- * Keeps daemons from outliving the process that started them.
+ * Keeps daemons and their networks from outliving the process that started them.
  *
- * One detached process a cluster (`reaper-main.ts`) reads the pids from a pipe.
- * The pipe ends with this process, however it dies, SIGKILL included; the reaper
- * then kills what is still listed.
+ * One detached process a cluster (`reaper-main.ts`) reads pids, and names of
+ * network namespaces, from a pipe. The pipe ends with this process, however it
+ * dies, SIGKILL included; the reaper then kills and removes what is still listed.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -35,13 +35,14 @@ export class Reaper {
     return new Reaper(child, child.stdin)
   }
 
-  watch(pid: number): void {
-    this.#pipe.write(`+${pid}\n`)
+  /** `what` is a pid, or the name of a network namespace. */
+  watch(what: number | string): void {
+    this.#pipe.write(`+${what}\n`)
   }
 
-  /** The process has ended, so its pid may come to belong to somebody else. */
-  forget(pid: number): void {
-    this.#pipe.write(`-${pid}\n`)
+  /** The process has ended, so its pid may come to belong to somebody else; or the namespace is removed. */
+  forget(what: number | string): void {
+    this.#pipe.write(`-${what}\n`)
   }
 
   /** Kills whatever is still watched, and ends the reaper itself. */

@@ -172,8 +172,12 @@ export class Recorder {
     const before = observer.rows.get(row.peerId)
     observer.rows.set(row.peerId, row)
     const { status, generation, incarnation } = row
+    const stalled = row.detail === 'stalled'
     const same =
-      before?.status === status && before.generation === generation && before.incarnation === incarnation
+      before?.status === status &&
+      (before.detail === 'stalled') === stalled &&
+      before.generation === generation &&
+      before.incarnation === incarnation
     if (!same) {
       this.#events.push({
         at: this.now(),
@@ -183,6 +187,7 @@ export class Recorder {
         status,
         generation,
         incarnation,
+        ...(stalled ? { stalled } : {}),
       })
     }
     this.wake()

@@ -8,6 +8,7 @@ import {
 import type { Violation } from '../checkers/history.ts'
 import { type MembershipFigures, membershipProperties } from '../checkers/membership.ts'
 import { type MulticastFigures, multicastProperties } from '../checkers/multicast.ts'
+import type { NoticeTimes } from '../checkers/times.ts'
 import { diagram } from '../spacetime/diagram.ts'
 import type { TraceEvent } from '../spacetime/trace-event.ts'
 import { type Member, program } from './cluster.ts'
@@ -33,6 +34,8 @@ export interface TestnetVerdict {
   /** Why the scenario could not be carried out to its end; null when it was. */
   readonly failure: { readonly code: string; readonly message: string } | null
   readonly figures: MembershipFigures
+  /** How soon ends, freezes and heals were noticed. */
+  readonly times: NoticeTimes
   /** Null when nothing was said in any group. */
   readonly multicast: (MulticastFigures & { readonly gaps: GapFigures }) | null
   /** Null when nobody asked for any lock. */
@@ -157,6 +160,7 @@ function summaryOf(
     violations,
     failure,
     figures,
+    times,
     multicast: said,
     mutex,
     traffic,
@@ -166,6 +170,7 @@ function summaryOf(
 ): readonly string[] {
   const table = [
     ...measured,
+    ...timeLines(times),
     ...(said === null ? [] : multicastLines(said)),
     ...(mutex === null ? [] : [mutexLine(mutex)]),
     ...(traffic === null ? [] : [trafficLine(traffic)]),
@@ -187,6 +192,24 @@ function summaryOf(
     ...(violations.length > maxListed ? [`  and ${violations.length - maxListed} more violations`] : []),
     ...(folder === null ? [] : [`Logs and the recorded history (history.jsonl) are kept in ${folder}.`]),
   ]
+}
+
+const noticed: Readonly<Record<keyof NoticeTimes, readonly [what: string, since: string]>> = {
+  killed: ['deaths', 'from SIGKILL or power cut until shown dead'],
+  stopped: ['stops', 'from SIGTERM until shown left'],
+  left: ['departures', 'from asking to leave until shown left'],
+  stalled: ['stalls', 'from SIGSTOP until shown stalled'],
+  healed: ['heals', 'from mending until shown alive'],
+}
+
+function timeLines(times: NoticeTimes): readonly Line[] {
+  return (Object.keys(noticed) as (keyof NoticeTimes)[]).flatMap((kind): readonly Line[] => {
+    const found = times[kind]
+    if (found === null) return []
+    const [what, since] = noticed[kind]
+    const { medianMs, worstMs, count: rows } = found
+    return [[what, `median ${ms(medianMs)}, worst ${ms(worstMs)} ${since}, of ${count(rows, 'row')}`]]
+  })
 }
 
 function multicastLines(figures: NonNullable<TestnetVerdict['multicast']>): readonly Line[] {

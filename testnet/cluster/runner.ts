@@ -1,12 +1,14 @@
 /** Carries out a scenario's steps on a cluster, and says of each what came of it. */
 import { P2pdError } from '../../lib/wire/errors.ts'
-import { checkCompleteness } from '../checkers/completeness.ts'
 import { checkConvergence } from '../checkers/convergence.ts'
-import type { Cluster } from './cluster.ts'
-import { type Expectation, oneView, shown } from './expectations.ts'
+import type { ViewEvent } from '../checkers/history.ts'
+import type { Cluster, Member } from './cluster.ts'
+import { cut, depart, kill, lose, mend, pause, readdress, resume, silence, wipe } from './disturbances.ts'
+import { describe, type Expectation, observersOf, oneView, shown } from './expectations.ts'
 import { runLock } from './lock-phases.ts'
 import { type Phase, type PhaseListener, seconds, whole } from './phase.ts'
 import type { Deed, Scenario } from './scenario.ts'
+import { fitting, sightings } from './sightings.ts'
 import { Talk, type TalkDeed } from './talk.ts'
 
 /** An outsider is refused long before this, ms. */
@@ -23,8 +25,8 @@ export async function runScenario(
       await runDeed(cluster, scenario, step, listener)
       continue
     }
-    for (const { name } of cluster.members) {
-      for (const deed of step.steps) await runDeed(cluster, scenario, withPeer(deed, name), listener)
+    for (const { place } of cluster.members.filter(({ place }) => !step.but.includes(place))) {
+      for (const deed of step.steps) await runDeed(cluster, scenario, withPeer(deed, place), listener)
     }
   }
 }
@@ -32,6 +34,14 @@ export async function runScenario(
 function withPeer(deed: Deed, name: string): Deed {
   if (deed.do === 'talk' && deed.during !== undefined) {
     return { ...deed, during: deed.during.map((inner) => withPeer(inner, name)) }
+  }
+  const here = (peers: readonly string[]): readonly string[] =>
+    peers.map((peer) => (peer === 'it' ? name : peer))
+  if (deed.do === 'cut') {
+    return { ...deed, from: here(deed.from), to: deed.to === 'others' ? deed.to : here(deed.to) }
+  }
+  if (deed.do === 'expect' && deed.by !== undefined) {
+    return { ...deed, peer: deed.peer === 'it' ? name : deed.peer, by: here(deed.by) }
   }
   return 'peer' in deed && deed.peer === 'it' ? { ...deed, peer: name } : deed
 }
@@ -55,13 +65,26 @@ async function runDeed(
     case 'start':
       return listener.end(await restart(cluster, deed.peer, listener))
     case 'pause':
+      return listener.end(pause(cluster, deed.peer))
     case 'resume':
-      return listener.end(signal(cluster, deed.do, deed.peer))
+      return listener.end(await resume(cluster, deed, listener))
+    case 'wipe':
+      return listener.end(await wipe(cluster, deed))
+    case 'readdress':
+      return listener.end(await readdress(cluster, deed))
+    case 'cut':
+      return listener.end(await cut(cluster, deed))
+    case 'lose':
+      return listener.end(await lose(cluster, deed))
+    case 'mend':
+      return listener.end(await mend(cluster))
+    case 'silence':
+      return listener.end(await silence(cluster, deed))
     case 'expect':
       return listener.end(
         deed.status === 'alive'
           ? await seeAlive(cluster, deed, listener)
-          : await seeGone(cluster, scenario, deed, listener),
+          : await seeOtherwise(cluster, deed, listener),
       )
     case 'settle':
       return listener.end(await settle(cluster, deed.withinMs, listener))
@@ -117,34 +140,11 @@ async function agree(
   }
 }
 
-async function kill(cluster: Cluster, peer: string, listener: PhaseListener): Promise<Phase> {
-  listener.begin(`killing ${peer} with SIGKILL`)
-  await cluster.kill(peer)
-  return { phase: 'kill', peer, text: `${peer} killed with SIGKILL`, figures: {} }
-}
-
-async function depart(
-  cluster: Cluster,
-  how: 'stop' | 'leave',
-  peer: string,
-  listener: PhaseListener,
-): Promise<Phase> {
-  const what = how === 'stop' ? `${peer} told to stop with SIGTERM` : `${peer} told to leave`
-  listener.begin(what)
-  const endedMs = await (how === 'stop' ? cluster.stop(peer) : cluster.leave(peer))
-  return {
-    phase: how,
-    peer,
-    text: `${what}, ended ${whole(endedMs)} later`,
-    summary: [`${peer} ${how === 'stop' ? 'stopped' : 'left'}`, `ended after ${whole(endedMs)}`],
-    figures: { endedMs },
-  }
-}
-
 async function restart(cluster: Cluster, peer: string, listener: PhaseListener): Promise<Phase> {
   listener.begin(`starting ${peer} again`)
   const readyMs = await cluster.start(peer)
-  const { generation, previousGeneration } = cluster.member(peer)
+  const { generation, previousGeneration, lives } = cluster.member(peer)
+  if (lives === 1) return anew(cluster.member(peer), readyMs)
   if (generation <= previousGeneration) {
     const numbers = `generation ${generation}, not above ${previousGeneration}`
     throw new P2pdError('ERR_TESTNET', `${peer} came back with ${numbers}`)
@@ -158,63 +158,55 @@ async function restart(cluster: Cluster, peer: string, listener: PhaseListener):
   }
 }
 
-function signal(cluster: Cluster, how: 'pause' | 'resume', peer: string): Phase {
-  if (how === 'pause') cluster.pause(peer)
-  else cluster.resume(peer)
-  return { phase: how, peer, text: `${peer} ${how}d`, figures: {} }
+/** It has lost its key with everything else, and is a peer that nobody knows. */
+function anew({ name, place }: Member, readyMs: number): Phase {
+  const how = `ready ${seconds(readyMs)} later`
+  return {
+    phase: 'restart',
+    peer: name,
+    text: `${place} started with an invite and a new key, ${how}`,
+    summary: [`${name} new`, `ready after ${seconds(readyMs)}`],
+    figures: { readyMs },
+  }
 }
 
 async function seeAlive(cluster: Cluster, deed: Expectation, listener: PhaseListener): Promise<Phase> {
-  const { peer } = deed
-  listener.begin(`waiting for all to show ${peer} alive`)
+  const { name: peer } = cluster.member(deed.peer)
+  listener.begin(`waiting for ${byWhom(deed)} to show ${peer} alive`)
   await cluster.until(() => shown(cluster, deed), deed.withinMs)
-  const { firstMs, lastMs } = sinceStart(cluster, peer)
-  const times = `first ${whole(firstMs)} after its start, last ${whole(lastMs)}`
+  const { generation } = cluster.member(peer)
+  const fits = (view: ViewEvent): boolean => view.status === 'alive' && view.generation === generation
+  const { firstMs, lastMs } = sightings(cluster.recorder.history(), peer, fits)
+  const since = 'after it started or went on'
+  const times = `first ${whole(firstMs)} ${since}, last ${whole(lastMs)}`
   return {
     phase: 'alive',
     peer,
-    text: `all show ${peer} alive in its newest generation: ${times}`,
-    summary: [`${peer} alive`, `shown by ${cluster.running().length - 1} others: ${times}`],
+    text: `${byWhom(deed)} show ${peer} alive in its newest generation: ${times}`,
+    summary: [`${peer} alive`, `shown by ${observersOf(cluster, deed).length} others: ${times}`],
     figures: { firstMs, lastMs },
   }
 }
 
-/** When the others first showed a peer's newest generation alive, ms after it was started. */
-function sinceStart(cluster: Cluster, peer: string): { readonly firstMs: number; readonly lastMs: number } {
-  const history = cluster.recorder.history()
-  const { generation } = cluster.member(peer)
-  const start = history.findLast((event) => event.type === 'started' && event.peer === peer)?.at ?? 0
-  const times = new Map<string, number>()
-  for (const event of history) {
-    if (event.type !== 'view' || event.subject !== peer || event.observer === peer) continue
-    if (event.status !== 'alive' || event.generation !== generation || times.has(event.observer)) continue
-    times.set(event.observer, event.at - start)
+async function seeOtherwise(cluster: Cluster, deed: Expectation, listener: PhaseListener): Promise<Phase> {
+  const { name: peer } = cluster.member(deed.peer)
+  const label = describe(deed)
+  listener.begin(`waiting for ${byWhom(deed)} to show ${peer} ${label}`)
+  await cluster.until(() => shown(cluster, deed), deed.withinMs)
+  const figures = sightings(cluster.recorder.history(), peer, fitting(deed))
+  const { firstMs, medianMs, lastMs, observers } = figures
+  const times = `first after ${whole(firstMs)}, median ${whole(medianMs)}, last ${whole(lastMs)}`
+  return {
+    phase: deed.detail ?? deed.status,
+    peer,
+    text: `${deed.by === undefined ? `all ${observers} others` : byWhom(deed)} show ${peer} ${label}: ${times}`,
+    summary: [`${peer} ${label}`, `shown by ${observers} others: ${times}`],
+    figures: { ...figures },
   }
-  return { firstMs: Math.min(...times.values()), lastMs: Math.max(...times.values()) }
 }
 
-async function seeGone(
-  cluster: Cluster,
-  scenario: Scenario,
-  deed: Expectation,
-  listener: PhaseListener,
-): Promise<Phase> {
-  const { peer, status } = deed
-  const { recorder } = cluster
-  listener.begin(`waiting for all to show ${peer} ${status}`)
-  await cluster.until(() => shown(cluster, deed), deed.withinMs)
-  const { detections } = checkCompleteness(recorder.history(), scenario.bounds).figures
-  const detection = detections.findLast((candidate) => candidate.peer === peer)
-  const { firstMs = 0, lastMs = 0, noticed = 0 } = detection ?? {}
-  const label = deed.reason === undefined ? status : `${status} (${deed.reason})`
-  const times = `first after ${whole(firstMs)}, last after ${whole(lastMs)}`
-  return {
-    phase: status,
-    peer,
-    text: `all ${noticed} others show ${peer} ${label}: ${times}`,
-    summary: [`${peer} ${label}`, `shown by ${noticed} others: ${times}`],
-    figures: { firstMs, lastMs, observers: noticed },
-  }
+function byWhom({ by }: Expectation): string {
+  return by === undefined ? 'all' : by.join(', ')
 }
 
 async function settle(cluster: Cluster, withinMs: number, listener: PhaseListener): Promise<Phase> {

@@ -1,5 +1,6 @@
 /** Scenarios from their files. */
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdirSync } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { P2pdError } from '../../lib/wire/errors.ts'
@@ -10,22 +11,27 @@ const folder = fileURLToPath(new URL('../../../testnet/scenarios/', import.meta.
 const maxScenarioBytes = 64 * 1024
 
 /** Names of the built-in scenarios. */
-export async function scenarioNames(): Promise<readonly string[]> {
-  const files = await readdir(folder)
+export function scenarioNames(): readonly string[] {
+  const files = readdirSync(folder)
   return files.flatMap((file) => (file.endsWith('.json') ? [basename(file, '.json')] : [])).sort()
 }
 
+/** The built-in ones. */
+export async function allScenarios(): Promise<readonly Scenario[]> {
+  return await Promise.all(scenarioNames().map((name) => loadScenario(name)))
+}
+
 /** `nameOrPath` is a path when it ends in `.json`. Throws ERR_UNKNOWN_SCENARIO or ERR_SCENARIO. */
-export async function loadScenario(nameOrPath: string): Promise<Scenario> {
+export async function loadScenario(nameOrPath: string, profile = 'local'): Promise<Scenario> {
   if (nameOrPath.endsWith('.json'))
-    return parseScenario(await readAny(nameOrPath), basename(nameOrPath, '.json'))
-  const names = await scenarioNames()
+    return parseScenario(await readAny(nameOrPath), basename(nameOrPath, '.json'), profile)
+  const names = scenarioNames()
   if (!names.includes(nameOrPath)) {
     throw new P2pdError('ERR_UNKNOWN_SCENARIO', `there is no scenario '${nameOrPath}'`, {
-      hint: `choose one of ${names.join(', ')}, or the path of a .json file`,
+      hint: `choose one of ${names.join(', ')}, or the path of a .json file; '--scenario list' says what each does`,
     })
   }
-  return parseScenario(await readFile(join(folder, `${nameOrPath}.json`), 'utf8'), nameOrPath)
+  return parseScenario(await readFile(join(folder, `${nameOrPath}.json`), 'utf8'), nameOrPath, profile)
 }
 
 async function readAny(path: string): Promise<string> {
@@ -36,7 +42,7 @@ async function readAny(path: string): Promise<string> {
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw new P2pdError('ERR_UNKNOWN_SCENARIO', `the scenario ${path} cannot be read: ${why}`, {
-      hint: `the built-in ones are ${(await scenarioNames()).join(', ')}`,
+      hint: `the built-in ones are ${scenarioNames().join(', ')}`,
     })
   }
 }

@@ -1,11 +1,25 @@
 /** Reads a scenario out of JSON; what is wrong is named by its place. */
 import { P2pdError } from '../../lib/wire/errors.ts'
-import type { Bounds, Deed, Loss, Scenario, Step } from './scenario.ts'
+import type { Prohibition } from '../checkers/prohibitions.ts'
+import {
+  choice,
+  type Fields,
+  flag,
+  list,
+  Misfit,
+  ms,
+  name,
+  object,
+  ofProfile,
+  parseJson,
+  text,
+  whole,
+} from './format-fields.ts'
+import type { Bounds, Deed, Loss, Peers, Scenario, Step } from './scenario.ts'
+import { assertPossible } from './scenario-sense.ts'
 
 export const peerLimits = { min: 3, max: 20 } as const
 
-const maxSteps = 100
-const maxMs = 600_000
 const maxMessages = 1000
 const defaultEveryMs = 20
 /** What the daemons take: no lease is shorter, and none is longer. */
@@ -19,7 +33,13 @@ const deedKinds = [
   'start',
   'pause',
   'resume',
+  'wipe',
+  'readdress',
   'expect',
+  'cut',
+  'lose',
+  'mend',
+  'silence',
   'settle',
   'watch',
   'talk',
@@ -28,10 +48,15 @@ const deedKinds = [
   'outsider',
 ] as const satisfies readonly Deed['do'][]
 
-/** `source` is the scenario's name in errors. Throws ERR_SCENARIO. */
-export function parseScenario(text: string, source: string): Scenario {
+/**
+ * `source` is the scenario's name in errors. Values that differ by profile are those
+ * of `profile`. Throws ERR_SCENARIO.
+ */
+export function parseScenario(text: string, source: string, profile = 'local'): Scenario {
   try {
-    return readScenario(parseJson(text), source)
+    const scenario = readScenario(ofProfile(parseJson(text), profile), source)
+    assertPossible(scenario)
+    return scenario
   } catch (error) {
     if (!(error instanceof Misfit)) throw error
     throw new P2pdError('ERR_SCENARIO', `scenario ${source}: ${error.message}`, {
@@ -40,66 +65,60 @@ export function parseScenario(text: string, source: string): Scenario {
   }
 }
 
-/** Every peer that the steps name must exist. Throws ERR_SCENARIO. */
-export function assertPeers(scenario: Scenario, peers: number): void {
-  for (const deed of scenario.steps.flatMap(deedsOf)) {
-    if (!('peer' in deed) || deed.peer === 'it' || Number(deed.peer.slice(1)) <= peers) continue
-    throw new P2pdError(
-      'ERR_SCENARIO',
-      `scenario ${scenario.name} needs ${deed.peer}, and there are ${peers}`,
-      {
-        hint: 'ask for more with --peers',
-      },
-    )
-  }
-}
-
-function deedsOf(step: Step): readonly Deed[] {
-  if (step.do === 'each') return step.steps.flatMap(deedsOf)
-  return step.do === 'talk' ? [step, ...(step.during ?? [])] : [step]
-}
-
-class Misfit extends Error {
-  constructor(place: string, problem: string) {
-    super(`${place} ${problem}`)
-  }
-}
-
-type Fields = Readonly<Record<string, unknown>>
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    throw new Misfit('it', `is not JSON (${error instanceof Error ? error.message : String(error)})`)
-  }
-}
-
 function readScenario(value: unknown, name: string): Scenario {
-  const fields = object(value, 'it', ['summary', 'peers', 'bounds', 'steps'])
+  const fields = object(value, 'it', ['summary', 'peers', 'network', 'bounds', 'never', 'steps'])
   return {
     name,
     summary: text(fields.summary, 'summary', /^[^\p{Cc}]{1,200}$/u, 'a line of up to 200 characters'),
     peers: whole(fields.peers, 'peers', peerLimits.min, peerLimits.max),
+    network: fields.network === undefined ? false : flag(fields.network, 'network'),
     bounds: readBounds(fields.bounds),
+    never: fields.never === undefined ? [] : list(fields.never, 'never').map(readProhibition),
     steps: list(fields.steps, 'steps').map((step, index) => readStep(step, `steps[${index}]`)),
   }
 }
 
 function readBounds(value: unknown): Bounds {
-  const fields = object(value, 'bounds', ['detectionMs', 'convergenceMs', 'graceMs'])
-  return {
+  const names = ['detectionMs', 'convergenceMs', 'graceMs'] as const
+  const fields = object(value, 'bounds', [...names, 'medianDetectionMs', 'stalls'])
+  const bounds = {
     detectionMs: ms(fields.detectionMs, 'bounds.detectionMs'),
     convergenceMs: ms(fields.convergenceMs, 'bounds.convergenceMs'),
     graceMs: ms(fields.graceMs, 'bounds.graceMs'),
   }
+  const median = fields.medianDetectionMs
+  return {
+    ...bounds,
+    ...(median === undefined ? {} : { medianDetectionMs: ms(median, 'bounds.medianDetectionMs') }),
+    ...(fields.stalls === undefined ? {} : { stalls: readStalls(fields.stalls) }),
+  }
+}
+
+function readStalls(value: unknown): NonNullable<Bounds['stalls']> {
+  const fields = object(value, 'bounds.stalls', ['shownMs', 'memberMs'])
+  return {
+    shownMs: ms(fields.shownMs, 'bounds.stalls.shownMs'),
+    memberMs: ms(fields.memberMs, 'bounds.stalls.memberMs'),
+  }
+}
+
+function readProhibition(value: unknown, index: number): Prohibition {
+  const place = `never[${index}]`
+  const fields = object(value, place, ['status', 'peer'])
+  const status = choice(fields.status, `${place}.status`, ['suspect', 'dead', 'left'])
+  if (fields.peer === undefined) return { status }
+  return { status, peer: readPeer(fields.peer, `${place}.peer`, false) }
 }
 
 function readStep(value: unknown, place: string): Step {
   if (object(value, place).do !== 'each') return readDeed(value, place, false)
-  const fields = object(value, place, ['do', 'steps'])
+  const fields = object(value, place, ['do', 'but', 'steps'])
   const steps = list(fields.steps, `${place}.steps`)
-  return { do: 'each', steps: steps.map((step, index) => readDeed(step, `${place}.steps[${index}]`, true)) }
+  return {
+    do: 'each',
+    but: fields.but === undefined ? [] : readPeers(fields.but, `${place}.but`, false),
+    steps: steps.map((step, index) => readDeed(step, `${place}.steps[${index}]`, true)),
+  }
 }
 
 function readDeed(value: unknown, place: string, withinEach: boolean): Deed {
@@ -115,16 +134,32 @@ function readDeed(value: unknown, place: string, withinEach: boolean): Deed {
     case 'leave':
     case 'start':
     case 'pause':
-    case 'resume':
+    case 'readdress':
+    case 'silence':
       return { do: kind, peer: peerOf(fields('peer')) }
-    case 'expect': {
-      const given = fields('peer', 'status', 'reason', 'withinMs')
-      const status = choice(given.status, `${place}.status`, ['alive', 'dead', 'left'])
-      const withinMs = ms(given.withinMs, `${place}.withinMs`)
-      const expected = { do: kind, peer: peerOf(given), status, withinMs }
-      if (given.reason === undefined) return expected
-      return { ...expected, reason: choice(given.reason, `${place}.reason`, ['leaving', 'stopping']) }
+    case 'resume': {
+      const given = fields('peer', 'afterMs')
+      const resumed = { do: kind, peer: peerOf(given) }
+      return given.afterMs === undefined
+        ? resumed
+        : { ...resumed, afterMs: ms(given.afterMs, `${place}.afterMs`) }
     }
+    case 'wipe': {
+      const given = fields('peer', 'keep')
+      const wiped = { do: kind, peer: peerOf(given) }
+      return given.keep === undefined
+        ? wiped
+        : { ...wiped, keep: choice(given.keep, `${place}.keep`, ['key']) }
+    }
+    case 'expect':
+      return readExpect(fields('peer', 'status', 'detail', 'reason', 'by', 'withinMs'), place, withinEach)
+    case 'cut':
+      return readCut(fields('from', 'to', 'ways'), place, withinEach)
+    case 'lose':
+      return { do: kind, percent: whole(fields('percent').percent, `${place}.percent`, 1, 99) }
+    case 'mend':
+      fields()
+      return { do: kind }
     case 'talk':
       return readTalk(fields(...talkFields), place, withinEach)
     case 'lock':
@@ -143,6 +178,34 @@ function readDeed(value: unknown, place: string, withinEach: boolean): Deed {
     default:
       return kind satisfies never
   }
+}
+
+function readExpect(given: Fields, place: string, withinEach: boolean): Deed {
+  const status = choice(given.status, `${place}.status`, ['alive', 'suspect', 'dead', 'left'])
+  const only = (field: 'detail' | 'reason', fitting: string): boolean => {
+    if (given[field] === undefined) return false
+    if (status !== fitting) throw new Misfit(`${place}.${field}`, `goes with status ${fitting} alone`)
+    return true
+  }
+  return {
+    do: 'expect',
+    peer: readPeer(given.peer, `${place}.peer`, withinEach),
+    status,
+    withinMs: ms(given.withinMs, `${place}.withinMs`),
+    ...(only('detail', 'suspect') ? { detail: choice(given.detail, `${place}.detail`, ['stalled']) } : {}),
+    ...(only('reason', 'left')
+      ? { reason: choice(given.reason, `${place}.reason`, ['leaving', 'stopping']) }
+      : {}),
+    ...(given.by === undefined ? {} : { by: readPeers(given.by, `${place}.by`, withinEach) }),
+  }
+}
+
+function readCut(given: Fields, place: string, withinEach: boolean): Deed {
+  const from = readPeers(given.from, `${place}.from`, withinEach)
+  const to: Peers = given.to === 'others' ? 'others' : readPeers(given.to, `${place}.to`, withinEach)
+  const both = from.find((peer) => to !== 'others' && to.includes(peer))
+  if (both !== undefined) throw new Misfit(place, `has ${both} on both sides`)
+  return { do: 'cut', from, to, ways: choice(given.ways, `${place}.ways`, ['one', 'both']) }
 }
 
 const talkFields = ['group', 'messages', 'everyMs', 'replies', 'withinMs', 'during'] as const
@@ -178,6 +241,10 @@ function readLock(given: Fields, place: string): Deed {
   }
 }
 
+function readPeers(value: unknown, place: string, withinEach: boolean): readonly string[] {
+  return list(value, place).map((peer, index) => readPeer(peer, `${place}[${index}]`, withinEach))
+}
+
 function readPeer(value: unknown, place: string, withinEach: boolean): string {
   if (value === 'it' && withinEach) return value
   return text(
@@ -186,51 +253,4 @@ function readPeer(value: unknown, place: string, withinEach: boolean): string {
     /^n[1-9][0-9]?$/,
     `n1, n2 …${withinEach ? ', or it' : " ('it' only within 'each')"}`,
   )
-}
-
-/** With `names`: no others. */
-function object(value: unknown, place: string, names?: readonly string[]): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new Misfit(place, 'must be an object')
-  }
-  const stray = names && Object.keys(value).find((key) => !names.includes(key))
-  if (stray !== undefined) {
-    throw new Misfit(place, `has no '${stray}': it takes ${names?.join(', ')}`)
-  }
-  return value as Fields
-}
-
-/** Of a group or a lock. */
-function name(value: unknown, place: string): string {
-  return text(value, place, /^[!-~]{1,64}$/, '1 to 64 characters of ASCII without space')
-}
-
-function list(value: unknown, place: string): readonly unknown[] {
-  if (Array.isArray(value) && value.length > 0 && value.length <= maxSteps) return value
-  throw new Misfit(place, `must be a list of 1 to ${maxSteps}`)
-}
-
-function text(value: unknown, place: string, pattern: RegExp, expected: string): string {
-  if (typeof value === 'string' && pattern.test(value)) return value
-  throw new Misfit(place, `must be ${expected}`)
-}
-
-function choice<Choice extends string>(value: unknown, place: string, choices: readonly Choice[]): Choice {
-  const found = choices.find((candidate) => candidate === value)
-  if (found !== undefined) return found
-  throw new Misfit(place, `must be one of ${choices.join(', ')}`)
-}
-
-function flag(value: unknown, place: string): boolean {
-  if (typeof value === 'boolean') return value
-  throw new Misfit(place, 'must be true or false')
-}
-
-function ms(value: unknown, place: string): number {
-  return whole(value, place, 1, maxMs)
-}
-
-function whole(value: unknown, place: string, min: number, max: number): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value
-  throw new Misfit(place, `must be a whole number from ${min} to ${max}`)
 }

@@ -4,6 +4,7 @@
  * `testnet/scenarios/`; any other file can be named by its path.
  */
 import type { MembershipBounds } from '../checkers/history.ts'
+import type { Prohibition } from '../checkers/prohibitions.ts'
 
 export interface Scenario {
   readonly name: string
@@ -11,13 +12,27 @@ export interface Scenario {
   readonly summary: string
   /** Unless another number is asked for. */
   readonly peers: number
+  /** Each peer has a network namespace of its own, so that links can be cut: Linux, and root. */
+  readonly network: boolean
   readonly bounds: Bounds
+  /** What nobody may ever show, beyond what the checkers forbid everywhere. */
+  readonly never: readonly Prohibition[]
   readonly steps: readonly Step[]
 }
 
-export type Bounds = MembershipBounds
+/** Optional ones are not judged where they are absent. */
+export interface Bounds extends MembershipBounds {
+  /** Of all who notice all ends, half notice within this, ms. */
+  readonly medianDetectionMs?: number
+}
 
-export type Step = Deed | { readonly do: 'each'; readonly steps: readonly Deed[] }
+export type Step =
+  | Deed
+  /** For one peer after the other, but for some. */
+  | { readonly do: 'each'; readonly but: readonly string[]; readonly steps: readonly Deed[] }
+
+/** `others`: everybody else. */
+export type Peers = readonly string[] | 'others'
 
 /** Whom a lock phase loses; a stalled one is stopped with SIGSTOP for longer than its lease, and goes on. */
 export type Loss = 'holder' | 'stalled-holder' | 'voter' | 'quorum'
@@ -32,18 +47,46 @@ export type Deed =
   | { readonly do: 'stop'; readonly peer: string }
   /** `p2pd leave`: it gives up its membership. */
   | { readonly do: 'leave'; readonly peer: string }
-  /** Bring it back on its data directory, without flags. */
+  /** Bring it back on its data directory, without flags; after a power cut its network as well. */
   | { readonly do: 'start'; readonly peer: string }
-  /** SIGSTOP, SIGCONT. */
-  | { readonly do: 'pause' | 'resume'; readonly peer: string }
-  /** Wait until every other running peer shows it so; alive means in its newest generation. */
+  /** SIGSTOP. */
+  | { readonly do: 'pause'; readonly peer: string }
+  /** SIGCONT, once it has stood still for `afterMs`. */
+  | { readonly do: 'resume'; readonly peer: string; readonly afterMs?: number }
+  /**
+   * Of a peer that does not run: remove its data directory, so that its next start
+   * is that of a stranger with an invite; or all of it but its key, so that it is
+   * the same peer, which remembers nothing.
+   */
+  | { readonly do: 'wipe'; readonly peer: string; readonly keep?: 'key' }
+  /** Of a peer that does not run: its next start listens somewhere else, and nothing does at its old place. */
+  | { readonly do: 'readdress'; readonly peer: string }
+  /**
+   * Wait until every other running peer, or those named, show it so; alive means
+   * as it is: in its newest generation, at its addresses.
+   */
   | {
       readonly do: 'expect'
       readonly peer: string
-      readonly status: 'alive' | 'dead' | 'left'
+      readonly status: 'alive' | 'suspect' | 'dead' | 'left'
+      readonly detail?: 'stalled'
       readonly reason?: 'leaving' | 'stopping'
+      readonly by?: readonly string[]
       readonly withinMs: number
     }
+  /** From now on no packet passes from one side to the other; or in neither direction. */
+  | {
+      readonly do: 'cut'
+      readonly from: readonly string[]
+      readonly to: Peers
+      readonly ways: 'one' | 'both'
+    }
+  /** From now on each packet is lost with this chance, everywhere. */
+  | { readonly do: 'lose'; readonly percent: number }
+  /** End all cuts and losses. */
+  | { readonly do: 'mend' }
+  /** A power cut: none of its packets passes any more, not even those that would tell of its end. */
+  | { readonly do: 'silence'; readonly peer: string }
   /** Wait until all have one view. */
   | { readonly do: 'settle'; readonly withinMs: number }
   /** Let them be: the checkers see whether anything happens. */

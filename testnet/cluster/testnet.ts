@@ -8,6 +8,8 @@ import { P2pdError } from '../../lib/wire/errors.ts'
 import { checkMutex } from '../../plugins/mutex/checker/fenced-mutex.ts'
 import { checkMembership } from '../checkers/membership.ts'
 import { checkMulticast } from '../checkers/multicast.ts'
+import { checkProhibitions } from '../checkers/prohibitions.ts'
+import { checkMedian, noticeTimes } from '../checkers/times.ts'
 import { Cluster } from './cluster.ts'
 import { excerpt } from './excerpt.ts'
 import type { Gap } from './group-reader.ts'
@@ -22,7 +24,8 @@ import {
 import { runScenario } from './runner.ts'
 import type { Scenario } from './scenario.ts'
 import { loadScenario } from './scenario-files.ts'
-import { assertPeers, peerLimits } from './scenario-format.ts'
+import { peerLimits } from './scenario-format.ts'
+import { assertPeers } from './scenario-sense.ts'
 import { measureTraffic, type Traffic } from './traffic.ts'
 
 export interface TestnetOptions {
@@ -55,7 +58,8 @@ const lockBounds = {
 
 /** Gives the exit code: 0 only if every check held. Throws before anything is started, and when interrupted. */
 export async function runTestnet(options: TestnetOptions, io: TestnetIo): Promise<number> {
-  const scenario = await loadScenario(options.scenario ?? 'default')
+  const profile = options.profile ?? 'local'
+  const scenario = await loadScenario(options.scenario ?? 'default', profile)
   const peers = options.peers ?? scenario.peers
   if (!Number.isInteger(peers) || peers < peerLimits.min || peers > peerLimits.max) {
     throw new P2pdError(
@@ -64,8 +68,8 @@ export async function runTestnet(options: TestnetOptions, io: TestnetIo): Promis
     )
   }
   assertPeers(scenario, peers)
-  const profile = options.profile ?? 'local'
-  const cluster = await Cluster.create({ peers, profile, env: { ...io.env }, signal: io.signal })
+  const { network } = scenario
+  const cluster = await Cluster.create({ peers, profile, network, env: { ...io.env }, signal: io.signal })
   const reporter = options.json ? jsonReporter(io.stdout) : textReporter(io)
   let keepsFolder = false
   try {
@@ -96,14 +100,17 @@ async function judge(cluster: Cluster, scenario: Scenario, reporter: Reporter): 
   const tookMs = Math.round(recorder.now())
   recorder.record({ type: 'end' })
   reporter.begin('judging the recorded history')
-  const membership = checkMembership(recorder.history(), scenario.bounds)
+  const history = recorder.history()
+  const membership = checkMembership(history, scenario.bounds)
   const talked = cluster.groups.any
   const quietAtEnd = failure === null
   const multicast = talked ? checkMulticast(recorder.groupHistory(), { liars: [], quietAtEnd }) : null
   const mutex = cluster.locks.any ? checkMutex(cluster.locks.history(), { ...lockBounds, quietAtEnd }) : null
-  const violations = [membership, multicast, mutex]
-    .flatMap((checked) => checked?.violations ?? [])
-    .sort((a, b) => a.at - b.at)
+  const violations = [
+    ...[membership, multicast, mutex].flatMap((checked) => checked?.violations ?? []),
+    ...checkProhibitions(history, scenario.never),
+    ...checkMedian(history, scenario.bounds.medianDetectionMs),
+  ].sort((a, b) => a.at - b.at)
   const verdict = failure === null && violations.length === 0 ? 'pass' : 'fail'
   return {
     verdict,
@@ -113,6 +120,7 @@ async function judge(cluster: Cluster, scenario: Scenario, reporter: Reporter): 
     violations,
     failure,
     figures: membership.figures,
+    times: noticeTimes(history),
     multicast: multicast === null ? null : { ...multicast.figures, gaps: gapFigures(cluster.groups.gaps()) },
     mutex: mutex === null ? null : mutex.figures,
     excerpt: excerpt(cluster.groups.firstTalk(), cluster.members.length),

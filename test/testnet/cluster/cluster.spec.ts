@@ -58,6 +58,38 @@ describe('a cluster of real daemons', function () {
     assert.ok(cluster.members.every(({ process }) => process?.running === false))
   })
 
+  it('moves a peer, then takes its disk, and finds it at its new place and as somebody new', async () => {
+    const signal = new AbortController().signal
+    const cluster = await Cluster.create({ peers: 3, profile: 'local', env: process.env, signal })
+    try {
+      await cluster.found()
+      await cluster.until(() => oneView(cluster), withinMs)
+      const addressShown = () => cluster.recorder.row('n1', 'n3')?.addresses
+      const [before, peerId] = [addressShown(), cluster.recorder.row('n1', 'n3')?.peerId]
+
+      await cluster.stop('n3')
+      await cluster.readdress('n3')
+      await cluster.start('n3')
+      await cluster.until(() => oneView(cluster), withinMs)
+      assert.notDeepEqual(addressShown(), before)
+      assert.equal(cluster.recorder.row('n1', 'n3')?.peerId, peerId)
+
+      await cluster.kill('n3')
+      await cluster.wipe('n3')
+      await cluster.start('n3')
+      await cluster.until(() => oneView(cluster), withinMs)
+      assert.notEqual(cluster.recorder.row('n1', 'n3-2')?.peerId, peerId)
+      // The old one is not forgotten, and not taken for the new one.
+      assert.equal(cluster.recorder.row('n1', 'n3')?.peerId, peerId)
+
+      cluster.recorder.record({ type: 'end' })
+      assert.deepEqual(checkMembership(cluster.recorder.history(), bounds).violations, [])
+    } finally {
+      await cluster.close()
+      await cluster.removeFolder()
+    }
+  })
+
   it('tells at once when a daemon ends by itself', async () => {
     const signal = new AbortController().signal
     const cluster = await Cluster.create({ peers: 1, profile: 'local', env: process.env, signal })

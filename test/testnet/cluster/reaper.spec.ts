@@ -1,28 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { Reaper } from '../../../testnet/cluster/reaper.ts'
 import { eventually } from '../../support/eventually.ts'
+import { runs } from './runs.ts'
 
 const parentProgram = fileURLToPath(new URL('./reaper-parent.js', import.meta.url))
-
-/** Runs, and is not merely waiting to be collected by a parent that does not. */
-function runs(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-  } catch {
-    return false
-  }
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2)[0] !== 'Z'
-  } catch {
-    return true
-  }
-}
 
 describe('the reaper', () => {
   it('kills what is watched when its parent is killed with SIGKILL, and nothing else', async () => {

@@ -94,6 +94,15 @@ describe('the recorder', () => {
     assert.equal(recorder.row('a', 'b')?.status, 'suspect')
   })
 
+  it('writes down when a suspect turns out to be stalled', async () => {
+    stream.snapshot = [row('idB', 'suspect', 1, 0)]
+    await recorder.follow('a', ControlClient.open(stream.dataDir))
+    stream.send('member', { ...row('idB', 'suspect', 1, 0), detail: 'stalled' })
+    await eventually('the stall is recorded', () => views().length === 2)
+    const stalled = recorder.history().map((event) => event.type === 'view' && event.stalled === true)
+    assert.deepEqual(stalled, [false, true])
+  })
+
   it('goes on after a lost stream, with what the next snapshot has changed', async () => {
     stream.snapshot = [row('idB', 'alive', 1, 0)]
     await recorder.follow('a', ControlClient.open(stream.dataDir))

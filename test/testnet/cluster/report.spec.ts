@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { checkMutex } from '../../../plugins/mutex/checker/fenced-mutex.ts'
 import type { MutexEvent } from '../../../plugins/mutex/checker/history.ts'
 import { checkMembership } from '../../../testnet/checkers/membership.ts'
+import { type NoticeTimes, noticeTimes } from '../../../testnet/checkers/times.ts'
 import { jsonReporter, type TestnetVerdict, textReporter } from '../../../testnet/cluster/report.ts'
 
 describe('the report of a testnet that goes on running', () => {
@@ -47,7 +48,11 @@ describe('the verdict of a testnet', () => {
   const lockBounds = { timely: true, overtaking: 1, noQuorumMs: 1, calmMs: 1, quietAtEnd: true }
 
   /** Of two peers that had one lock in turn, with these tokens. */
-  function told(json: boolean, tokens: readonly [number, number]): string {
+  function told(
+    json: boolean,
+    tokens: readonly [number, number],
+    times: NoticeTimes = noticeTimes([]),
+  ): string {
     let text = ''
     const stdout = {
       write(chunk: string) {
@@ -71,6 +76,7 @@ describe('the verdict of a testnet', () => {
       ...{ verdict: 'pass', scenario: 'lock', peers: 2, tookMs: 1000, failure: null },
       violations: mutex.violations,
       figures: checkMembership([], quiet).figures,
+      times,
       mutex: mutex.figures,
       ...{ multicast: null, excerpt: [], names: new Map(), traffic: null, folder: null },
     }
@@ -100,6 +106,21 @@ describe('the verdict of a testnet', () => {
       text,
       /^ {2}tokens at 120 ms: n2.1 in door with token 1 enters after n1.1 in door with token 2$/m,
     )
+  })
+
+  it('tells how soon deaths, stalls and heals were noticed, where there were any', () => {
+    const killed = { count: 12, medianMs: 470.4, worstMs: 612.6 }
+    const stalled = { count: 1, medianMs: 2000, worstMs: 2000 }
+    const times: NoticeTimes = { killed, stopped: null, left: null, stalled, healed: null }
+    const lines = told(false, [1, 2], times).split('\n')
+    const deaths =
+      'deaths  median 470 ms, worst 613 ms from SIGKILL or power cut until shown dead, of 12 rows'
+    const stalls = 'stalls  median 2000 ms, worst 2000 ms from SIGSTOP until shown stalled, of 1 row'
+    const shown = lines.filter((line) => / median /.test(line)).map((line) => line.trim())
+    assert.deepEqual(shown, [deaths, stalls])
+    assert.deepEqual(JSON.parse(told(true, [1, 2], times)).times.killed, {
+      ...killed,
+    })
   })
 
   it('gives programs the figures of locks', () => {

@@ -25,7 +25,8 @@ describe('a talk', () => {
     const now = (name: string): Stage['members'][number] => {
       const daemon = fake.daemon(name)
       const { running } = daemon
-      const base = { ...daemon.participant, dataDir: daemon.dataDir, logPath: '', previousGeneration: 0 }
+      const place = { place: name, dataDir: daemon.dataDir, logPath: '', flags: [], left: [], wiped: false }
+      const base = { ...daemon.participant, ...place, previousGeneration: 0 }
       // Of a process no more is asked than whether it runs.
       const process = { running } as unknown as Stage['members'][number]['process']
       return { ...base, process, expected: !running }
