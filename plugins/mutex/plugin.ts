@@ -40,7 +40,6 @@ export function mutexPlugin(options: MutexOptions, beforeStop: () => Promise<voi
       // One that is as large as can be, and what follows it.
       queueBytes: 2 * mutexLimits.frameBytes,
       queueFrames: 2048,
-      answersFirst: true,
     },
     firstRecords: (first) => firstRecords(foundingOf(first, configOf(changes, 'lan'), expect)),
     run: (context) => runMutex(context, configOf(changes, context.profile), expect, beforeStop),

@@ -24,6 +24,8 @@ export class Deeds {
   /** Of machines that sleep: how their clocks ran before. */
   readonly #awakeRates = new Map<LockHost, number>()
   readonly #traps: Ambush[] = []
+  /** When a person had it go on. */
+  readonly #recoveredAt = new Map<LockHost, number>()
   #carefulUntil = 0
 
   constructor(cluster: LockCluster) {
@@ -220,9 +222,14 @@ export class Deeds {
     this.#carefulUntil = this.#world.now + carefulMs
   }
 
-  /** Only where somebody who knows better is there to say so: else a token may come again, as documented. */
-  restoreSole(host: LockHost, copy: DiskImage): void {
-    const { hosts, elections, options } = this.#cluster
+  /**
+   * Only where somebody who knows better is there to say so, and from no copy that a person has stepped
+   * over already: else a token may come again, as documented.
+   */
+  restoreSole(host: LockHost, copy: DiskImage, takenAt: number): void {
+    const { hosts, elections, options, disks } = this.#cluster
+    if ((this.#recoveredAt.get(host) ?? 0) > takenAt) return
+    if (!disks.isOutdated(host, this.#cluster.stampOf(copy))) return
     const others = hosts.filter((other) => other !== host && other.lives > 0 && !this.#departed.has(other))
     const isSole = elections.ids.every(({ id }) =>
       elections.open(id).every((voters) => voters.length === 1 && voters[0] === host.peer),
@@ -247,8 +254,12 @@ export class Deeds {
     }
     const { present } = host
     this.#cluster.wish(present, 'recover', ({ outcome, reason }) => {
-      if (outcome === 'done') disks.recovered(present)
-      else this.#cluster.breach('recovers', `${host.name} is not recovered: ${reason}`)
+      if (outcome === 'done') {
+        disks.recovered(present)
+        this.#recoveredAt.set(host, this.#world.now)
+      } else {
+        this.#cluster.breach('recovers', `${host.name} is not recovered: ${reason}`)
+      }
     })
   }
 

@@ -52,7 +52,7 @@ export class DiskWatch {
     if (version === undefined) return
     this.#voted.set(life, Math.max(version, this.#voted.get(life) ?? 0))
     const voters = this.#elections.votersOf(id, version) ?? []
-    if (!this.#isOutdated(life, voters) || this.#wasTakenAnew(life, id, version)) return
+    if (!this.#mustAbstain(life, voters) || this.#wasTakenAnew(life, id, version)) return
     this.#ledger.breach('no-old-disk', `${life.host.name} votes with a disk that went back`)
   }
 
@@ -60,13 +60,23 @@ export class DiskWatch {
    * Whether every quorum of those voters that it is in has somebody who knows that
    * its disk was once further than it was when this life began, and has not died since.
    */
-  #isOutdated(life: Life, voters: readonly PeerId[]): boolean {
+  #mustAbstain(life: Life, voters: readonly PeerId[]): boolean {
     const knowing = this.knowing(life)
     return !isMajority(voters, new Set(voters.filter((voter) => !knowing.has(voter))))
   }
 
   /** Who was told in an earlier life of more than is on the disk now, and runs since. */
   knowing({ host, generation, base }: Life): ReadonlySet<PeerId> {
+    return this.#knowing(host, base, generation)
+  }
+
+  /** Somebody who runs was told of more than there is on that copy of its disk. */
+  isOutdated(host: LockHost, copy: Stamp | undefined): boolean {
+    return this.#knowing(host, copy, Number.POSITIVE_INFINITY).size > 0
+  }
+
+  /** Who runs and was told of a stamp above `base`, in a life before `generation`. */
+  #knowing(host: LockHost, base: Stamp | undefined, generation: number): ReadonlySet<PeerId> {
     const knowing = new Set<PeerId>()
     for (const [life, stamps] of this.#told.get(host.peer) ?? []) {
       if (!life.process.alive) continue

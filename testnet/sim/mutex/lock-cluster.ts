@@ -1,6 +1,6 @@
 import type { PeerId } from '../../../lib/protocols/core.ts'
 import type { MutexEvent as HistoryEntry } from '../../../plugins/mutex/checker/history.ts'
-import type { Wish } from '../../../plugins/mutex/core/electorate/messages.ts'
+import type { Stamp, Wish } from '../../../plugins/mutex/core/electorate/messages.ts'
 import type { MutexInit } from '../../../plugins/mutex/core/init.ts'
 import { mutexLimits } from '../../../plugins/mutex/core/limits.ts'
 import type {
@@ -311,6 +311,11 @@ export class LockCluster implements Ledger, AppsPort {
     return lock
   }
 
+  /** Of the lock state on that disk. */
+  stampOf(disk: DiskImage): Stamp | undefined {
+    return this.#subject.stampOf(disk)
+  }
+
   failed(ask: Ask, { type }: MutexFailure): void {
     this.#recordAsked(ask)
     const outcome =
@@ -394,7 +399,7 @@ export class LockCluster implements Ledger, AppsPort {
       number: host.lives,
       index: host.machine.index,
       generation: host.generation,
-      base: this.#subject.stampOf(durable),
+      base: this.stampOf(durable),
       process,
       core,
       clockAtBirth: host.clock.now,

@@ -106,7 +106,8 @@ export class Schemes {
   #restoredCopy([voter, second]: readonly RunningHost[]): void {
     if (voter === undefined || second !== undefined) return
     const copy = voter.machine.disk.image()
-    this.#soon(300, 1000, () => this.#deeds.restoreSole(voter, copy))
+    const takenAt = this.#world.now
+    this.#soon(300, 1000, () => this.#deeds.restoreSole(voter, copy, takenAt))
   }
 
   #change(voters: readonly RunningHost[], others: readonly RunningHost[]): void {

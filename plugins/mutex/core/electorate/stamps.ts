@@ -345,6 +345,8 @@ export class Stamps {
 
   /** There is a new last version. */
   changed(): void {
+    // Who founds where others are connected already hears of no new connection.
+    if (this.#standing.host.connected().length > 0) this.#meet()
     // Removed and added since: it is asked about like any other.
     if (this.#wasVoid && !this.#standing.isVoid) this.#begin()
     this.#wasVoid = this.#standing.isVoid
