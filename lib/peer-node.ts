@@ -1,5 +1,5 @@
 /** The libp2p node of a peer: one of its own at a port that it keeps, or its part of an app's. */
-import { gaterOf, type OutboundJudge } from './host/admission.ts'
+import { gaterOf } from './host/admission.ts'
 import type { Counters } from './host/counters.ts'
 import { Doorkeeper } from './host/doorkeeper.ts'
 import { GuestNode } from './host/guest-node.ts'
@@ -18,14 +18,13 @@ export interface PeerNodeInit {
   readonly store: Store
   readonly counters: Counters
   readonly admits: (peer: PeerId) => boolean
-  readonly judge: OutboundJudge
   readonly trouble: (error: unknown) => void
   readonly failed: (error: P2pdError) => void
 }
 
 /** Errors: ERR_BAD_OPTION, ERR_PORT_IN_USE, ERR_PORT_DENIED, ERR_BAD_ADDRESS. */
 export async function makeNode(init: PeerNodeInit): Promise<Node> {
-  const { settings, identity, counters, admits, judge, trouble, failed } = init
+  const { settings, identity, counters, admits, trouble, failed } = init
   const { secret, clusterId: cluster, libp2p } = settings
   const doorkeeper = new Doorkeeper({ self: identity.peerId, secret, cluster, admits, counters })
   if (libp2p === undefined) return await ownNode(init, doorkeeper)
@@ -35,7 +34,7 @@ export async function makeNode(init: PeerNodeInit): Promise<Node> {
         hint: 'stop the peer before its node',
       }),
     )
-  const node = new GuestNode({ libp2p, identity, doorkeeper, counters, judge, ended, trouble })
+  const node = new GuestNode({ libp2p, identity, doorkeeper, counters, ended, trouble })
   if (node.addresses().length > 0 || settings.announce.length > 0) return node
   throw new P2pdError('ERR_BAD_OPTION', "the app's libp2p node listens at no TCP address", {
     hint: 'have it listen at one, such as /ip4/0.0.0.0/tcp/4001, or announce where it is reached',
@@ -43,7 +42,7 @@ export async function makeNode(init: PeerNodeInit): Promise<Node> {
 }
 
 async function ownNode(
-  { settings, identity, store, counters, admits, judge }: PeerNodeInit,
+  { settings, identity, store, counters, admits }: PeerNodeInit,
   doorkeeper: Doorkeeper,
 ): Promise<Node> {
   const { listen: asked, secret, version } = settings
@@ -52,7 +51,7 @@ async function ownNode(
     identity,
     secret,
     listen,
-    gater: gaterOf(admits, counters, judge),
+    gater: gaterOf(admits, counters),
     doorkeeper,
     datastore: store.datastore,
     version,

@@ -238,7 +238,6 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
       store: this.#store,
       counters: this.#counters,
       admits: (peer) => this.admission.admits(peer),
-      judge: this.#dialer.judge,
       trouble: (error) => this.#trouble(error),
       failed: (error) => this.#fail(error),
     })

@@ -130,18 +130,11 @@ export class Admission {
   }
 }
 
-/** What happens to an outbound handshake once the remote has proved who it is: kept unless this returns true. */
-export type OutboundJudge = (peer: PeerId, remoteAddress: string) => boolean
-
 /**
  * The list as libp2p's connection gater. Inbound peers are judged as soon as
  * Noise has proved who they are, before a stream can be opened.
  */
-export function gaterOf(
-  admits: (peer: PeerId) => boolean,
-  counters: Counters,
-  judge: OutboundJudge,
-): ConnectionGater {
+export function gaterOf(admits: (peer: PeerId) => boolean, counters: Counters): ConnectionGater {
   const proved = new WeakSet<object>()
   return {
     denyDialPeer: (peer) => !admits(peer.toString() as PeerId),
@@ -158,10 +151,7 @@ export function gaterOf(
       if (denied) counters.refusedHandshakes.denied += 1
       return denied
     },
-    denyOutboundEncryptedConnection: (peer, connection) => {
-      const id = peer.toString() as PeerId
-      return judge(id, connection.remoteAddr.toString()) || !admits(id)
-    },
+    denyOutboundEncryptedConnection: (peer) => !admits(peer.toString() as PeerId),
   }
 }
 

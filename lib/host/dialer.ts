@@ -1,6 +1,5 @@
 import './with-resolvers.ts'
 import { lookup } from 'node:dns/promises'
-import { setMaxListeners } from 'node:events'
 import { isIP } from 'node:net'
 import type { Connection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -13,11 +12,12 @@ import type {
 } from '../protocols/membership/messages.ts'
 import { maxAddresses } from '../wire/limits.ts'
 import { type HostKind, hostKind, readAddress, type TcpAddress, withoutPeer } from './addresses.ts'
-import type { OutboundJudge } from './admission.ts'
 import type { Connections } from './connections.ts'
 import type { Counters } from './counters.ts'
+import { Deadline } from './deadline.ts'
 import { hasCode } from './key-file.ts'
-import type { Node } from './node.ts'
+import { Lane } from './lane.ts'
+import type { DialStage, DialWatch, Node } from './node.ts'
 
 export type DialRequest = Extract<MembershipRequest, { type: 'dial' }>
 export type KnockRequest = Extract<MembershipRequest, { type: 'knock' }>
@@ -34,51 +34,69 @@ export interface DialerInit {
 const maxConcurrent = 32
 /**
  * Knocks have their own places: addresses that accept and say nothing hold a
- * dial for seconds, and anybody can name such. With the dials they stay below the
- * 50 that libp2p dials at once.
+ * dial for seconds, and anybody can name such.
  */
 const maxConcurrentKnocks = 16
-/** Requests that may wait for one of those. */
+/**
+ * So have dials that ask whether somebody is still there: thirty at once, when a
+ * switch fails, must not wait behind dials of the dead. In an app's node all of them
+ * stay below the 100 that libp2p dials at once.
+ */
+const maxConcurrentQuick = 48
+/** A dial with no more time than this is one of those. */
+const quickMs = 2000
+/** Requests that may wait for a place of their kind. */
 const maxWaiting = 1024
 /** Addresses given by the user, or at which a handshake was completed. */
 const maxTrusted = 4096
 /** Between two addresses of one peer (RFC 8305 §5 recommends 250 ms). */
 const staggerMs = 250
 
-/** Connects of one kind: how many may run at once, and who waits to. */
-interface Lane {
-  readonly places: number
-  running: number
-  readonly waiting: (() => void)[]
-}
-
 type Attempt =
   | { readonly type: 'connected'; readonly connection: Connection; readonly address: string }
   | { readonly type: 'failed'; readonly reason: DialFailure }
 
-/** A handshake under way, by the address that libp2p reports: whom we expect and whether to stop there. */
-interface Expectation {
+type Failed = Extract<Attempt, { readonly type: 'failed' }>
+
+const untried: Failed = { type: 'failed', reason: 'untried' }
+
+/** A connect under way: whom we expect, whether to stop when that shows itself, and how far it got. */
+class Handshake implements DialWatch {
   readonly peer: PeerId | undefined
   readonly probe: boolean
+  stage: DialStage | undefined
   met: PeerId | undefined
+
+  constructor(peer: PeerId | undefined, probe: boolean) {
+    this.peer = peer
+    this.probe = probe
+  }
+
+  reached(stage: DialStage): void {
+    this.stage = stage
+  }
+
+  ends(peer: PeerId): boolean {
+    this.met = peer
+    return this.probe || (this.peer !== undefined && this.peer !== peer)
+  }
 }
 
 /**
  * Carries out what membership asks: `dial` and `knock`.
  *
  * Addresses are dialled one by one through libp2p, never as a list with a peer
- * id: libp2p would try them in turn for seconds each and join a dial that is
- * under way. Who answered is judged when Noise has proved it, before the
+ * id: libp2p would try them in turn for seconds each. Who answered is judged when Noise has proved it, before the
  * connection counts as open: so a knock leaves no trace in the other's table,
  * and another identity is never taken for the one that was asked for.
  */
 export class Dialer {
   readonly #init: DialerInit
-  readonly #expected = new Map<string, Expectation>()
   readonly #busy = new Map<string, Promise<unknown>>()
   readonly #trusted = new Set<string>()
-  readonly #dials: Lane = { places: maxConcurrent, running: 0, waiting: [] }
-  readonly #knocks: Lane = { places: maxConcurrentKnocks, running: 0, waiting: [] }
+  readonly #dials = new Lane(maxConcurrent, maxWaiting)
+  readonly #quick = new Lane(maxConcurrentQuick, maxWaiting)
+  readonly #knocks = new Lane(maxConcurrentKnocks, maxWaiting)
   readonly #deadlines = new Set<Deadline>()
   #node: Node | undefined
   #connections: Connections | undefined
@@ -103,14 +121,6 @@ export class Dialer {
       if (this.#trusted.size >= maxTrusted && oldest !== undefined) this.#trusted.delete(oldest)
       this.#trusted.add(withoutPeer(address))
     }
-  }
-
-  /** For the gater: true ends the handshake here. */
-  readonly judge: OutboundJudge = (peer, remoteAddress) => {
-    const expectation = this.#expected.get(withoutPeer(remoteAddress))
-    if (expectation === undefined) return false
-    expectation.met = peer
-    return expectation.probe || (expectation.peer !== undefined && expectation.peer !== peer)
   }
 
   async dial(request: DialRequest): Promise<DialOutcome> {
@@ -155,8 +165,9 @@ export class Dialer {
     const stagger = Math.min(staggerMs, request.timeoutMs / (2 * Math.max(1, addresses.length)))
     const attempts: Promise<Attempt>[] = []
     let won: Attempt | undefined
+    const lane = request.timeoutMs <= quickMs ? this.#quick : this.#dials
     for (const address of addresses) {
-      const attempt = this.#attempt(address, request.peer, false, signal).then((result) => {
+      const attempt = this.#attempt(address, request.peer, lane, deadline).then((result) => {
         if (result.type === 'failed') return result
         if (won === undefined) {
           won = result
@@ -178,9 +189,11 @@ export class Dialer {
   async #attempt(
     text: string,
     expected: PeerId | undefined,
-    probe: boolean,
-    signal: AbortSignal,
+    lane: Lane,
+    deadline: Deadline,
   ): Promise<Attempt> {
+    const { signal } = deadline
+    const probe = lane === this.#knocks
     const address = readAddress(text)
     if (address === undefined) return { type: 'failed', reason: 'unreachable' }
     const peer = expected ?? address.peer
@@ -193,9 +206,9 @@ export class Dialer {
     for (const host of hosts ?? []) {
       if (!this.#mayDial(text, host)) continue
       const target = `/${isIP(host) === 6 ? 'ip6' : 'ip4'}/${host}/tcp/${address.port}`
-      const lane = probe ? this.#knocks : this.#dials
-      result = await this.#slot(target, lane, signal, () => this.#connect(text, target, peer, probe, signal))
-      if (result.type === 'connected') return result
+      const watch = new Handshake(peer, probe)
+      result = await this.#slot(target, lane, deadline, () => this.#connect(text, target, watch, signal))
+      if (result.type === 'connected' || signal.aborted) break
     }
     return result
   }
@@ -211,26 +224,15 @@ export class Dialer {
     return new Set(this.#init.ownAddresses().map((text) => hostKind(readAddress(text)?.host ?? '')))
   }
 
-  async #connect(
-    text: string,
-    target: string,
-    peer: PeerId | undefined,
-    probe: boolean,
-    signal: AbortSignal,
-  ): Promise<Attempt> {
-    const expectation: Expectation = { peer, probe, met: undefined }
-    const address = multiaddr(target)
-    this.#expected.set(address.toString(), expectation)
+  async #connect(text: string, target: string, watch: Handshake, signal: AbortSignal): Promise<Attempt> {
+    if (this.#node === undefined) return untried
+    const dialled = this.#node.dial(multiaddr(target), { signal, watch })
     try {
-      const connection = await this.#node?.dial(address, { signal })
-      if (connection === undefined) return { type: 'failed', reason: 'unreachable' }
-      if (!signal.aborted) return { type: 'connected', connection, address: text }
-      this.#connections?.close(connection)
-      return { type: 'failed', reason: 'timeout' }
+      return { type: 'connected', connection: await orAborted(dialled, signal), address: text }
     } catch (error) {
-      return { type: 'failed', reason: reasonOf(error, expectation, signal) }
-    } finally {
-      this.#expected.delete(address.toString())
+      const late = (connection: Connection): void => this.#connections?.close(connection)
+      void dialled.then(late, () => {})
+      return { type: 'failed', reason: reasonOf(error, watch, signal) }
     }
   }
 
@@ -243,7 +245,7 @@ export class Dialer {
   /** A probe never becomes a connection, so it always ends as some failure; which one is the answer. */
   async #knock(request: KnockRequest): Promise<KnockOutcome> {
     const deadline = new Deadline(request.timeoutMs, this.#deadlines)
-    const attempt = await this.#attempt(request.address, request.peer, true, deadline.signal)
+    const attempt = await this.#attempt(request.address, request.peer, this.#knocks, deadline)
     deadline.clear()
     if (attempt.type === 'connected') return 'inconclusive'
     switch (attempt.reason) {
@@ -257,6 +259,7 @@ export class Dialer {
       case 'timeout':
       case 'unanswered':
       case 'unreachable':
+      case 'untried':
         return 'inconclusive'
     }
   }
@@ -265,74 +268,66 @@ export class Dialer {
     return this.#connections?.of(peer) ?? []
   }
 
-  /** One at a time for each target, because libp2p joins equal dials; and not too many in all. */
+  /** Who had to wait too long for a place has had no time to fail. */
   async #slot(
     target: string,
     lane: Lane,
-    signal: AbortSignal,
-    run: () => Promise<Attempt>,
+    deadline: Deadline,
+    connect: () => Promise<Attempt>,
   ): Promise<Attempt> {
-    if (lane.waiting.length >= maxWaiting) return { type: 'failed', reason: 'timeout' }
+    const { signal } = deadline
+    let isFair = false
+    const run = (): Promise<Attempt | undefined> =>
+      lane.run(signal, () => {
+        isFair = !deadline.isSpent
+        return connect()
+      })
+    const attempt = await (this.#node?.joinsDials === true ? this.#inTurn(target, signal, run) : run())
+    if (attempt === undefined) return untried
+    const isLate = attempt.type === 'failed' && signal.aborted
+    return isLate && !isFair ? untried : attempt
+  }
+
+  /** One at a time for each target. */
+  async #inTurn(
+    target: string,
+    signal: AbortSignal,
+    run: () => Promise<Attempt | undefined>,
+  ): Promise<Attempt | undefined> {
     const former = this.#busy.get(target) ?? Promise.resolve()
-    const result = former.then(async (): Promise<Attempt> => {
-      if (lane.running >= lane.places) await new Promise<void>((resolve) => lane.waiting.push(resolve))
-      if (signal.aborted) {
-        lane.waiting.shift()?.()
-        return { type: 'failed', reason: 'timeout' }
-      }
-      lane.running += 1
-      try {
-        return await run()
-      } finally {
-        lane.running -= 1
-        lane.waiting.shift()?.()
-      }
-    })
+    const result = former.then(run)
     this.#busy.set(target, result)
     void result.then(() => {
       if (this.#busy.get(target) === result) this.#busy.delete(target)
     })
-    return (await within(result, signal)) ?? { type: 'failed', reason: 'timeout' }
+    await within(former, signal)
+    return signal.aborted ? undefined : await result
   }
 }
 
-/** A time limit that can end early, and leaves nothing behind when it does. */
-class Deadline {
-  readonly #controller = new AbortController()
-  readonly #timer: NodeJS.Timeout
-  readonly #all: Set<Deadline>
-
-  constructor(timeoutMs: number, all: Set<Deadline>) {
-    this.#timer = setTimeout(() => this.#controller.abort(), timeoutMs)
-    this.#all = all
-    setMaxListeners(0, this.#controller.signal)
-    all.add(this)
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal
-  }
-
-  abort(): void {
-    this.clear()
-    this.#controller.abort()
-  }
-
-  clear(): void {
-    clearTimeout(this.#timer)
-    this.#all.delete(this)
-  }
-}
-
-function reasonOf(error: unknown, expectation: Expectation, signal: AbortSignal): DialFailure {
-  const { met, peer, probe } = expectation
+function reasonOf(error: unknown, { met, peer, probe, stage }: Handshake, signal: AbortSignal): DialFailure {
   if (met !== undefined && peer !== undefined && met !== peer) return 'other-identity'
   if (met !== undefined && probe) return 'denied'
-  if (signal.aborted) return 'timeout'
+  if (signal.aborted) return lateness(stage)
   // It proved who it is and went no further: one of the two keeps the other out.
   if (met !== undefined) return 'denied'
   if (hasCode(error, 'ECONNREFUSED')) return 'refused'
   return error instanceof Error && error.name === 'InvalidPeerIdError' ? 'self' : 'unreachable'
+}
+
+/** What it means that the time was over when a dial had got so far. */
+function lateness(stage: DialStage | undefined): DialFailure {
+  switch (stage) {
+    case undefined:
+      return 'timeout'
+    case 'connected':
+    // Ours, and too slow: no less alive than one that says nothing.
+    case 'answered':
+      return 'unanswered'
+    // Whatever it is that talks there, it is not p2pd.
+    case 'heard':
+      return 'unreachable'
+  }
 }
 
 /** The failure that says most: a refusal counts only when every address refused. */
@@ -341,6 +336,7 @@ const telling: readonly DialFailure[] = [
   'denied',
   'other-identity',
   'unanswered',
+  'untried',
   'timeout',
   'unreachable',
   'refused',
@@ -365,6 +361,15 @@ async function resolveHosts(address: TcpAddress): Promise<readonly string[]> {
       return found.map((entry) => entry.address).slice(0, maxAddresses)
     }
   }
+}
+
+/** What it comes to, or a failure as soon as `signal` aborts. */
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
 }
 
 /** The value, or undefined when it fails or `signal` is quicker. */

@@ -1,5 +1,6 @@
 import type { Codec, Core, Effect, Instant, PeerId } from '../protocols/core.ts'
 import type { Counters } from './counters.ts'
+import { afterTurns, turnsBeforeWake } from './loop-turns.ts'
 
 export interface DriverInit<Message, Command extends { readonly type: string }, Event, Request> {
   readonly core: Core<Message, Command, Event, Request>
@@ -23,19 +24,6 @@ export interface DriverInit<Message, Command extends { readonly type: string }, 
 
 /** `performance.now()` measures ages; the wall clock is for people and seeds. */
 export const systemClock = (): Instant => ({ monotonic: performance.now(), wall: Date.now() })
-
-/**
- * Turns of the event loop between a timer and the `wake` that it stands for.
- *
- * After a stall Node runs timers before it reads sockets, so an answer that has
- * long arrived would be stepped after the `wake` that declares it missing. Each
- * `setImmediate` lets one round of socket reads through. Measured with the whole
- * stack (pnet, noise, yamux, frames) and a loop blocked for 1.5 s: without a turn
- * the answer came too late 12 of 12 times, with one turn never, because decryption
- * and framing run in the turn of the read. Three, because a read takes 64 KiB at
- * most and other connections may come first.
- */
-export const turnsBeforeWake = 3
 
 /** `setTimeout` overflows beyond 2^31 - 1 ms; an hour is as good, it just looks again. */
 const longestTimerMs = 3_600_000
@@ -267,15 +255,11 @@ export class Driver<Message, Command extends { readonly type: string }, Event, R
       return
     }
     this.#hopping = true
-    this.#hop(turnsBeforeWake, lagMs)
+    afterTurns(turnsBeforeWake, () => this.#hopped(lagMs))
   }
 
-  #hop(turns: number, lagMs: number): void {
+  #hopped(lagMs: number): void {
     if (this.#stopped) return
-    if (turns > 0) {
-      setImmediate(() => this.#hop(turns - 1, lagMs))
-      return
-    }
     this.#hopping = false
     const deadline = this.#init.core.deadline
     if (deadline !== undefined && deadline <= this.#clock().monotonic) this.#step({ type: 'wake', lagMs })

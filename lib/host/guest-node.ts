@@ -5,12 +5,12 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { PeerId } from '../protocols/core.ts'
 import { P2pdError } from '../wire/errors.ts'
 import { readAddress, withoutPeer } from './addresses.ts'
-import type { OutboundJudge } from './admission.ts'
+import { bareConnect } from './bare-connect.ts'
 import type { Counters } from './counters.ts'
 import { type Doorkeeper, doorProtocol, maxDoorStreams } from './doorkeeper.ts'
 import { GossipService } from './gossip-service.ts'
 import type { Identity } from './identity.ts'
-import type { Node } from './node.ts'
+import type { DialOptions, Node } from './node.ts'
 
 /** What an app's libp2p node is to a peer that runs inside it. */
 export type HostNode = Pick<
@@ -32,7 +32,6 @@ export interface GuestInit {
   readonly identity: Identity
   readonly doorkeeper: Doorkeeper
   readonly counters: Counters
-  readonly judge: OutboundJudge
   /** The app has stopped its node. */
   readonly ended: () => void
   /** Connections of the node are not as they must be. */
@@ -42,6 +41,8 @@ export interface GuestInit {
 /** The first stream of a connection has its peer asked; not so soon again when that fails. */
 const askWithinMs = 3000
 const askAgainMs = 5000
+/** A dial that takes longer has a socket of its own ask whether the other machine accepts any. */
+const witnessMs = 150
 const encryption = '/noise'
 const multiplexer = '/yamux/1.0.0'
 
@@ -59,6 +60,7 @@ type Topology = Parameters<Registrar['register']>[1]
  */
 export class GuestNode implements Node {
   readonly gossip: GossipService
+  readonly joinsDials = true
   readonly #init: GuestInit
   readonly #admitted = new Set<Connection>()
   readonly #asked = new WeakMap<Connection, { readonly at: number; readonly proved: Promise<boolean> }>()
@@ -108,11 +110,18 @@ export class GuestNode implements Node {
   }
 
   /** A new connection, and proved: the signal ends both. */
-  async dial(address: Multiaddr, { signal }: { readonly signal: AbortSignal }): Promise<Connection> {
-    const connection = await this.#init.libp2p.dial(address, { signal, force: true })
+  async dial(address: Multiaddr, { signal, watch }: DialOptions): Promise<Connection> {
+    // libp2p does not say whether a socket was connected.
+    const witness = setTimeout(
+      () => bareConnect(address, signal, () => watch.reached('connected')),
+      witnessMs,
+    )
+    const dialled = this.#init.libp2p.dial(address, { signal, force: true })
+    const connection = await dialled.finally(() => clearTimeout(witness))
+    watch.reached('answered')
     const peer = connection.remotePeer.toString() as PeerId
     try {
-      if (this.#init.judge(peer, connection.remoteAddr.toString())) {
+      if (watch.ends(peer)) {
         throw new P2pdError('ERR_DENIED', `${peer} is not who was asked for, or was only to show itself`)
       }
       if (!this.#isFit(connection) || !(await this.#ask(connection, signal))) {

@@ -1,9 +1,8 @@
 import './with-resolvers.ts'
-import { type NoiseComponents, noise } from '@chainsafe/libp2p-noise'
+import { noise } from '@chainsafe/libp2p-noise'
 import { type Identify, identify } from '@libp2p/identify'
 import type {
   Connection,
-  ConnectionEncrypter,
   ConnectionGater,
   Libp2p,
   StreamHandler,
@@ -17,6 +16,7 @@ import type { Datastore } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
 import type { PeerId } from '../protocols/core.ts'
 import { withoutPeer } from './addresses.ts'
+import { DialWatches, type Transports } from './dial-watches.ts'
 import { type Doorkeeper, doorProtocol, maxDoorStreams } from './doorkeeper.ts'
 import { type GossipService, gossipService } from './gossip-service.ts'
 import type { Identity } from './identity.ts'
@@ -29,8 +29,10 @@ export interface Node {
   watch(opened: ((connection: Connection) => void) | undefined): void
   /** Streams of connections that may not be used never reach the handler. */
   handle(protocol: string, handler: StreamHandler, options: StreamHandlerOptions): Promise<void>
+  /** Dials of one address that are under way at once become one dial, so there must not be two. */
+  readonly joinsDials: boolean
   /** Always a new connection, and one that may be used. */
-  dial(address: Multiaddr, options: { readonly signal: AbortSignal }): Promise<Connection>
+  dial(address: Multiaddr, options: DialOptions): Promise<Connection>
   /** When others use the connection too, it is not theirs to lose: true, and nothing of it is used any more. */
   letGo(connection: Connection): boolean
   /** Opens the doors. Errors: ERR_PORT_IN_USE, ERR_BAD_ADDRESS. */
@@ -40,7 +42,29 @@ export interface Node {
   close(): Promise<void>
 }
 
-type OwnLibp2p = Libp2p<{ readonly identify: Identify; readonly gossip: GossipService }>
+export interface DialOptions {
+  readonly signal: AbortSignal
+  readonly watch: DialWatch
+}
+
+/** Follows a dial. */
+export interface DialWatch {
+  reached(stage: DialStage): void
+  /** Noise has proved who answered, before the connection counts as open: true ends it there. */
+  ends(peer: PeerId): boolean
+}
+
+/**
+ * `connected`: a connect was accepted, by a process or, when that stands still, by
+ * its machine alone. `heard`: bytes came. `answered`: they are of a peer of this cluster.
+ */
+export type DialStage = 'connected' | 'heard' | 'answered'
+
+type OwnLibp2p = Libp2p<{
+  readonly identify: Identify
+  readonly gossip: GossipService
+  readonly transports: Transports
+}>
 
 export interface NodeInit {
   readonly identity: Identity
@@ -93,17 +117,21 @@ const maxInboundStreams = 64
 
 /** A node of its own that does not listen yet. */
 export async function createNode(init: NodeInit): Promise<Node> {
-  return new OwnNode(await createOwnLibp2p(init), init)
+  const watches = new DialWatches()
+  return new OwnNode(await createOwnLibp2p(init, watches), watches, init)
 }
 
 class OwnNode implements Node {
   readonly gossip: GossipService
+  readonly joinsDials = false
   readonly #libp2p: OwnLibp2p
+  readonly #watches: DialWatches
   readonly #init: NodeInit
   #onOpen: ((event: CustomEvent<Connection>) => void) | undefined
 
-  constructor(libp2p: OwnLibp2p, init: NodeInit) {
+  constructor(libp2p: OwnLibp2p, watches: DialWatches, init: NodeInit) {
     this.#libp2p = libp2p
+    this.#watches = watches
     this.#init = init
     this.gossip = libp2p.services.gossip
   }
@@ -118,8 +146,8 @@ class OwnNode implements Node {
     await this.#libp2p.handle(protocol, handler, options)
   }
 
-  async dial(address: Multiaddr, { signal }: { readonly signal: AbortSignal }): Promise<Connection> {
-    return await this.#libp2p.dial(address, { signal, force: true })
+  async dial(address: Multiaddr, options: DialOptions): Promise<Connection> {
+    return await this.#watches.dial(this.#libp2p.services.transports, address, options)
   }
 
   letGo(): boolean {
@@ -153,14 +181,14 @@ class OwnNode implements Node {
   }
 }
 
-function createOwnLibp2p(init: NodeInit): Promise<OwnLibp2p> {
+function createOwnLibp2p(init: NodeInit, watches: DialWatches): Promise<OwnLibp2p> {
   return createLibp2p({
     start: false,
     privateKey: init.identity.privateKey,
     addresses: { listen: [...init.listen] },
     transports: [tcp()],
-    connectionProtector: preSharedKey({ psk: swarmKey(init.secret) }),
-    connectionEncrypters: [noiseThenMuxer()],
+    connectionProtector: watches.protector(preSharedKey({ psk: swarmKey(init.secret) })),
+    connectionEncrypters: [watches.encrypter(noise())],
     streamMuxers: [
       yamux({
         maxInboundStreams,
@@ -170,7 +198,7 @@ function createOwnLibp2p(init: NodeInit): Promise<OwnLibp2p> {
         },
       }),
     ],
-    connectionGater: init.gater,
+    connectionGater: watches.gater(init.gater),
     connectionManager: {
       maxConnections,
       maxIncomingPendingConnections,
@@ -182,29 +210,16 @@ function createOwnLibp2p(init: NodeInit): Promise<OwnLibp2p> {
     // It would open a stream each 10 s and connection, and by default abort healthy
     // connections on one late answer; membership's probes say more on a stream that is open anyway.
     connectionMonitor: { enabled: false, abortConnectionOnPingFailure: false },
-    services: { identify: identify(), gossip: gossipService },
+    services: { identify: identify(), gossip: gossipService, transports },
     nodeInfo: { name: 'p2pd', version: init.version },
     ...(init.datastore === undefined ? {} : { datastore: init.datastore }),
   })
 }
 
-/**
- * Noise that leaves the multiplexer to be agreed on afterwards, one round trip
- * later. With libp2p's short cut the accepting side counts a connection as open
- * before the dialling side has judged who answered: then a knock would look like
- * a peer that comes and dies, and a denied peer would believe it was let in.
- */
-function noiseThenMuxer(): (components: NoiseComponents) => ConnectionEncrypter {
-  return (components) => {
-    const inner = noise()(components)
-    return {
-      protocol: inner.protocol,
-      secureOutbound: (stream, options) => inner.secureOutbound(stream, options),
-      secureInbound: (stream, options) =>
-        inner.secureInbound(stream, { ...options, skipStreamMuxerNegotiation: true }),
-    }
-  }
-}
+/** libp2p gives its parts to services alone; not the part itself, which would be started twice. */
+const transports = ({ transportManager }: { readonly transportManager: Transports }): Transports => ({
+  dial: (address, options) => transportManager.dial(address, options),
+})
 
 /** A cluster's secret as pnet reads it, for an app's node that joins a cluster of nodes of their own. */
 export function swarmKey(secret: Uint8Array): Uint8Array {

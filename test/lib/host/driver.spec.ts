@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { newCounters } from '../../../lib/host/counters.ts'
-import { Driver, turnsBeforeWake } from '../../../lib/host/driver.ts'
+import { Driver } from '../../../lib/host/driver.ts'
+import { turnsBeforeWake } from '../../../lib/host/loop-turns.ts'
 import { withResolvers } from '../../../lib/host/with-resolvers.ts'
 import type { Codec, Core, Effect, Input, Instant, PeerId } from '../../../lib/protocols/core.ts'
 import { P2pdError } from '../../../lib/wire/errors.ts'

@@ -46,7 +46,6 @@ async function guest(): Promise<Guest> {
       admits: () => true,
       counters,
     }),
-    judge: () => false,
     ended: () => {},
     trouble: (error) => troubles.push(error),
   })

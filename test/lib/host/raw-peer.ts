@@ -70,7 +70,7 @@ export async function startRawPeer(options: RawPeerOptions = {}): Promise<RawPee
     secret,
     doorkeeper: new Doorkeeper({ self: identity.peerId, secret, cluster: 'test', admits, counters }),
     listen: asked,
-    gater: gaterOf(admits, counters, dialer.judge),
+    gater: gaterOf(admits, counters),
     datastore: undefined,
     version: '0',
   })

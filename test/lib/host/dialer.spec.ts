@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { type AddressInfo, connect as connectTcp, createServer, type Server, type Socket } from 'node:net'
+import type { DialMode, DialOutcome } from '../../../lib/protocols/membership/messages.ts'
+import { eventually } from '../../support/eventually.ts'
+import { forkEchoPeer, killChildPeers } from './child-peer.ts'
+import { type RawPeer, startRawPeer, stopRawPeers } from './raw-peer.ts'
+
+const servers: Server[] = []
+const sockets: Socket[] = []
+const children: ChildProcess[] = []
+
+afterEach(async () => {
+  killChildPeers()
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+  for (const socket of sockets.splice(0)) socket.destroy()
+  for (const server of servers.splice(0)) server.close()
+  await stopRawPeers()
+})
+
+/** A server that does this with whoever connects. */
+async function serverThat(does: (socket: Socket) => void): Promise<string> {
+  const server = createServer((socket) => {
+    sockets.push(socket.on('error', () => {}))
+    does(socket)
+  })
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return `/ip4/127.0.0.1/tcp/${(server.address() as AddressInfo).port}`
+}
+
+const isSilent = (): void => {}
+
+let ids = 0
+
+async function reasonOf(
+  { dialer, id: self }: RawPeer,
+  addresses: readonly string[],
+  timeoutMs: number,
+  mode: DialMode = 'replace',
+): Promise<string> {
+  ids += 1
+  const outcome: DialOutcome = await dialer.dial({
+    type: 'dial',
+    id: ids,
+    // Whoever: only an answer of somebody would be looked at.
+    peer: undefined,
+    addresses,
+    mode,
+    timeoutMs,
+  })
+  assert.ok(outcome.type === 'failed' || outcome.peer !== self)
+  return outcome.type === 'failed' ? outcome.reason : outcome.type
+}
+
+describe('what a failed dial says', () => {
+  it('is that a stopped process accepts and does not answer, also in a short time, until it goes on', async () => {
+    const me = await startRawPeer()
+    const child = await forkEchoPeer()
+    child.process.kill('SIGSTOP')
+    for (const limitMs of [300, 400, 600]) {
+      assert.equal(await reasonOf(me, [child.address], limitMs), 'unanswered', `within ${limitMs} ms`)
+    }
+    child.process.kill('SIGCONT')
+    assert.equal(await reasonOf(me, [child.address], 5000), 'connected')
+  })
+
+  it('is that nothing was connected where connects are dropped', async () => {
+    const me = await startRawPeer()
+    const child = fork(new URL('./full-backlog-child.js', import.meta.url))
+    children.push(child)
+    const [{ port }] = (await once(child, 'message')) as [AddressInfo]
+    child.kill('SIGSTOP')
+    // Two find room; the machine answers nobody after that.
+    const room = Array.from({ length: 4 }, () => connectTcp(port, '127.0.0.1').on('error', () => {}))
+    sockets.push(...room)
+    await eventually('a full backlog', () => room.filter((socket) => !socket.connecting).length >= 2)
+    assert.equal(await reasonOf(me, [`/ip4/127.0.0.1/tcp/${port}`], 400), 'timeout')
+  })
+
+  it('is a refusal only when all addresses refuse, and silence wherever there is any', async () => {
+    const me = await startRawPeer()
+    const nobody = '/ip4/127.0.0.1/tcp/1'
+    const silent = await serverThat(isSilent)
+    const closing = await serverThat((socket) => socket.end())
+    assert.equal(await reasonOf(me, [nobody], 400), 'refused')
+    assert.equal(await reasonOf(me, [nobody, '/ip6/::1/tcp/1'], 400), 'refused')
+    assert.equal(await reasonOf(me, [nobody, closing], 400), 'unreachable')
+    assert.equal(await reasonOf(me, [nobody, silent, closing], 400), 'unanswered')
+  })
+
+  it('is nothing about the process where something accepts for it and lets go, or is no p2pd', async () => {
+    const me = await startRawPeer()
+    const banner = 'SSH-2.0-OpenSSH_9.2p1 and more than a nonce is long\r\n'
+    const closing = await serverThat((socket) => socket.end())
+    const resetting = await serverThat((socket) => socket.resetAndDestroy())
+    const talking = await serverThat((socket) => socket.write(banner))
+    const web = await serverThat((socket) =>
+      socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n'),
+    )
+    for (const address of [closing, resetting, talking, web]) {
+      assert.equal(await reasonOf(me, [address], 400), 'unreachable')
+    }
+  })
+})
+
+describe('a short dial', () => {
+  it('waits neither behind long ones nor behind others like it', async () => {
+    const me = await startRawPeer()
+    const silent = await Promise.all(Array.from({ length: 30 }, () => serverThat(isSilent)))
+    const long = [...silent, ...silent].map((address) => reasonOf(me, [address], 3000))
+    const startedAt = performance.now()
+    const reasons = await Promise.all(silent.map((address) => reasonOf(me, [address], 500)))
+    const tookMs = performance.now() - startedAt
+    assert.deepEqual(new Set(reasons), new Set(['unanswered']))
+    assert.ok(tookMs < 1500, `${tookMs} ms`)
+    me.dialer.stop()
+    await Promise.all(long)
+  })
+
+  it('for which there is no place says so, and not that the other is away', async () => {
+    const me = await startRawPeer()
+    const silent = await serverThat(isSilent)
+    const reasons = await Promise.all(Array.from({ length: 60 }, () => reasonOf(me, [silent], 300)))
+    const count = (reason: string) => reasons.filter((found) => found === reason).length
+    assert.deepEqual([count('unanswered'), count('untried')], [48, 12])
+  })
+
+  it('is not over because this process stood still', async () => {
+    const [me, other] = [await startRawPeer(), await forkEchoPeer()]
+    const dial = reasonOf(me, [other.address], 500)
+    setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 900))
+    assert.equal(await dial, 'connected')
+  })
+})
