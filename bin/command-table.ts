@@ -2,6 +2,7 @@
  * Every verb as data: the parser, the help texts and the shell completions are
  * made from this one table. command-modules.ts knows the code of each.
  */
+import { parseTag, parseTagFilter, parseTagKey } from '../daemon/tag-words.ts'
 import { P2pdError } from '../lib/wire/errors.ts'
 import { parseDuration } from './duration.ts'
 
@@ -96,7 +97,9 @@ const settingOptions: readonly OptionSpec[] = [
     repeatable: true,
     completes: 'files',
   },
-  { flags: '--profile <profile>', summary: 'timing of the probes', choices: ['lan', 'local'] },
+  { flags: '--tag <key=value>', summary: 'what people say of this peer, kept', repeatable: true },
+  { flags: '--mdns', summary: 'look for members in the local network' },
+  { flags: '--profile <profile>', summary: 'timing of the probes', choices: ['lan', 'local', 'wan'] },
   {
     flags: '--log <level>',
     summary: 'how much to log on stderr',
@@ -148,6 +151,7 @@ export const commandTable: readonly CommandSpec[] = [
     examples: [
       ['p2pd members', 'everybody known'],
       ['p2pd members --status dead', 'only the dead'],
+      ['p2pd members --tag role=web --tag zone', 'web servers that have a zone, whichever'],
       ['p2pd members --watch', 'follow changes until Ctrl-C'],
     ],
     options: [
@@ -155,6 +159,12 @@ export const commandTable: readonly CommandSpec[] = [
         flags: '--status <status>',
         summary: 'only members of this status',
         choices: ['alive', 'suspect', 'dead', 'left'],
+      },
+      {
+        flags: '--tag <key[=value]>',
+        summary: 'only members with this tag',
+        parse: parseTagFilter,
+        repeatable: true,
       },
       { flags: '-w, --watch', summary: 'go on with every change' },
     ],
@@ -171,6 +181,30 @@ export const commandTable: readonly CommandSpec[] = [
       { flags: '-c, --count <n>', summary: 'how many (default 4)', parse: wholeNumber(1, 100_000) },
       { flags: '-i, --interval <duration>', summary: 'between two (default 1s)', parse: parseDuration },
       { flags: '--timeout <duration>', summary: 'for one answer (default 5s)', parse: parseDuration },
+    ],
+  },
+  {
+    name: 'reachability',
+    summary: 'a round trip to every member that is not gone; exit code 1 when some do not answer',
+    examples: [
+      ['p2pd reachability', 'who answers this daemon, how fast, and by which connection'],
+      ['p2pd reachability --timeout 1s || echo look', 'in a script'],
+    ],
+    options: [
+      { flags: '--timeout <duration>', summary: 'for one answer (default 5s)', parse: parseDuration },
+    ],
+  },
+  {
+    name: 'tags',
+    summary: 'what people say of this peer; changes are kept unless flags or config file say otherwise',
+    examples: [
+      ['p2pd tags', 'those that it has'],
+      ['p2pd tags --set role=web --delete zone', 'while it runs; the others see it at once'],
+      ['p2pd members --tag role=web', 'what they are good for'],
+    ],
+    options: [
+      { flags: '--set <key=value>', summary: 'set a tag', parse: parseTag, repeatable: true },
+      { flags: '--delete <key>', summary: 'take a tag away', parse: parseTagKey, repeatable: true },
     ],
   },
   {
@@ -207,6 +241,22 @@ export const commandTable: readonly CommandSpec[] = [
       ['systemctl stop p2pd', 'to stop and stay a member, do this instead'],
     ],
     options: [{ flags: '--force', summary: 'go also where locks then stop for the others' }],
+  },
+  {
+    name: 'force-leave',
+    summary: 'a dead member does not come back: it counts as left, everywhere',
+    examples: [
+      ['p2pd force-leave m3', 'after its machine was thrown away'],
+      ['p2pd peers deny m3', 'to keep one out that lives, do this instead'],
+    ],
+    arguments: [peerArgument],
+    options: [
+      {
+        flags: '--timeout <duration>',
+        summary: 'until the table shows it (default 5s)',
+        parse: parseDuration,
+      },
+    ],
   },
   {
     name: 'peers',

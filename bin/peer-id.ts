@@ -25,13 +25,15 @@ export function shortIds(all: readonly string[]): ReadonlyMap<string, string> {
 export interface NamedPeer {
   readonly peerId: string
   readonly name: string
+  /** Of a candidate: what it is, where that tells it from the others. */
+  readonly status?: string | undefined
 }
 
-/** Peers as people know them, told apart: `m2 (12D3KooWabcd)`. */
+/** Peers as people know them, told apart: `m2 (12D3KooWabcd)`, `m2 (12D3KooWefgh, dead)`. */
 export function describePeers(peers: readonly NamedPeer[]): string[] {
   const peerIds = peers.map(({ peerId }) => peerId)
-  return peers.map(({ peerId, name }) => {
-    const id = shortId(peerId, peerIds)
+  return peers.map(({ peerId, name, status }) => {
+    const id = shortId(peerId, peerIds) + (status === undefined || status === 'alive' ? '' : `, ${status}`)
     return name === '' ? id : `${name} (${id})`
   })
 }

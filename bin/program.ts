@@ -100,10 +100,13 @@ function toArgument({ name, summary, choices }: ArgumentSpec): Argument {
 function toOption({ flags, summary, parse, choices, repeatable }: OptionSpec): Option {
   const option = new Option(flags, repeatable ? `${summary} (may be given again)` : summary)
   if (choices) option.choices([...choices])
-  if (parse) option.argParser((text: string) => naming(flags, () => parse(text)))
+  const read = (text: string): unknown => (parse === undefined ? text : naming(flags, () => parse(text)))
   if (repeatable) {
-    option.argParser((text: string, before: readonly string[] | undefined) => [...(before ?? []), text])
-  }
+    option.argParser((text: string, before: readonly unknown[] | undefined) => [
+      ...(before ?? []),
+      read(text),
+    ])
+  } else if (parse) option.argParser(read)
   return option
 }
 

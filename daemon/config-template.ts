@@ -31,7 +31,15 @@ ${line('expect', given.expect, 3)}
 # with all the rights of the daemon.
 ${line('plugins', given.plugins, [])}
 
-# Time-outs: "lan" for machines in one building, "local" for processes on one machine.
+# What people say of this peer, for 'p2pd members --tag role=web'. Default: what 'p2pd tags' set last.
+${line('tags', given.tags, { role: 'web' })}
+
+# Look for other members in the local network (multicast DNS), besides those in join. Who is found
+# still has to know the secret.
+${line('mdns', given.mdns, configDefaults.mdns)}
+
+# Time-outs: "lan" for machines in one building, "local" for processes on one machine, "wan" where
+# round trips take tens of milliseconds and more. The same on all machines of a cluster.
 ${line('profile', given.profile, configDefaults.profile)}
 
 # How much is logged: ${logLevels.join(', ')}.
@@ -56,15 +64,16 @@ ${line('origins', given.control?.origins, [])}
 `
 }
 
-type Value = string | number | boolean | readonly string[]
+type Value = string | number | boolean | readonly string[] | Readonly<Record<string, string>>
 
 function line(key: string, given: Value | undefined, fallback: Value): string {
   return given === undefined ? `#${key} = ${toml(fallback)}` : `${key} = ${toml(given)}`
 }
 
-/** JSON's strings, numbers, booleans and arrays of strings are TOML's. */
+/** JSON's strings, numbers, booleans and arrays of strings are TOML's; its objects are not. */
 function toml(value: Value): string {
-  return Array.isArray(value)
-    ? `[${value.map((item) => JSON.stringify(item)).join(', ')}]`
-    : JSON.stringify(value)
+  if (Array.isArray(value)) return `[${value.map((item) => JSON.stringify(item)).join(', ')}]`
+  if (typeof value !== 'object') return JSON.stringify(value)
+  const pairs = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)} = ${JSON.stringify(item)}`)
+  return pairs.length === 0 ? '{}' : `{ ${pairs.join(', ')} }`
 }

@@ -10,7 +10,9 @@ import { dirname, join, resolve } from 'node:path'
 import { cwd } from 'node:process'
 import { z } from 'zod'
 import { type Profile, profiles } from '../lib/protocols/membership/config.ts'
+import type { Tags } from '../lib/protocols/membership/messages.ts'
 import { P2pdError } from '../lib/wire/errors.ts'
+import { splitTag, tagsProblem } from '../lib/wire/tag.ts'
 import { badAddress, isDialAddress, isListenAddress, maxAddressCount } from './address.ts'
 import { readFileIfAny } from './files.ts'
 import { namePattern } from './names.ts'
@@ -38,6 +40,11 @@ const addressesField = (accepts: (text: string) => boolean) =>
       }),
     )
     .max(maxAddressCount)
+const tagsField = z
+  .record(z.string(), z.unknown())
+  .refine((tags): tags is Record<string, string> => tagsProblem(tags) === undefined, {
+    error: ({ input }) => tagsProblem(Object(input)) ?? '',
+  })
 const hostPort = z.string().regex(/^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|localhost|\[::1\]):\d{1,5}$/, {
   error: 'must be a loopback host and a port, like 127.0.0.1:7070',
 })
@@ -55,6 +62,8 @@ const settingsSchema = z.strictObject({
     })
     .optional(),
   plugins: z.array(z.string().min(1).max(1024)).max(maxPlugins).optional(),
+  tags: tagsField.optional(),
+  mdns: z.boolean().optional(),
   profile: z.enum(Object.keys(profiles) as [Profile, ...Profile[]]).optional(),
   log: z.enum(logLevels).optional(),
   membership: z.strictObject({ fastPath: z.boolean().optional() }).optional(),
@@ -87,6 +96,10 @@ export interface DaemonFlags {
   readonly expect?: number
   /** Modules of plugins; their paths are meant from the working directory. */
   readonly plugin?: readonly string[]
+  /** `KEY=VALUE` each. */
+  readonly tag?: readonly string[]
+  /** Look for members in the local network. */
+  readonly mdns?: boolean
   readonly profile?: string
   readonly log?: string
   /** Ready event on stdout, log lines as JSON. */
@@ -106,8 +119,12 @@ export interface DaemonConfig {
   readonly expect: number | undefined
   /** Besides those that are built in. */
   readonly plugins: readonly PluginModule[]
+  /** What people say of this peer; undefined: what was said last. */
+  readonly tags: Tags | undefined
+  /** Members of the cluster are looked for in the local network. */
+  readonly mdns: boolean
   /** What of these did not come from the config file: the next start keeps it. */
-  readonly said: Pick<Settings, 'name' | 'listen' | 'announce' | 'expect'>
+  readonly said: Pick<Settings, 'name' | 'listen' | 'announce' | 'expect' | 'tags'>
   readonly profile: Profile
   readonly log: LogLevel
   readonly fastPath: boolean
@@ -121,7 +138,7 @@ export interface DaemonConfig {
   }
 }
 
-export const configDefaults = { profile: 'lan', log: 'info', fastPath: true } as const
+export const configDefaults = { profile: 'lan', log: 'info', fastPath: true, mdns: false } as const
 
 /** Throws ERR_CONFIG, or ERR_BAD_ADDRESS, with the source and the key. */
 export async function loadConfig(flags: DaemonFlags, env: Environment): Promise<DaemonConfig> {
@@ -140,7 +157,7 @@ export async function loadConfig(flags: DaemonFlags, env: Environment): Promise<
   const merged = { ...fromFile, ...fromEnv, ...fromFlags }
   const control = { ...fromFile.control, ...fromEnv.control }
   const said = { ...fromEnv, ...fromFlags }
-  const { name, listen, announce, expect } = said
+  const { name, listen, announce, expect, tags } = said
   return {
     dataDir,
     name: merged.name,
@@ -150,7 +167,9 @@ export async function loadConfig(flags: DaemonFlags, env: Environment): Promise<
     join: merged.join ?? [],
     expect: merged.expect,
     plugins: pluginModules(said.plugins, fromFile.plugins, dirname(file === undefined ? ownPath : namedPath)),
-    said: { name, listen, announce, expect },
+    tags: merged.tags,
+    mdns: merged.mdns ?? configDefaults.mdns,
+    said: { name, listen, announce, expect, tags },
     profile: merged.profile ?? configDefaults.profile,
     log: merged.log ?? configDefaults.log,
     fastPath: fromEnv.membership?.fastPath ?? fromFile.membership?.fastPath ?? configDefaults.fastPath,
@@ -201,12 +220,31 @@ export async function parseConfigFile(text: string, path: string): Promise<z.inf
 
 /** What of the flags may also stand in a config file, checked. */
 export function flagSettings(flags: DaemonFlags): Settings {
-  const { name, cluster, listen, announce, join, expect, plugin: plugins, profile, log } = flags
-  const given = { name, cluster, listen, announce, join, expect, plugins, profile, log }
+  const { name, cluster, listen, announce, join, expect, plugin: plugins, mdns, profile, log } = flags
+  const tags = flags.tag === undefined ? undefined : tagRecord(flags.tag, '--tag')
+  const given = { name, cluster, listen, announce, join, expect, plugins, tags, mdns, profile, log }
   return check(settingsSchema, withoutUndefined(given), flagName)
 }
 
-/** Lists are separated by commas or white space; an empty variable counts as unset. */
+/** The words as a table; what is wrong with key or value is left to the schema. */
+function tagRecord(words: readonly string[], source: string): Record<string, string> {
+  const tags = new Map<string, string>()
+  for (const word of words) {
+    const tag = splitTag(word)
+    if (tag === undefined) {
+      throw configError(source, `holds ${JSON.stringify(word.slice(0, 64))}, which is not KEY=VALUE`, {
+        hint: 'write it like role=web; an empty value is role=',
+      })
+    }
+    const [key, value] = tag
+    if (key === '__proto__') throw configError(source, tagsProblem(Object.fromEntries([tag])) ?? '')
+    if (tags.has(key)) throw configError(source, `says ${key} twice`, { hint: 'a key has one value' })
+    tags.set(key, value)
+  }
+  return Object.fromEntries(tags)
+}
+
+/** Lists are separated by commas or white space; tags by commas, since their values may hold blanks; an empty variable counts as unset. */
 function environmentSettings(env: Environment): unknown {
   const list = (text: string | undefined) =>
     text ? text.split(/[\s,]+/).filter((item) => item !== '') : undefined
@@ -218,6 +256,8 @@ function environmentSettings(env: Environment): unknown {
     join: list(env.P2PD_JOIN),
     expect: env.P2PD_EXPECT,
     plugins: list(env.P2PD_PLUGINS),
+    tags: env.P2PD_TAGS ? tagRecord(words(env.P2PD_TAGS), 'P2PD_TAGS') : undefined,
+    mdns: truth(env.P2PD_MDNS),
     profile: env.P2PD_PROFILE,
     log: env.P2PD_LOG,
     membership: withoutUndefined({ fastPath: truth(env.P2PD_FAST_PATH) }),
@@ -230,9 +270,18 @@ function environmentSettings(env: Environment): unknown {
   })
 }
 
-/** One a module. */
+function words(text: string): readonly string[] {
+  return text
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '')
+}
+
+const flagNames: Readonly<Record<string, string>> = { plugins: '--plugin', tags: '--tag' }
+
+/** One a module, and one a tag. */
 function flagName(key: string): string {
-  return key === 'plugins' ? '--plugin' : `--${key}`
+  return flagNames[key] ?? `--${key}`
 }
 
 const environmentNames: Readonly<Record<string, string>> = {
@@ -292,7 +341,7 @@ function explainIssue(issue: z.core.$ZodIssue, values: unknown, nameOf: (key: st
 function describe(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'invalid_type':
-      return `must be ${issue.expected === 'array' ? 'a list' : `a ${issue.expected}`}`
+      return `must be ${wordFor[issue.expected] ?? `a ${issue.expected}`}`
     case 'invalid_value':
       return `must be one of ${issue.values.map(String).join(', ')}`
     case 'too_big':
@@ -302,6 +351,11 @@ function describe(issue: z.core.$ZodIssue): string {
     default:
       return issue.message
   }
+}
+
+const wordFor: Readonly<Record<string, string>> = {
+  array: 'a list',
+  record: "a table, like { role = 'web' }",
 }
 
 const keys = [

@@ -25,7 +25,7 @@ import { loadPlugins } from './plugins/load.ts'
 import type { PluginSet } from './plugins/plugin-set.ts'
 import { readyEvent, tellReady } from './ready.ts'
 import { failureCode, RunningDaemon } from './running-daemon.ts'
-import { readPeer, type SavedPeer, writeCluster, writePeer } from './saved-state.ts'
+import { PeerMemory, readPeer, type SavedPeer, writeCluster } from './saved-state.ts'
 import { createServiceNotifier, type ServiceNotifier } from './service-notifier.ts'
 import { Shutdown } from './shutdown.ts'
 import { packageVersion } from './version.ts'
@@ -109,6 +109,7 @@ async function start(start: Start): Promise<RunningDaemon> {
   const cluster = await settleCluster(dir, start.asked)
   const tally = new MembershipTally()
   const notifier = createServiceNotifier(io.env, log)
+  const memory = new PeerMemory(dir.peer, start.saved)
   let leave = async (_options: { readonly force: boolean }) => {}
   const control = await ControlPlane.open({
     dir,
@@ -121,9 +122,10 @@ async function start(start: Start): Promise<RunningDaemon> {
     plugins,
     leave: (options) => leave(options),
     departed: () => start.shutdown.begin(exitCodes.ok),
+    tagMemory: { save: (tags) => memory.remember({ tags }), kept: config.tags === undefined },
   })
   try {
-    const daemon = await startPeer(start, cluster, { control, tally, notifier })
+    const daemon = await startPeer(start, cluster, { control, tally, notifier, memory })
     leave = (options) => daemon.leave(options)
     return daemon
   } catch (error) {
@@ -136,6 +138,7 @@ interface Parts {
   readonly control: ControlPlane
   readonly tally: MembershipTally
   readonly notifier: ServiceNotifier
+  readonly memory: PeerMemory
 }
 
 async function startPeer(
@@ -154,6 +157,7 @@ async function startPeer(
     ...(listen === undefined ? {} : { listen }),
     announce: config.announce ?? saved?.announce ?? [],
     join: cluster.saved.contacts,
+    tags: config.tags ?? saved?.tags ?? {},
     profile: config.profile,
     membership: { fastPath: config.fastPath },
     plugins: Object.fromEntries(plugins.plugins.map((plugin) => [plugin.name, plugin])),
@@ -164,7 +168,7 @@ async function startPeer(
     const daemon = new RunningDaemon({ peer, ...parts, log, shutdown })
     await daemon.becomeReady()
     await writeCluster(dir.cluster, cluster.saved)
-    await rememberSaid(dir, saved, config.said)
+    await parts.memory.remember(config.said)
     const event = readyEvent(peer, parts.control)
     tellReady(event, cluster.type, flags.data === undefined ? '' : ` --data ${flags.data}`, {
       ...io,
@@ -177,20 +181,6 @@ async function startPeer(
     await peer.stop()
     throw error
   }
-}
-
-async function rememberSaid(
-  dir: DataDir,
-  saved: SavedPeer | undefined,
-  said: DaemonConfig['said'],
-): Promise<void> {
-  const merged = {
-    name: said.name ?? saved?.name,
-    listen: said.listen ?? saved?.listen,
-    announce: said.announce ?? saved?.announce,
-    expect: said.expect ?? saved?.expect,
-  }
-  if (Object.values(merged).some((value) => value !== undefined)) await writePeer(dir.peer, merged)
 }
 
 /** The machine's name as a peer's name, which allows fewer characters. */

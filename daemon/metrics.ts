@@ -9,7 +9,7 @@ import type { Logger } from 'pino'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { GroupView } from '../lib/group.ts'
 import type { MemberView, PeerCounters } from '../lib/index.ts'
-import { countByStatus } from './control/member-rows.ts'
+import { countByStatus, countStalled, nameConflicts } from './control/member-rows.ts'
 import type { MembershipTally } from './membership-tally.ts'
 import type { PeerPort } from './peer-port.ts'
 import type { OwnedMetric, PluginSet } from './plugins/plugin-set.ts'
@@ -59,8 +59,12 @@ export function createMetrics(source: MetricsSource): Metrics {
 
 function addMembership(registry: Registry, { peer, watchers }: MetricsSource): void {
   addGauge(registry, 'p2pd_members', 'Members by status, this one included', ['status'], (set) => {
-    const counts = countByStatus(peer()?.members() ?? [])
-    for (const [status, count] of Object.entries(counts)) set({ status }, count)
+    const members = peer()?.members() ?? []
+    const stalled = countStalled(members)
+    const counts = countByStatus(members)
+    // Each in one of them, so that they may be summed up.
+    const all = { ...counts, suspect: counts.suspect - stalled, stalled }
+    for (const [status, count] of Object.entries(all)) set({ status }, count)
   })
   const single = (name: string, help: string, read: () => number) =>
     addGauge(registry, name, help, [], (set) => set({}, read()))
@@ -71,6 +75,12 @@ function addMembership(registry: Registry, { peer, watchers }: MetricsSource): v
   single('p2pd_ready', '1 while the daemon serves', () => Number(peer() !== undefined))
   single('p2pd_generation', 'This life of the peer', () => peer()?.generation ?? 0)
   single('p2pd_connections', 'Open connections to peers', () => peer()?.counters().connections ?? 0)
+  single(
+    'p2pd_name_conflicts',
+    'Names that several members bear',
+    () => nameConflicts(peer()?.members() ?? []).length,
+  )
+  single('p2pd_tombstones', 'Lives that are gone, and remembered', () => peer()?.counters().tombstones ?? 0)
   single('p2pd_watchers', 'Clients of the event stream', watchers)
 }
 
@@ -92,9 +102,37 @@ function addTally(registry: Registry, { tally }: MetricsSource): void {
   addCounter(
     registry,
     'p2pd_false_suspicions_total',
-    'Suspects that turned out to be alive',
+    'Suspects that turned out to be alive, and did not stall',
     undefined,
     () => tally.falseSuspicions,
+  )
+  addCounter(
+    registry,
+    'p2pd_false_deaths_total',
+    'Members called dead that turned out to be alive in the same life',
+    undefined,
+    () => tally.falseDeaths,
+  )
+  addCounter(
+    registry,
+    'p2pd_members_stalled_total',
+    'Members whose machine answered, but not their process',
+    undefined,
+    () => tally.changes.stalled,
+  )
+  addCounter(
+    registry,
+    'p2pd_members_dismissed_total',
+    'Dead members that were forced to leave',
+    undefined,
+    () => tally.dismissed,
+  )
+  addCounter(
+    registry,
+    'p2pd_members_reaped_total',
+    'Members that were gone for so long that the table dropped them',
+    undefined,
+    () => tally.changes.reaped,
   )
   addCounter(
     registry,
@@ -132,6 +170,12 @@ function addTraffic(registry: Registry, { peer }: MetricsSource): void {
   add('p2pd_frames_dropped_total', 'Frames that went nowhere, by reason', 'reason', (c) => c.dropped)
   add('p2pd_dials_total', 'Dials by outcome', 'outcome', (c) => c.dials)
   add('p2pd_knocks_total', 'Connects of the fast path by outcome', 'outcome', (c) => c.knocks)
+  add(
+    'p2pd_syncs_total',
+    'Views, or parts of them, sent to members whose digest differs',
+    undefined,
+    (c) => c.syncs,
+  )
   add(
     'p2pd_refused_handshakes_total',
     'Inbound connections that did not get in',

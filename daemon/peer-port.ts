@@ -18,6 +18,9 @@ export interface PeerPort
       | 'join'
       | 'ping'
       | 'counters'
+      | 'tags'
+      | 'setTags'
+      | 'forceLeave'
     > {
   /** What each plugin gives, by its name. */
   readonly plugins: Readonly<Record<string, unknown>>

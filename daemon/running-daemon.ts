@@ -4,6 +4,7 @@ import type { Peer } from '../lib/index.ts'
 import { P2pdError } from '../lib/wire/errors.ts'
 import type { ControlPlane } from './control/control-plane.ts'
 import { type ExitCode, exitCodeOf, exitCodes } from './exit-code.ts'
+import { MemberLog } from './member-log.ts'
 import type { MembershipTally } from './membership-tally.ts'
 import type { ServiceNotifier } from './service-notifier.ts'
 import type { Shutdown } from './shutdown.ts'
@@ -22,10 +23,13 @@ const answerWithinMs = 1000
 
 export class RunningDaemon {
   readonly #init: RunningDaemonInit
+  readonly #memberLog: MemberLog
   #leaving = false
 
   constructor(init: RunningDaemonInit) {
     this.#init = init
+    const { peer, log } = init
+    this.#memberLog = new MemberLog(log, (id) => peer.member(id)?.name ?? id)
     this.#listen()
   }
 
@@ -75,6 +79,7 @@ export class RunningDaemon {
     control.stopping()
     void notifier.stopping()
     await peer.stop()
+    this.#memberLog.stop()
     await control.close()
     notifier.close()
   }
@@ -83,9 +88,13 @@ export class RunningDaemon {
     const { peer, control, tally, log } = this.#init
     peer.addEventListener('member', ({ detail: { change, member } }) => {
       tally.changed(change, member)
-      control.publish(member)
-      if (member.self || change === 'updated') return
-      log.info({ member: member.name, peer: member.peer, generation: member.generation }, `member ${change}`)
+      control.publish(member, change)
+      this.#memberLog.changed(change, member)
+    })
+    peer.addEventListener('name-conflict', ({ detail: { name, peers } }) => {
+      if (peers.length > 1)
+        log.warn({ name, peers }, 'several members bear one name: no command can mean one by it')
+      else log.info({ name }, 'the name is borne by one member alone again')
     })
     peer.addEventListener('refuted', ({ detail }) => {
       tally.refutations += 1

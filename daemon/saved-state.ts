@@ -1,6 +1,7 @@
 /** What the daemon itself remembers between starts, beside the keys and the store. */
 import { z } from 'zod'
 import { P2pdError } from '../lib/wire/errors.ts'
+import { tagsProblem } from '../lib/wire/tag.ts'
 import { isDialAddress, isListenAddress, maxAddressCount } from './address.ts'
 import { readFileIfAny, writeFileAtomically } from './files.ts'
 import { namePattern } from './names.ts'
@@ -12,12 +13,16 @@ const clusterSchema = z.strictObject({
   cluster: z.string().regex(namePattern),
   contacts: z.array(z.string().refine(isDialAddress)).max(maxContacts),
 })
-/** What flags or the environment said last: the next start needs no flags. */
+/** What flags, the environment or `p2pd tags` said last: the next start needs no flags. */
 const peerSchema = z.strictObject({
   name: z.string().regex(namePattern).optional(),
   listen: z.array(z.string().refine(isListenAddress)).min(1).max(maxAddressCount).optional(),
   announce: z.array(z.string().refine(isDialAddress)).max(maxAddressCount).optional(),
   expect: z.int().min(2).optional(),
+  tags: z
+    .record(z.string(), z.string())
+    .refine((tags) => tagsProblem(tags) === undefined)
+    .optional(),
 })
 
 export type SavedCluster = Readonly<z.infer<typeof clusterSchema>>
@@ -35,8 +40,31 @@ export function writeCluster(path: string, saved: SavedCluster): Promise<void> {
   return write(path, saved)
 }
 
-export function writePeer(path: string, saved: SavedPeer): Promise<void> {
-  return write(path, saved)
+/** Changes of what is saved of a peer, one after the other. */
+export class PeerMemory {
+  readonly #path: string
+  #saved: SavedPeer
+  #done: Promise<unknown> = Promise.resolve()
+
+  constructor(path: string, saved: SavedPeer | undefined) {
+    this.#path = path
+    this.#saved = saved ?? {}
+  }
+
+  /** What is undefined stays as it was. Rejects when it cannot be written, and nothing has changed. */
+  async remember(changes: { readonly [Key in keyof SavedPeer]: SavedPeer[Key] | undefined }): Promise<void> {
+    const written = this.#done.then(() => this.#write(changes))
+    this.#done = written.catch(() => {})
+    await written
+  }
+
+  async #write(changes: object): Promise<void> {
+    const known = Object.entries(changes).filter(([, value]) => value !== undefined)
+    if (known.length === 0) return
+    const next: SavedPeer = { ...this.#saved, ...Object.fromEntries(known) }
+    await write(this.#path, next)
+    this.#saved = next
+  }
 }
 
 async function read<Schema extends z.ZodType>(

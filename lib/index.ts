@@ -52,6 +52,7 @@ export { swarmKey } from './host/node.ts'
 export { createPeer, type Peer, type PeerCounters } from './peer.ts'
 export type { MemberEvent, MembersUpdate, PeerEvents } from './peer-events.ts'
 export type { PeerOptions } from './peer-options.ts'
+export { NoAnswerError, type PingPath, type Pong } from './pings.ts'
 export type {
   NoPlugins,
   PeerPlugin,
@@ -60,6 +61,12 @@ export type {
 export type { PeerId } from './protocols/core.ts'
 export type { MembershipConfig, Profile } from './protocols/membership/config.ts'
 export type { Health } from './protocols/membership/membership.ts'
-export type { MemberChange, MemberStatus, MemberView, Misbehaviour } from './protocols/membership/messages.ts'
+export type {
+  MemberChange,
+  MemberStatus,
+  MemberView,
+  Misbehaviour,
+  Tags,
+} from './protocols/membership/messages.ts'
 export type { MulticastConfig } from './protocols/multicast/config.ts'
 export { type ErrorCode, P2pdError } from './wire/errors.ts'

@@ -29,8 +29,20 @@ export class MemberTable {
     })
   }
 
+  /** As it was told last; its round trip and connection may be older than in `rows`. */
+  row(peer: PeerId): MemberView | undefined {
+    return this.#told.get(peer)
+  }
+
+  /** Rows, also of the dead. */
+  get size(): number {
+    return this.#told.size
+  }
+
   tell(update: MemberEvent): void {
-    this.#told.set(update.member.peer, update.member)
+    // Nothing is kept of a row that is gone; whoever follows the table is told by `reaped`.
+    if (update.change === 'reaped') this.#told.delete(update.member.peer)
+    else this.#told.set(update.member.peer, update.member)
     for (const watcher of this.#watchers) watcher.push({ type: 'member', ...update })
   }
 

@@ -26,6 +26,11 @@ export interface PeerEvents {
   'rolled-back': CustomEvent<{ readonly persisted: number; readonly known: number }>
   /** Another process runs with this identity; this peer stops, and `closed` rejects with ERR_IDENTITY_IN_USE. */
   'identity-in-use': CustomEvent<{ readonly generation: number; readonly heardAgoMs: number }>
+  /**
+   * Several members bear one name, this one perhaps among them: all of them, at most
+   * 16, sorted. Once per change of that set; fewer than two say that it is over.
+   */
+  'name-conflict': CustomEvent<{ readonly name: string; readonly peers: readonly PeerId[] }>
   /** A peer broke the protocol; when it repeats that, its connections are cut. */
   misbehaved: CustomEvent<{ readonly peer: PeerId; readonly reason: Misbehaviour }>
   /** Proof that a member signed two contents for one message. */

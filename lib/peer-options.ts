@@ -6,9 +6,11 @@ import { defaultListen } from './host/listen.ts'
 import type { NoPlugins, PeerPlugin } from './plugin.ts'
 import { pluginList } from './plugin-list.ts'
 import { type MembershipConfig, type Profile, profiles } from './protocols/membership/config.ts'
+import type { Tags } from './protocols/membership/messages.ts'
 import { configProblem, type MulticastConfig, multicastDefaults } from './protocols/multicast/config.ts'
 import { P2pdError } from './wire/errors.ts'
 import { maxAddresses } from './wire/limits.ts'
+import { tagsProblem } from './wire/tag.ts'
 
 /** What `createPeer` takes. */
 export interface PeerOptions<Plugins extends Readonly<Record<string, PeerPlugin>> = NoPlugins> {
@@ -42,6 +44,16 @@ export interface PeerOptions<Plugins extends Readonly<Record<string, PeerPlugin>
   readonly announce?: readonly string[]
   /** Multiaddrs of peers to join through. */
   readonly join?: readonly string[]
+  /**
+   * What people say of this peer, such as `{ role: 'web' }`: shown to all members. At
+   * most 32; keys of 1 to 64 letters, digits, dots, dashes and underscores, values of
+   * at most 256 printable ASCII characters. `setTags` changes them later.
+   */
+  readonly tags?: Tags
+  /**
+   * Rule of thumb: `lan` for machines in one building, `local` for processes on one
+   * machine, `wan` where round trips take tens of milliseconds and more. `lan` by default.
+   */
   readonly profile?: Profile
   /** Changes single knobs of the profile. */
   readonly membership?: Partial<MembershipConfig>
@@ -65,6 +77,7 @@ export interface PeerSettings {
   readonly announce: readonly string[]
   readonly join: readonly string[]
   readonly libp2p: HostNode | undefined
+  readonly tags: Tags
   readonly profile: Profile
   readonly config: MembershipConfig
   readonly plugins: readonly PeerPlugin[]
@@ -93,6 +106,7 @@ export function settingsOf(options: PeerOptions<Readonly<Record<string, PeerPlug
     announce,
     join,
     libp2p: options.libp2p,
+    tags: checkedTags(options.tags ?? {}),
     profile,
     config: { ...profiles[profile], ...options.membership },
     plugins: pluginList(options.plugins),
@@ -125,6 +139,16 @@ function listenOf({
 export function clusterId(cluster: string, secret: Uint8Array): string {
   const hash = createHash('sha256').update(`p2pd cluster id\0${cluster}\0`).update(secret)
   return hash.digest('hex').slice(0, 32)
+}
+
+/** A copy, so that nobody changes it behind the peer's back. Errors: ERR_BAD_OPTION. */
+export function checkedTags(tags: Tags): Tags {
+  const problem =
+    typeof tags === 'object' && tags !== null && !Array.isArray(tags) ? tagsProblem(tags) : 'are no object'
+  if (problem === undefined) return { ...tags }
+  throw new P2pdError('ERR_BAD_OPTION', `the tags ${problem}`, {
+    hint: "an object of strings, like { role: 'web', zone: 'eu-1' }",
+  })
 }
 
 function multicastConfig(changes: Partial<MulticastConfig> = {}): MulticastConfig {

@@ -1,4 +1,5 @@
 import './host/with-resolvers.ts'
+import { mayBeDismissed, untilDismissed } from './dismissal.ts'
 import { openLife } from './first-life.ts'
 import type { ClockReading, Fork, Group, Groups, GroupView, TraceEvent } from './group.ts'
 import { parseAddress, recordAddresses, withoutPeer } from './host/addresses.ts'
@@ -16,11 +17,12 @@ import { TypedEvents } from './host/typed-events.ts'
 import { withResolvers } from './host/with-resolvers.ts'
 import { MemberTable } from './member-table.ts'
 import { orAbort } from './or-abort.ts'
+import { OwnTags } from './own-tags.ts'
 import type { MembersUpdate, PeerEvents } from './peer-events.ts'
 import { type GroupCounts, multicastLink, PeerGroups } from './peer-groups.ts'
 import { makeNode } from './peer-node.ts'
-import { type PeerOptions, type PeerSettings, settingsOf } from './peer-options.ts'
-import { Pings } from './pings.ts'
+import { checkedTags, type PeerOptions, type PeerSettings, settingsOf } from './peer-options.ts'
+import { type PingPath, Pings, type Pong } from './pings.ts'
 import type { NoPlugins, PeerPlugin, PluginApis } from './plugin.ts'
 import { PluginHost, pluginStopMs } from './plugin-host.ts'
 import { PeerClock } from './protocols/clocks/peer-clock.ts'
@@ -28,12 +30,14 @@ import type { PeerId } from './protocols/core.ts'
 import { packetCodec } from './protocols/membership/codec.ts'
 import { type Health, Membership } from './protocols/membership/membership.ts'
 import {
+  type DialOutcome,
   type MembershipCommand,
   type MembershipEvent,
   type MembershipRequest,
   type MemberView,
   type Packet,
   riderKinds,
+  type Tags,
 } from './protocols/membership/messages.ts'
 import { durableKeys } from './protocols/multicast/durable-state.ts'
 import { settledWithin } from './settled-within.ts'
@@ -50,7 +54,14 @@ const closeMs = 1000
 /** How often the machine's own addresses are looked at. */
 const readdressMs = 15_000
 
-export type PeerCounters = Counters & { readonly connections: number; readonly multicast: GroupCounts }
+export type PeerCounters = Counters & {
+  readonly connections: number
+  readonly multicast: GroupCounts
+  /** Lives of members that are gone, and remembered. */
+  readonly tombstones: number
+  /** Views, or parts of them, that were sent to members whose digest differs. */
+  readonly syncs: number
+}
 
 /** A member of a cluster. Made by `createPeer`; ends with `stop()` or `leave()`. */
 export interface Peer<Plugins extends Readonly<Record<string, PeerPlugin>> = NoPlugins>
@@ -68,10 +79,14 @@ export interface Peer<Plugins extends Readonly<Record<string, PeerPlugin>> = NoP
   /** Where others dial it, with `/p2p/ID`. */
   readonly addresses: readonly string[]
   readonly health: Health
+  /** What people say of this peer, as it was set last. */
+  readonly tags: Tags
   /** Who may come in besides knowing the secret. */
   readonly admission: Admission
   /** The membership table, this peer first. */
   members(): readonly MemberView[]
+  /** One row of it. */
+  member(peer: PeerId): MemberView | undefined
   /**
    * The table, then each change, until `signal` aborts or the peer stops. A
    * reader that falls 4096 changes behind gets ERR_TOO_SLOW.
@@ -81,8 +96,22 @@ export interface Peer<Plugins extends Readonly<Record<string, PeerPlugin>> = NoP
   join(addresses: readonly string[]): void
   /** Resolves when this life is settled: a contact has answered, or there was none to ask. */
   joined(options?: { readonly signal?: AbortSignal }): Promise<void>
-  /** One round trip over the daemon's own link. Errors: ERR_BAD_PEER_ID, ERR_SELF, ERR_NO_ANSWER, ERR_TOO_MANY. */
-  ping(peer: string, options?: { readonly signal?: AbortSignal }): Promise<{ readonly rttMs: number }>
+  /**
+   * One round trip over the own link; where there is no connection one is made for
+   * it. Errors: ERR_BAD_PEER_ID, ERR_SELF, ERR_NO_ANSWER (a NoAnswerError that says why), ERR_TOO_MANY.
+   */
+  ping(peer: string, options?: { readonly signal?: AbortSignal }): Promise<Pong>
+  /**
+   * Replaces all tags of this peer. Changes that follow each other closely are told
+   * together. Errors: ERR_BAD_OPTION, and the former ones stay.
+   */
+  setTags(tags: Tags): void
+  /**
+   * A dead member does not come back: it counts as left, here and elsewhere, until it
+   * says otherwise. Resolves when the own table shows it; at once where it has left
+   * already. Errors: ERR_BAD_PEER_ID, ERR_SELF, ERR_UNKNOWN_PEER, ERR_NOT_DEAD.
+   */
+  forceLeave(peer: string, options?: { readonly signal?: AbortSignal }): Promise<void>
   /** A copy of what was counted since the start. */
   counters(): PeerCounters
   /** What the plugins give, by name. */
@@ -149,9 +178,16 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
   readonly #closed = withResolvers<void>()
   readonly #joined = withResolvers<void>()
   readonly #departed = withResolvers<void>()
-  readonly #pings = new Pings((peer, token) => this.#driver?.command({ type: 'measure', peer, token }))
+  readonly #pings = new Pings({
+    isConnected: (peer) => (this.#connections?.of(peer) ?? []).length > 0,
+    dial: (peer) => this.#dialForPing(peer),
+    release: (peer) => this.#releaseAbove(peer),
+    measure: (peer, token) => this.#driver?.command({ type: 'measure', peer, token }),
+    pathOf: (peer) => this.#pathTo(peer),
+  })
   readonly #table = new MemberTable(() => this.#core?.members() ?? [])
   readonly #plugins: PluginHost
+  readonly #tags: OwnTags
   #recordAddresses: readonly string[] = []
   #node: Node | undefined
   #clock: PeerClock | undefined
@@ -175,6 +211,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
     this.name = settings.name
     this.cluster = settings.cluster
     this.clusterId = settings.clusterId
+    this.#tags = new OwnTags(settings.tags, (tags) => this.#driver?.command({ type: 'retag', tags }))
     this.closed = this.#closed.promise
     // Whoever does not look at `closed` or `joined` is not to be ended by it.
     this.closed.catch(() => {})
@@ -223,6 +260,10 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
 
   get addresses(): readonly string[] {
     return this.#recordAddresses.map((address) => `${address}/p2p/${this.peerId}`)
+  }
+
+  get tags(): Tags {
+    return this.#tags.current
   }
 
   get health(): Health {
@@ -352,6 +393,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
       random: Math.random,
       durable: this.#store.load(protocol),
       groups: this.#groupNames,
+      tags: this.#tags.current,
       riders: [
         { kind: riderKinds.clocks, body: (_to, now) => this.#clock?.rider(now) },
         { kind: riderKinds.multicast, body: (to) => groups.rider(to) },
@@ -377,6 +419,10 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
     return this.#table.rows()
   }
 
+  member(peer: PeerId): MemberView | undefined {
+    return this.#table.row(peer)
+  }
+
   watch(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<MembersUpdate> {
     return this.#table.watch(options.signal)
   }
@@ -391,10 +437,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
     return orAbort(this.#joined.promise, options.signal)
   }
 
-  async ping(
-    peer: string,
-    options: { readonly signal?: AbortSignal } = {},
-  ): Promise<{ readonly rttMs: number }> {
+  async ping(peer: string, options: { readonly signal?: AbortSignal } = {}): Promise<Pong> {
     const subject = parsePeerId(peer)
     if (subject === this.peerId) {
       throw new P2pdError('ERR_SELF', 'a peer has no link to itself', { hint: 'ping another member' })
@@ -402,9 +445,26 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
     return await this.#pings.ping(subject, options.signal)
   }
 
+  setTags(tags: Tags): void {
+    this.#tags.set(checkedTags(tags))
+  }
+
+  async forceLeave(peer: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    const subject = parsePeerId(peer)
+    options.signal?.throwIfAborted()
+    if (!mayBeDismissed(subject, this.#table.row(subject))) return
+    const updates = this.#table.watch(options.signal)
+    this.#driver?.command({ type: 'dismiss', peer: subject })
+    await untilDismissed(subject, updates, () =>
+      options.signal?.aborted ? options.signal.reason : new P2pdError('ERR_STOPPED', 'the peer has stopped'),
+    )
+  }
+
   counters(): PeerCounters {
     const connections = this.#connections?.count ?? 0
-    return { ...structuredClone(this.#counters), connections, multicast: this.#runningGroups().counts }
+    const { tombstones = 0, syncs = 0 } = this.#core ?? {}
+    const multicast = this.#runningGroups().counts
+    return { ...structuredClone(this.#counters), connections, multicast, tombstones, syncs }
   }
 
   async group(name: string, options: { readonly signal?: AbortSignal } = {}): Promise<Group> {
@@ -448,6 +508,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
 
   async #shutDown(notice: 'leave' | 'stop' | undefined, reason: P2pdError | undefined): Promise<void> {
     clearInterval(this.#readdress)
+    this.#tags.stop()
     const closeBy = performance.now() + pluginStopMs + closeMs
     if (notice !== undefined) await this.#plugins.settle()
     const spareMs = closeBy - performance.now()
@@ -504,6 +565,9 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
         this.#links?.strike(event.peer, 'misbehaved')
         this.safeDispatchEvent('misbehaved', { detail: { peer: event.peer, reason: event.reason } })
         return
+      case 'name-conflict':
+        this.safeDispatchEvent('name-conflict', { detail: { name: event.name, peers: event.peers } })
+        return
       case 'departed':
         this.#departed.resolve()
         return
@@ -547,9 +611,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
           .then((outcome) => this.#driver?.command({ type: 'knocked', id: request.id, outcome }))
         return
       case 'release':
-        for (const connection of this.#connections?.of(request.peer) ?? []) {
-          this.#connections?.close(connection)
-        }
+        this.#release(request.peer)
         return
     }
   }
@@ -558,6 +620,27 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
   #dial(peer: PeerId, addresses: readonly string[]): void {
     const { dialTimeoutMs: timeoutMs } = this.#settings.config
     void this.#dialer.dial({ type: 'dial', id: 0, peer, addresses, mode: 'connect', timeoutMs })
+  }
+
+  #release(peer: PeerId): void {
+    for (const connection of this.#connections?.of(peer) ?? []) this.#connections?.close(connection)
+  }
+
+  /** In a full mesh every connection is welcome. */
+  #releaseAbove(peer: PeerId): void {
+    if (this.#table.size > this.#settings.config.meshUpTo) this.#release(peer)
+  }
+
+  async #dialForPing(peer: PeerId): Promise<DialOutcome> {
+    const addresses = this.#table.row(peer)?.addresses ?? []
+    const { dialTimeoutMs: timeoutMs } = this.#settings.config
+    return await this.#dialer.dial({ type: 'dial', id: 0, peer, addresses, mode: 'connect', timeoutMs })
+  }
+
+  #pathTo(peer: PeerId): Omit<PingPath, 'dialled'> | undefined {
+    const connection = this.#connections?.of(peer)[0]
+    if (connection === undefined) return undefined
+    return { address: withoutPeer(connection.remoteAddr.toString()), direction: connection.direction }
   }
 
   /** Says nothing to the others: it would speak in the name of the life that goes on. */

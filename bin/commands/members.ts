@@ -1,39 +1,64 @@
 import { ControlClient } from '../../daemon/client/client.ts'
-import type { MemberRow, MemberStatusName } from '../../daemon/control/schemas.ts'
+import type { MemberRow, MemberStatusName, MembersQuery } from '../../daemon/control/schemas.ts'
+import { matchesTag } from '../../daemon/tag-words.ts'
 import { P2pdError } from '../../lib/wire/errors.ts'
 import { type Context, printJson, printLine } from '../context.ts'
 import { formatAge, formatRtt } from '../duration.ts'
-import { shortId } from '../peer-id.ts'
+import { accusersText, namesInConflict, statusPaint, statusText } from '../member-text.ts'
+import { shortId, shortIds } from '../peer-id.ts'
+import { PeerNames, uniqueNames } from '../peer-names.ts'
 import { drawScreen } from '../screen.ts'
-import { type Paint, type Style, styleFor } from '../style.ts'
+import { type Style, styleFor } from '../style.ts'
 import { type Cell, renderTable } from '../table.ts'
+import { formatTags } from '../tags.ts'
 
 interface Options {
   readonly status?: MemberStatusName
+  /** `KEY=VALUE` or `KEY`; all must match. */
+  readonly tag?: readonly string[]
   readonly watch?: boolean
 }
 
 export async function run(context: Context, _args: readonly string[], options: Options): Promise<undefined> {
   const client = ControlClient.open(context.dataDir)
-  if (options.watch) return await watch(context, client, options.status)
-  const query = options.status === undefined ? {} : { status: options.status }
+  if (options.watch) return await watch(context, client, options)
+  const { status, tag } = options
+  const query: MembersQuery = {
+    ...(status === undefined ? {} : { status }),
+    ...(tag === undefined ? {} : { tag: [...tag] }),
+  }
   const answer = await client.members(query, { signal: context.signal })
   if (context.json) return void printJson(context.stdout, answer)
   const style = styleFor(context.stdout, context.env)
-  for (const line of renderMembers(answer.members, Date.now(), style)) printLine(context.stdout, line)
+  const nameOf = await accuserNames(context, client, answer.members)
+  for (const line of renderMembers(answer.members, Date.now(), style, nameOf)) printLine(context.stdout, line)
+}
+
+/** Who accuses may be none of the rows asked for. */
+async function accuserNames(
+  { signal }: Context,
+  client: ControlClient,
+  rows: readonly MemberRow[],
+): Promise<(peerId: string) => string> {
+  const names = new Map(uniqueNames(rows))
+  const others = PeerNames.of(client, signal)
+  for (const id of rows.flatMap(({ accusers }) => accusers)) {
+    if (!names.has(id)) names.set(id, await others.show(id))
+  }
+  return (peerId) => names.get(peerId) ?? peerId
 }
 
 /** Ends only with the daemon, the reader or a signal. */
-async function watch(
-  context: Context,
-  client: ControlClient,
-  status: MemberStatusName | undefined,
-): Promise<never> {
+async function watch(context: Context, client: ControlClient, { status, tag = [] }: Options): Promise<never> {
   const style = styleFor(context.stdout, context.env)
-  const wanted = (row: MemberRow): boolean => status === undefined || row.status === status
+  const wanted = (row: MemberRow): boolean =>
+    (status === undefined || row.status === status) && tag.every((filter) => matchesTag(row.tags, filter))
   const rows = new Map<string, MemberRow>()
   const redraw = (): void => {
-    drawScreen(context.stdout, renderMembers([...rows.values()].filter(wanted), Date.now(), style))
+    const all = [...rows.values()]
+    const names = uniqueNames(all)
+    const nameOf = (peerId: string): string => names.get(peerId) ?? shortId(peerId, [])
+    drawScreen(context.stdout, renderMembers(all.filter(wanted), Date.now(), style, nameOf))
   }
   const redraws = context.stdout.isTTY === true && !context.json
   // Ages grow also while nothing changes.
@@ -44,9 +69,11 @@ async function watch(
       if (event.type === 'snapshot') rows.clear()
       for (const row of changed) rows.set(row.peerId, row)
       const shown = changed.filter(wanted)
+      if (event.type === 'snapshot' && context.json) printJson(context.stdout, { members: shown })
+      else if (!redraws) for (const row of shown) printRow(context, row, rows)
+      // Told once, and then it is no row any more.
+      for (const row of changed) if (row.detail === 'reaped') rows.delete(row.peerId)
       if (redraws) redraw()
-      else if (event.type === 'snapshot' && context.json) printJson(context.stdout, { members: shown })
-      else for (const row of shown) printRow(context, row, [...rows.keys()])
     }
   } finally {
     clearInterval(ticks)
@@ -54,54 +81,70 @@ async function watch(
   throw new P2pdError('ERR_CONNECTION_LOST', 'the daemon ended', { hint: "start it again with 'p2pd'" })
 }
 
-function printRow(context: Context, row: MemberRow, peerIds: readonly string[]): void {
-  if (context.json) printJson(context.stdout, row)
-  else printLine(context.stdout, renderChange(row, peerIds, new Date()))
+function printRow(context: Context, row: MemberRow, rows: ReadonlyMap<string, MemberRow>): void {
+  if (context.json) return printJson(context.stdout, row)
+  const nameOf = (peerId: string): string => rows.get(peerId)?.name || shortId(peerId, [...rows.keys()])
+  printLine(context.stdout, renderChange(row, [...rows.keys()], new Date(), nameOf))
 }
 
 const header = ['NAME', 'ID', 'STATUS', 'ADDRESS', 'RTT', 'SINCE', 'INCARNATION'] as const
 
-/** By name, then id. `now` is wall time in ms. */
-export function renderMembers(members: readonly MemberRow[], now: number, style: Style): string[] {
-  const peerIds = members.map(({ peerId }) => peerId)
+/** By name, then id; the last columns only where somebody has something there. `now` is wall time in ms. */
+export function renderMembers(
+  members: readonly MemberRow[],
+  now: number,
+  style: Style,
+  nameOf: (peerId: string) => string = (peerId) => peerId,
+): string[] {
+  const ids = shortIds(members.map(({ peerId }) => peerId))
+  const conflicts = namesInConflict(members)
+  const hasTags = members.some(({ tags }) => Object.keys(tags).length > 0)
+  const hasAccusers = members.some(({ accusers }) => accusers.length > 0)
   const sorted = [...members].sort((a, b) => compare(a.name, b.name) || compare(a.peerId, b.peerId))
+  const titles = [...header, ...(hasTags ? ['TAGS'] : []), ...(hasAccusers ? ['SAID BY'] : [])]
   return renderTable([
-    header.map((text) => ({ text, paint: style.dim })),
+    titles.map((text) => ({ text, paint: style.dim })),
     ...sorted.map((row): Cell[] => [
-      row.self ? `${row.name} (self)` : row.name,
-      shortId(row.peerId, peerIds),
+      nameCell(row, conflicts, style),
+      ids.get(row.peerId) ?? row.peerId,
       { text: statusText(row), paint: statusPaint(row.status, style) },
       addressText(row.addresses),
       row.rttMs === null ? '-' : formatRtt(row.rttMs),
       formatAge(now - row.since),
       String(row.incarnation),
+      ...(hasTags ? [formatTags(row.tags)] : []),
+      ...(hasAccusers ? [accusersText(row.accusers, nameOf)] : []),
     ]),
   ])
 }
 
-/** One line of `--watch` where there is no terminal to redraw. */
-export function renderChange(row: MemberRow, peerIds: readonly string[], at: Date): string {
-  const cells = [row.name, shortId(row.peerId, peerIds), statusText(row), addressText(row.addresses)]
-  return renderTable([[at.toISOString(), ...cells, `incarnation ${row.incarnation}`]]).join('')
-}
-
-/** Why somebody left, and what alive hides. */
-function statusText({ status, detail, reason }: MemberRow): string {
-  if (detail !== null) return `${status} (${detail})`
-  return status === 'left' && reason === 'stopping' ? 'left (stopped)' : status
-}
-
-function statusPaint(status: MemberStatusName, style: Style): Paint {
-  switch (status) {
-    case 'alive':
-      return style.green
-    case 'suspect':
-      return style.yellow
-    case 'dead':
-      return style.red
-    case 'left':
-      return style.dim
+function nameCell({ name, self, status }: MemberRow, conflicts: ReadonlySet<string>, style: Style): Cell {
+  const isPresent = status === 'alive' || status === 'suspect'
+  if (isPresent && conflicts.has(name)) {
+    return { text: `${name} (${self ? 'self, ' : ''}name conflict)`, paint: style.yellow }
   }
+  return self ? `${name} (self)` : name
+}
+
+/** One line of `--watch` where there is no terminal to redraw. */
+export function renderChange(
+  row: MemberRow,
+  peerIds: readonly string[],
+  at: Date,
+  nameOf: (peerId: string) => string = (peerId) => peerId,
+): string {
+  const cells = [row.name, shortId(row.peerId, peerIds), statusText(row), addressText(row.addresses)]
+  const tags = formatTags(row.tags)
+  const by = accusersText(row.accusers, nameOf)
+  return renderTable([
+    [
+      at.toISOString(),
+      ...cells,
+      `incarnation ${row.incarnation}`,
+      ...(tags === '' ? [] : [tags]),
+      ...(by === '' ? [] : [`says ${by}`]),
+    ],
+  ]).join('')
 }
 
 /** The first that is not of this machine alone, and how many more there are. */

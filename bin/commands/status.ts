@@ -1,10 +1,12 @@
 import { ControlClient } from '../../daemon/client/client.ts'
 import type { StatusAnswer } from '../../daemon/control/schemas.ts'
 import { type Context, printJson, printLine } from '../context.ts'
-import { formatAge } from '../duration.ts'
+import { formatAge, formatLeft } from '../duration.ts'
+import { shortIds } from '../peer-id.ts'
 import { PeerNames } from '../peer-names.ts'
 import { type Style, styleFor } from '../style.ts'
 import { type Cell, renderTable } from '../table.ts'
+import { formatTags } from '../tags.ts'
 
 export async function run(context: Context): Promise<undefined> {
   const client = ControlClient.open(context.dataDir)
@@ -36,7 +38,9 @@ export function renderStatus(
     ['version', status.version],
     ['uptime', `${formatAge(status.uptimeMs)}, pid ${status.pid}`],
     ...labelled('addresses', status.addresses.length === 0 ? ['none'] : status.addresses),
-    ['members', `${alive} alive, ${suspect} suspect, ${dead} dead, ${left} left`],
+    ...labelled('tags', Object.keys(status.tags).length === 0 ? [] : [formatTags(status.tags)]),
+    ['members', `${alive} alive, ${suspect} suspect${stalled(status)}, ${dead} dead, ${left} left`],
+    ...conflictRows(status, style),
     ['health', health(status, style)],
     ...quorumRows(status, style, (peerId) => names.get(peerId) ?? peerId),
     ['locks', locks(status)],
@@ -61,7 +65,26 @@ export function renderStatus(
 
 /** It is to stay one screen. */
 const shownGroups = 8
+const shownConflicts = 3
 const shownForks = 3
+
+function stalled({ stalled }: StatusAnswer): string {
+  return stalled === 0 ? '' : ` (${stalled} stalled)`
+}
+
+function conflictRows({ nameConflicts }: StatusAnswer, style: Style): Cell[][] {
+  const rows = nameConflicts.slice(0, shownConflicts).map(({ name, peers }): Cell[] => {
+    const text = `${peers.length} members are called ${name}: ${shortened(peers).join(', ')}`
+    return ['', { text, paint: style.yellow }]
+  })
+  const more = nameConflicts.length - shownConflicts
+  return more > 0 ? [...rows, ['', `and ${more} more such names: see --json`]] : rows
+}
+
+function shortened(peerIds: readonly string[]): string[] {
+  const ids = shortIds(peerIds)
+  return peerIds.map((peerId) => ids.get(peerId) ?? peerId)
+}
 
 function group({ name, members, delivered, heldBack }: StatusAnswer['groups'][number]): string {
   const waiting = heldBack === 0 ? '' : `, ${heldBack} held back`
@@ -77,10 +100,15 @@ function labelled(label: string, values: readonly string[]): Cell[][] {
   return values.map((value, index) => [index === 0 ? label : '', value])
 }
 
-function health({ ready, health: { score, isolated } }: StatusAnswer, style: Style): Cell {
+/** A timer that is later than this is worth a word, ms. */
+const lateMs = 100
+
+function health({ ready, health }: StatusAnswer, style: Style): Cell {
+  const { score, isolated, loopLagMs } = health
   if (isolated) return { text: 'isolated: no bytes from anybody', paint: style.red }
   if (!ready) return { text: 'starting', paint: style.yellow }
-  if (score > 0) return { text: `slow: ${score} of 8`, paint: style.yellow }
+  const late = loopLagMs < lateMs ? '' : `, timers ${formatLeft(loopLagMs)} late`
+  if (score > 0 || late !== '') return { text: `slow: ${score} of 8${late}`, paint: style.yellow }
   return { text: 'well', paint: style.green }
 }
 

@@ -17,6 +17,8 @@ import { type Api, pathOf, type RouteName, routes } from '../control/routes.ts'
 import type {
   AdmissionRequest,
   ClockAnswer,
+  ForceLeaveAnswer,
+  ForceLeaveRequest,
   GroupQuery,
   GroupsAnswer,
   InviteAnswer,
@@ -38,7 +40,11 @@ import type {
   PluginsAnswer,
   PublishAnswer,
   PublishRequest,
+  ReachabilityAnswer,
+  ReachabilityRequest,
   StatusAnswer,
+  TagsAnswer,
+  TagsRequest,
 } from '../control/schemas.ts'
 import { controlNotePath, controlSocketPath, fitsSocket } from '../paths.ts'
 import { answeredError, badAnswer, connectionError, notRunning } from './errors.ts'
@@ -65,13 +71,15 @@ const callTimeoutMs = 10_000
 const marginMs = 5000
 /** A group is joined, which may mean to fetch what came before, and a message waits its turn. */
 const groupTimeoutMs = 45_000
+/** The daemon asks some at a time, and gives up after two minutes. */
+const reachabilityTimeoutMs = 130_000
 /** Locks are handed over first. */
 const leaveTimeoutMs = 30_000
 
 export type MemberStreamEvent =
   /** Always first. */
   | { readonly type: 'snapshot'; readonly snapshot: MembersAnswer }
-  /** A row that changed, or is new. */
+  /** A row that changed, or is new; with the detail `reaped` one that is in the table no more. */
   | { readonly type: 'member'; readonly member: MemberRow }
 
 /** What a group's stream tells: a delivery, or what else happens to it. */
@@ -165,6 +173,24 @@ export class ControlClient {
 
   ping(request: PingRequest, options: CallOptions = {}): Promise<PingAnswer> {
     return this.#call('ping', undefined, request, patient(request.timeoutMs, options))
+  }
+
+  /** Rejects only where nothing can be asked: who does not answer is a row. */
+  reachability(request: ReachabilityRequest = {}, options: CallOptions = {}): Promise<ReachabilityAnswer> {
+    return this.#call('reachability', undefined, request, { timeoutMs: reachabilityTimeoutMs, ...options })
+  }
+
+  /** Resolves when the daemon's table shows it as left. */
+  forceLeave(request: ForceLeaveRequest, options: CallOptions = {}): Promise<ForceLeaveAnswer> {
+    return this.#call('forceLeave', undefined, request, patient(request.timeoutMs, options))
+  }
+
+  tags(options: CallOptions = {}): Promise<TagsAnswer> {
+    return this.#call('tags', undefined, undefined, options)
+  }
+
+  changeTags(request: TagsRequest, options: CallOptions = {}): Promise<TagsAnswer> {
+    return this.#call('changeTags', undefined, request, options)
   }
 
   /** The answer holds the cluster secret. */
@@ -333,7 +359,8 @@ interface Call {
   readonly accept: string
 }
 
-export type Query = Readonly<Record<string, string | undefined>>
+/** A list is one pair for each. */
+export type Query = Readonly<Record<string, string | readonly string[] | undefined>>
 
 const eventStream = 'text/event-stream'
 
@@ -353,7 +380,7 @@ function patient(daemonTimeoutMs: number | undefined, options: CallOptions): Cal
 
 function queryString(query: Query | undefined): string {
   const pairs = Object.entries(query ?? {}).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
+    [value ?? []].flat().map((text) => `${name}=${encodeURIComponent(text)}`),
   )
   return pairs.length === 0 ? '' : `?${pairs.join('&')}`
 }

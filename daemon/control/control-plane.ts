@@ -1,7 +1,7 @@
 /** The control API as a whole: what it serves, where it listens, and in which state the daemon is. */
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
-import type { MemberView } from '../../lib/index.ts'
+import type { MemberChange, MemberView } from '../../lib/index.ts'
 import { P2pdError } from '../../lib/wire/errors.ts'
 import type { DaemonConfig } from '../config.ts'
 import type { DataDir } from '../data-dir.ts'
@@ -22,6 +22,7 @@ import { MessageFeed } from './message-feed.ts'
 import { PluginFeed, PluginRequests } from './plugin-feed.ts'
 import { createControlServer } from './server.ts'
 import { type ControlSocket, listenOnSocket } from './socket.ts'
+import type { TagMemory } from './tag-changes.ts'
 
 export interface ControlPlaneInit {
   readonly dir: DataDir
@@ -32,6 +33,7 @@ export interface ControlPlaneInit {
   readonly tally: MembershipTally
   readonly log: Logger
   readonly plugins: PluginSet
+  readonly tagMemory: TagMemory
   /** Gives up membership; resolves when the others know. */
   readonly leave: (options: { readonly force: boolean }) => Promise<void>
   /** The client of `leave` has its answer. */
@@ -73,6 +75,7 @@ export class ControlPlane {
         version: init.version,
         uptimeMs: () => performance.now() - startedAt,
         leave: init.leave,
+        tagMemory: init.tagMemory,
         plugins: init.plugins,
         log: init.log,
       }),
@@ -118,8 +121,8 @@ export class ControlPlane {
   }
 
   /** Tells the watchers of a changed row. */
-  publish(member: MemberView): void {
-    if (this.#state.type !== 'starting') this.#feed.publish(toRow(member))
+  publish(member: MemberView, change: MemberChange): void {
+    if (this.#state.type !== 'starting') this.#feed.publish(toRow(member, change))
   }
 
   /** From now on ERR_STOPPING; watchers still hear of changes. */

@@ -7,13 +7,16 @@ import { assertDialAddresses } from '../address.ts'
 import { encodeInvite } from '../invite.ts'
 import type { PeerPort } from '../peer-port.ts'
 import { type PluginSet, pluginStatus } from '../plugins/plugin-set.ts'
+import { matchesTag } from '../tag-words.ts'
 import type { Handlers } from './contract.ts'
 import { ControlFailure } from './failure.ts'
 import { createGroupHandlers, groupStatus } from './group-handlers.ts'
 import { joinThrough } from './join.ts'
-import { countByStatus, toRows } from './member-rows.ts'
+import { countByStatus, countStalled, nameConflicts, toRows } from './member-rows.ts'
 import { choices, resolvePeer } from './peer-reference.ts'
+import { reachability } from './reachability.ts'
 import type { InviteAnswer, PeerEntry, PeersAnswer, StatusAnswer } from './schemas.ts'
+import { TagChanges, type TagMemory } from './tag-changes.ts'
 
 export interface HandlerContext {
   /** Throws ERR_NOT_READY until the peer has started, and when it is stopping. */
@@ -23,18 +26,23 @@ export interface HandlerContext {
   uptimeMs(): number
   /** Resolves when the departure is announced. Errors: ERR_LEAVE_INCOMPLETE, and the peer stays. */
   leave(options: { readonly force: boolean }): Promise<void>
+  readonly tagMemory: TagMemory
   readonly plugins: PluginSet
   readonly log: Logger
 }
 
 export function createHandlers(context: HandlerContext): Handlers {
+  const tags = new TagChanges(context.tagMemory)
   return {
     status: () => status(context),
     members: ({ query }) => {
-      const rows = toRows(context.peer().members())
-      return {
-        members: query.status === undefined ? rows : rows.filter((row) => row.status === query.status),
-      }
+      const asked = [query.tag ?? []].flat()
+      const rows = toRows(context.peer().members()).filter(
+        (row) =>
+          (query.status === undefined || row.status === query.status) &&
+          asked.every((tag) => matchesTag(row.tags, tag)),
+      )
+      return { members: rows }
     },
     ping: async ({ body, signal }) => {
       const peer = context.peer()
@@ -44,6 +52,15 @@ export function createHandlers(context: HandlerContext): Handlers {
       )
       return { peerId, name, rttMs }
     },
+    reachability: ({ body, signal }) => reachability(context.peer(), body.timeoutMs, signal),
+    forceLeave: async ({ body, signal }) => {
+      const peer = context.peer()
+      const { peerId, name } = resolvePeer(body.peer, choices(peer.members()))
+      await withinTime(body.timeoutMs, signal, (limited) => peer.forceLeave(peerId, { signal: limited }))
+      return { peerId, name, left: true }
+    },
+    tags: () => tags.answer(context.peer()),
+    changeTags: ({ body }) => tags.change(context.peer(), body.set, body.delete),
     invite: () => invite(context, undefined),
     inviteAt: ({ body }) => invite(context, body.addresses),
     join: async ({ body, signal }) => {
@@ -81,6 +98,8 @@ export function createHandlers(context: HandlerContext): Handlers {
 
 function status(context: HandlerContext): StatusAnswer {
   const peer = context.peer()
+  const members = peer.members()
+  const { loopLagMs, loopLagMaxMs } = peer.counters()
   return {
     peerId: peer.peerId,
     name: peer.name,
@@ -93,8 +112,16 @@ function status(context: HandlerContext): StatusAnswer {
     pid: process.pid,
     generation: peer.generation,
     rolledBack: peer.rolledBack,
-    health: { score: peer.health.score, isolated: peer.health.isolated },
-    members: countByStatus(peer.members()),
+    health: {
+      score: peer.health.score,
+      isolated: peer.health.isolated,
+      loopLagMs: Math.round(loopLagMs),
+      loopLagMaxMs: Math.round(loopLagMaxMs),
+    },
+    tags: { ...peer.tags },
+    members: countByStatus(members),
+    stalled: countStalled(members),
+    nameConflicts: nameConflicts(members),
     quorum: noQuorum,
     locks: { held: 0, waiting: 0 },
     ...groupStatus(peer),

@@ -1,9 +1,12 @@
 /** The membership table as its public rows. */
-import type { MemberView } from '../../lib/protocols/membership/messages.ts'
-import type { MemberRow, MemberStatusName } from './schemas.ts'
+import type { MemberChange, MemberView } from '../../lib/protocols/membership/messages.ts'
+import type { MemberRow, MemberStatusName, NameConflict } from './schemas.ts'
 
-/** `joining` shows as alive, `leaving` as left; `detail` keeps the difference. */
-export function toRow(view: MemberView): MemberRow {
+/**
+ * `joining` shows as alive, `stalled` as suspect, `leaving` as left; `detail` keeps
+ * the difference. A row that is gone from the table says so there as well.
+ */
+export function toRow(view: MemberView, change?: MemberChange): MemberRow {
   return {
     peerId: view.peer,
     name: view.name,
@@ -19,7 +22,7 @@ export function toRow(view: MemberView): MemberRow {
     generation: view.generation,
     version: view.version,
     groups: [...view.groups],
-    detail: detailOf(view.status),
+    detail: change === 'reaped' ? 'reaped' : detailOf(view.status),
     reason: view.reason ?? null,
     accusers: [...view.accusers],
   }
@@ -29,7 +32,7 @@ function detailOf(status: MemberView['status']): MemberRow['detail'] {
   return status === 'joining' || status === 'stalled' || status === 'leaving' ? status : null
 }
 
-function publicStatus(status: MemberView['status']): MemberStatusName {
+export function publicStatus(status: MemberView['status']): MemberStatusName {
   switch (status) {
     case 'joining':
       return 'alive'
@@ -48,7 +51,7 @@ function publicStatus(status: MemberView['status']): MemberStatusName {
 /** The own row first, then by name and id, so that two looks can be compared. */
 export function toRows(views: readonly MemberView[]): MemberRow[] {
   return views
-    .map(toRow)
+    .map((view) => toRow(view))
     .sort((a, b) => Number(b.self) - Number(a.self) || compare(a.name, b.name) || compare(a.peerId, b.peerId))
 }
 
@@ -56,6 +59,29 @@ export function countByStatus(views: readonly MemberView[]): Record<MemberStatus
   const counts = { alive: 0, suspect: 0, dead: 0, left: 0 }
   for (const view of views) counts[publicStatus(view.status)]++
   return counts
+}
+
+/** Those of the suspects that stall. */
+export function countStalled(views: readonly MemberView[]): number {
+  return views.filter(({ status }) => status === 'stalled').length
+}
+
+/** Most conflicts that are told, and bearers of one. */
+const maxConflicts = 16
+
+/** Names that several members bear at once, so that no command can mean one of them by it. */
+export function nameConflicts(views: readonly MemberView[]): NameConflict[] {
+  const bearers = new Map<string, string[]>()
+  for (const { name, peer, status } of views) {
+    if (status === 'dead' || status === 'left' || status === 'leaving') continue
+    const known = bearers.get(name)
+    if (known === undefined) bearers.set(name, [peer])
+    else known.push(peer)
+  }
+  return [...bearers]
+    .filter(([, peers]) => peers.length > 1)
+    .slice(0, maxConflicts)
+    .map(([name, peers]) => ({ name, peers: peers.sort().slice(0, maxConflicts) }))
 }
 
 function compare(a: string, b: string): number {

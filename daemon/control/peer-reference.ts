@@ -1,7 +1,8 @@
 /** From what a person types (an id, a unique prefix of one, a unique name) to a peer. */
 import type { MemberView, PeerId } from '../../lib/index.ts'
 import { ControlFailure } from './failure.ts'
-import type { PeerChoice } from './schemas.ts'
+import { publicStatus } from './member-rows.ts'
+import type { MemberStatusName, PeerChoice } from './schemas.ts'
 
 /** Most candidates named in an error. */
 const maxChoices = 16
@@ -25,17 +26,22 @@ export function resolvePeer<Known extends PeerChoice>(reference: string, known: 
   if (others.length === 0) return only
   throw new ControlFailure('ERR_AMBIGUOUS_PEER', `${matching.length} members match ${quote(reference)}`, {
     hint: 'name one by more of its id',
-    peers: matching.slice(0, maxChoices).map(({ peerId, name }) => ({ peerId, name })),
+    peers: matching.slice(0, maxChoices).map(({ peerId, name, status }) => ({
+      peerId,
+      name,
+      ...(status === undefined ? {} : { status }),
+    })),
   })
 }
 
 export interface KnownPeer {
   readonly peerId: PeerId
   readonly name: string
+  readonly status?: MemberStatusName
 }
 
 export function choices(members: readonly MemberView[]): KnownPeer[] {
-  return members.map(({ peer, name }) => ({ peerId: peer, name }))
+  return members.map(({ peer, name, status }) => ({ peerId: peer, name, status: publicStatus(status) }))
 }
 
 export function quote(reference: string): string {

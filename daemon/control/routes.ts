@@ -6,6 +6,8 @@
 import type {
   AdmissionRequest,
   ClockAnswer,
+  ForceLeaveAnswer,
+  ForceLeaveRequest,
   GroupParams,
   GroupQuery,
   GroupsAnswer,
@@ -26,8 +28,12 @@ import type {
   PluginsAnswer,
   PublishAnswer,
   PublishRequest,
+  ReachabilityAnswer,
+  ReachabilityRequest,
   ReadyAnswer,
   StatusAnswer,
+  TagsAnswer,
+  TagsRequest,
 } from './schemas.ts'
 
 export interface Route {
@@ -46,6 +52,18 @@ export const routes = {
     summary: 'Server-sent events: a snapshot of the table, then each changed row',
   },
   ping: { method: 'POST', path: '/v1/ping', summary: "One round trip over the daemon's own link" },
+  reachability: {
+    method: 'POST',
+    path: '/v1/reachability',
+    summary: 'A round trip to every member that is not gone',
+  },
+  forceLeave: {
+    method: 'POST',
+    path: '/v1/force-leave',
+    summary: 'A dead member counts as left, here and elsewhere, until it says otherwise',
+  },
+  tags: { method: 'GET', path: '/v1/tags', summary: 'What people say of this peer' },
+  changeTags: { method: 'POST', path: '/v1/tags', summary: 'Set and delete tags of this peer' },
   invite: { method: 'GET', path: '/v1/invite', summary: 'An invite that names the announced addresses' },
   inviteAt: { method: 'POST', path: '/v1/invite', summary: 'An invite that names the given addresses' },
   join: { method: 'POST', path: '/v1/join', summary: 'Dial addresses and merge with whoever answers' },
@@ -97,6 +115,10 @@ export interface Api {
   status: { query: undefined; body: undefined; answer: StatusAnswer }
   members: { query: MembersQuery; body: undefined; answer: MembersAnswer }
   ping: { query: undefined; body: PingRequest; answer: PingAnswer }
+  reachability: { query: undefined; body: ReachabilityRequest; answer: ReachabilityAnswer }
+  forceLeave: { query: undefined; body: ForceLeaveRequest; answer: ForceLeaveAnswer }
+  tags: { query: undefined; body: undefined; answer: TagsAnswer }
+  changeTags: { query: undefined; body: TagsRequest; answer: TagsAnswer }
   invite: { query: undefined; body: undefined; answer: InviteAnswer }
   inviteAt: { query: undefined; body: InviteRequest; answer: InviteAnswer }
   join: { query: undefined; body: JoinRequest; answer: JoinAnswer }

@@ -4,6 +4,8 @@
  * document. A client imports the types alone, so that it never loads zod.
  */
 import { z } from 'zod'
+import { maxTagKeyLength, maxTags, maxTagValueLength } from '../../lib/wire/limits.ts'
+import { isTagKey, isTagValue, splitTag } from '../../lib/wire/tag.ts'
 import { maxPayloadBytes } from '../payload-limit.ts'
 
 /** Limits of what a request may carry; checked before anything is done with it. */
@@ -13,6 +15,8 @@ export const limits = {
   addressChars: 512,
   peerRefChars: 128,
   peers: 256,
+  /** Longest `KEY=VALUE`. */
+  tagChars: maxTagKeyLength + 1 + maxTagValueLength,
   pingTimeoutMs: 60_000,
   /** Longest of a payload: base64 takes 4 characters for 3 bytes. */
   payloadChars: 4 * Math.ceil(maxPayloadBytes / 3),
@@ -51,6 +55,18 @@ const hashes = z.tuple([z.string(), z.string()]).meta({ description: 'Of the two
 const fork = z.strictObject({ group: z.string(), ...dot, hashes })
 const encoding = z.enum(['utf8', 'base64'])
 
+const tagTable = z.record(z.string(), z.string()).meta({ description: 'What people say of it' })
+const tagKey = z.string().refine(isTagKey, {
+  error: `a key has 1 to ${maxTagKeyLength} letters, digits, dots, dashes or underscores`,
+})
+const tagValue = z.string().refine(isTagValue, {
+  error: `a value has at most ${maxTagValueLength} printable ASCII characters`,
+})
+const tagFilter = z
+  .string()
+  .max(limits.tagChars)
+  .refine((text) => isTagKey(splitTag(text)?.[0] ?? text), { error: 'write it as KEY=VALUE, or KEY' })
+
 export const memberStatus = z.enum(['alive', 'suspect', 'dead', 'left'])
 
 export const memberRow = z
@@ -60,16 +76,16 @@ export const memberRow = z
     status: memberStatus,
     incarnation: count,
     addresses: z.array(z.string()),
-    tags: z.record(z.string(), z.string()),
+    tags: tagTable,
     rttMs: z.number().nullable().meta({ description: 'Smoothed round trip; null until measured' }),
     since: z.int().meta({ description: 'Wall time of the last change of status, Unix milliseconds' }),
     self: z.boolean(),
     connected: z.boolean(),
     generation: count,
     version: z.string(),
-    detail: z.enum(['joining', 'stalled', 'leaving']).nullable().meta({
+    detail: z.enum(['joining', 'stalled', 'leaving', 'reaped']).nullable().meta({
       description:
-        '`joining` is shown as alive, `leaving` as left, `stalled` (its machine accepts connections, its process does not answer) as suspect',
+        '`joining` is shown as alive, `leaving` as left, `stalled` (its machine accepts connections, its process does not answer) as suspect; `reaped`, in events alone: this row is in the table no more',
     }),
     groups: z.array(z.string()).meta({ description: 'Multicast groups that it is in' }),
     reason: z.enum(['leaving', 'stopping', 'dismissed']).nullable().meta({
@@ -79,7 +95,13 @@ export const memberRow = z
   })
   .meta({ id: 'MemberRow' })
 
-export const membersQuery = z.strictObject({ status: memberStatus.optional() })
+export const membersQuery = z.strictObject({
+  status: memberStatus.optional(),
+  tag: z
+    .union([tagFilter, z.array(tagFilter).max(maxTags)])
+    .optional()
+    .meta({ description: '`KEY=VALUE`, or `KEY` for any value; given again, all have to match' }),
+})
 export const membersAnswer = z.strictObject({ members: z.array(memberRow) }).meta({ id: 'Members' })
 
 /** How the daemon stands to the electorate of the locks: `ElectorateView` in short. */
@@ -111,6 +133,8 @@ const quorum = z
   })
   .meta({ description: 'Version 0 and no voters: there is no electorate yet' })
 
+const nameConflict = z.strictObject({ name: z.string(), peers: z.array(peerId) })
+
 export const statusAnswer = z
   .looseObject({
     peerId,
@@ -126,9 +150,18 @@ export const statusAnswer = z
     rolledBack: z.boolean().meta({ description: 'The disk was restored from a backup' }),
     health: z.strictObject({
       score: count.meta({ description: "Lifeguard's multiplier: 0 well, 8 worst" }),
-      isolated: z.boolean(),
+      isolated: z.boolean().meta({ description: 'Nothing is heard from anybody: look here first' }),
+      loopLagMs: z.number().meta({ description: 'How late the protocol timer last fired' }),
+      loopLagMaxMs: z.number().meta({ description: 'How late it ever fired' }),
     }),
+    tags: tagTable,
     members: z.strictObject({ alive: count, suspect: count, dead: count, left: count }),
+    stalled: count.meta({
+      description: 'Those of the suspects whose machines answer, but not their processes',
+    }),
+    nameConflicts: z
+      .array(nameConflict)
+      .meta({ description: 'Names that several members bear; at most 16, with 16 bearers each' }),
     quorum,
     locks: z
       .strictObject({ held: count, waiting: count })
@@ -146,6 +179,68 @@ export const pingRequest = z.strictObject({
   timeoutMs: z.int().min(1).max(limits.pingTimeoutMs).default(5000),
 })
 export const pingAnswer = z.strictObject({ peerId, name: z.string(), rttMs: z.number() }).meta({ id: 'Pong' })
+
+/** Tags to set and keys to take away; what is not named stays. */
+export const tagsRequest = z
+  .strictObject({
+    set: z.record(tagKey, tagValue).default({}),
+    delete: z.array(tagKey).max(limits.peers).default([]),
+  })
+  .refine((request) => !request.delete.some((key) => Object.hasOwn(request.set, key)), {
+    error: 'a key is both set and deleted',
+  })
+export const tagsAnswer = z
+  .strictObject({
+    tags: tagTable,
+    kept: z.boolean().meta({
+      description: 'False: flags, environment or config file gave tags at the start, and do so at the next',
+    }),
+  })
+  .meta({ id: 'Tags' })
+
+export const forceLeaveRequest = z.strictObject({
+  peer: peerRef,
+  timeoutMs: z.int().min(1).max(limits.pingTimeoutMs).default(5000),
+})
+export const forceLeaveAnswer = z
+  .strictObject({ peerId, name: z.string(), left: z.literal(true) })
+  .meta({ id: 'ForcedToLeave', description: 'The own table shows it as left' })
+
+/** `timeoutMs` is for one answer. */
+export const reachabilityRequest = z.strictObject({
+  timeoutMs: z.int().min(1).max(limits.pingTimeoutMs).default(5000),
+})
+export const reachabilityRow = z
+  .strictObject({
+    peerId,
+    name: z.string(),
+    status: memberStatus,
+    detail: memberRow.shape.detail,
+    since: memberRow.shape.since,
+    accusers: memberRow.shape.accusers,
+    rttMs: z.number().nullable().meta({ description: 'Null: it did not answer' }),
+    path: z
+      .strictObject({
+        address: z.string().meta({ description: "The other end's multiaddr as this daemon sees it" }),
+        direction: z.enum(['inbound', 'outbound']),
+        dialled: z.boolean().meta({ description: 'Made for this: there was no connection' }),
+      })
+      .nullable()
+      .meta({ description: 'The connection that the round trip took' }),
+    why: z.string().nullable().meta({
+      description:
+        'Without an answer: `silent` (connected, nothing came), `timeout`, `refused`, `unanswered`, `other-identity`, `denied`, `unreachable`, `not-asked` (the time was over), …',
+    }),
+  })
+  .meta({ id: 'ReachabilityRow' })
+export const reachabilityAnswer = z
+  .strictObject({
+    asked: count,
+    answered: count,
+    gone: count.meta({ description: 'Dead or left, and not asked' }),
+    members: z.array(reachabilityRow),
+  })
+  .meta({ id: 'Reachability' })
 
 /** Without `addresses` the invite names those that the daemon announces. */
 export const inviteRequest = z.strictObject({ addresses: addressList.optional() })
@@ -359,7 +454,7 @@ export const healthAnswer = z.strictObject({ status: z.literal('ok') }).meta({ i
 export const readyAnswer = z.strictObject({ status: z.literal('ready') }).meta({ id: 'Ready' })
 
 /** A peer named in an error: a candidate of an ambiguous name, or one that would be cut off. */
-export const peerChoice = z.strictObject({ peerId, name: z.string() })
+export const peerChoice = z.strictObject({ peerId, name: z.string(), status: memberStatus.optional() })
 
 export const errorAnswer = z
   .strictObject({
@@ -381,6 +476,14 @@ export type MemberStatusName = z.infer<typeof memberStatus>
 export type MemberRow = z.infer<typeof memberRow>
 export type MembersQuery = z.infer<typeof membersQuery>
 export type MembersAnswer = z.infer<typeof membersAnswer>
+export type NameConflict = z.infer<typeof nameConflict>
+export type TagsRequest = z.input<typeof tagsRequest>
+export type TagsAnswer = z.infer<typeof tagsAnswer>
+export type ForceLeaveRequest = z.input<typeof forceLeaveRequest>
+export type ForceLeaveAnswer = z.infer<typeof forceLeaveAnswer>
+export type ReachabilityRequest = z.input<typeof reachabilityRequest>
+export type ReachabilityRow = z.infer<typeof reachabilityRow>
+export type ReachabilityAnswer = z.infer<typeof reachabilityAnswer>
 export type StatusAnswer = z.infer<typeof statusAnswer>
 export type PingRequest = z.input<typeof pingRequest>
 export type PingAnswer = z.infer<typeof pingAnswer>

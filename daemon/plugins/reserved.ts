@@ -6,7 +6,7 @@
 
 /** Of the CLI. */
 export const reservedVerbs: ReadonlySet<string> = new Set([
-  ...['p2pd', 'help', 'init', 'status', 'members', 'ping', 'reachability', 'invite', 'join', 'leave'],
+  ...['p2pd', 'help', 'init', 'status', 'members', 'ping', 'reachability', 'tags', 'invite', 'join', 'leave'],
   ...[
     'force-leave',
     'peers',
@@ -34,5 +34,6 @@ export const reservedMetricWords: ReadonlySet<string> = new Set([
 /** Of `status`; what a plugin says of `quorum` and `locks` is welcome. */
 export const reservedStatusKeys: ReadonlySet<string> = new Set([
   ...['peerId', 'name', 'cluster', 'clusterId', 'version', 'addresses', 'uptimeMs', 'ready', 'pid'],
-  ...['generation', 'rolledBack', 'health', 'members', 'clock', 'groups', 'forks'],
+  ...['generation', 'rolledBack', 'health', 'members', 'clock', 'groups', 'forks', 'tags'],
+  ...['stalled', 'nameConflicts'],
 ])

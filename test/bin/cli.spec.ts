@@ -11,6 +11,19 @@ describe('the command line', () => {
     { args: ['--nmae', 'x'], says: /unknown option '--nmae'; hint: did you mean --name\?/ },
     { args: ['members', '--status', 'x'], says: /Allowed choices are alive, suspect, dead, left/ },
     { args: ['members', '--status'], says: /argument missing; hint: 'p2pd members --help'/ },
+    { args: ['members', '--tag', 'a b=c'], says: /'a b=c' is no tag: .*; hint: write it like role=web/ },
+    { args: ['members', '--tag', ''], says: /'' is no tag/ },
+    { args: ['tags', '--set', 'role'], says: /option '--set <key=value>': 'role' is not KEY=VALUE; hint/ },
+    { args: ['tags', '--set', '=web'], says: /'=web' is not KEY=VALUE/ },
+    { args: ['tags', '--set', '__proto__=x'], says: /'__proto__=x' is no tag/ },
+    { args: ['tags', '--set', 'a=1', '--delete', 'a'], says: /'a' is given twice/ },
+    { args: ['tags', '--delete', 'a=1'], says: /'a=1' is no tag/ },
+    { args: ['tags', 'role=web'], says: /too many arguments.*; hint: 'p2pd tags --help'/ },
+    { args: ['force-leave'], says: /missing required argument 'peer'/ },
+    { args: ['force-leave', 'm2', 'm3'], says: /too many arguments/ },
+    { args: ['reachability', 'm2'], says: /too many arguments/ },
+    { args: ['reachability', '--timeout', '5'], says: /'5' is not a duration/ },
+    { args: ['--profile', 'man'], says: /Allowed choices are lan, local, wan/ },
     { args: ['status', 'extra'], says: /too many arguments/ },
     { args: ['ping'], says: /missing required argument 'peer'/ },
     { args: ['ping', 'm2', '--count', '0'], says: /'0' is out of range; hint: a whole number from 1/ },
@@ -145,6 +158,51 @@ describe('a client command', () => {
     assert.match(stdout, /1 sent, 1 received, 0% lost\n/)
   })
 
+  it('names the candidates of an ambiguous name, and what they are', async () => {
+    const error = {
+      code: 'ERR_AMBIGUOUS_PEER',
+      message: "2 members match 'm2'",
+      hint: 'name one by more of its id',
+      peers: [
+        { peerId: '12D3KooWabcdefgh', name: 'm2', status: 'dead' },
+        { peerId: '12D3KooWstuvwxyz', name: 'm2', status: 'alive' },
+      ],
+    }
+    const { exitCode, stderr } = await ask(answering(409, { error }), ['force-leave', 'm2'])
+    assert.equal(exitCode, 2)
+    assert.match(stderr, /match 'm2': m2 \(12D3KooWabcd, dead\), m2 \(12D3KooWstuv\); hint: /)
+  })
+
+  it('exits with 1 when somebody does not answer, and prints the report all the same', async () => {
+    const report = { asked: 1, answered: 0, gone: 0, members: [] }
+    const { exitCode, stdout } = await ask(answering(200, report), ['reachability', '--json'])
+    assert.deepEqual([exitCode, JSON.parse(stdout)], [1, report])
+    await daemon?.stop()
+    assert.equal((await ask(answering(200, { ...report, answered: 1 }), ['reachability'])).exitCode, 0)
+  })
+
+  it('asks for tags, changes them, and says when they do not last', async () => {
+    const requests: unknown[] = []
+    const listener: RequestListener = async (request, response) => {
+      let body = ''
+      for await (const chunk of request) body += chunk
+      requests.push([request.method, request.url, body])
+      answering(200, { tags: { zone: 'eu 1', role: 'web' }, kept: false })(request, response)
+    }
+    const shown = await ask(listener, ['tags'])
+    assert.deepEqual([shown.stdout, shown.stderr], ['role=web\nzone=eu 1\n', ''])
+    await daemon?.stop()
+    const changed = await ask(listener, ['tags', '--set', 'role=a=b', '--set', 'x=', '--delete', 'zone'])
+    assert.match(changed.stderr, /^p2pd: the daemon was told its tags by flags/)
+    await daemon?.stop()
+    await ask(listener, ['members', '--tag', 'role=a b', '--tag', 'zone', '--json'])
+    assert.deepEqual(requests, [
+      ['GET', '/v1/tags', ''],
+      ['POST', '/v1/tags', '{"set":{"role":"a=b","x":""},"delete":["zone"]}'],
+      ['GET', '/v1/members?tag=role%3Da%20b&tag=zone', ''],
+    ])
+  })
+
   describe('that would cut somebody off', () => {
     const peers = { mode: 'list', allowed: [], denied: [] }
     const requests: unknown[] = []
@@ -182,7 +240,17 @@ describe('a client command', () => {
   })
 
   describe('that watches', () => {
-    const row = (name: string, status: string) => ({ peerId: `12D3KooW${name}`, name, status, addresses: [] })
+    const row = (name: string, status: string, fields: object = {}) => ({
+      peerId: `12D3KooW${name}`,
+      name,
+      status,
+      detail: null,
+      reason: null,
+      addresses: [],
+      tags: {},
+      accusers: [],
+      ...fields,
+    })
     const text = (event: string, data: unknown) => `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
     const snapshot = { members: [row('m1', 'alive'), row('m2', 'dead')] }
 
@@ -209,6 +277,24 @@ describe('a client command', () => {
     it('shows only the status asked for', async () => {
       const { stdout } = await ask(events(true), ['members', '--watch', '--json', '--status', 'dead'])
       assert.deepEqual(JSON.parse(stdout), { members: [row('m2', 'dead')] })
+    })
+
+    it('shows only the tags asked for, and whose row is dropped', async () => {
+      const tagged = row('m1', 'dead', { tags: { role: 'web' } })
+      const listener: RequestListener = (_request, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' })
+        response.write(text('snapshot', { members: [tagged, row('m2', 'alive')] }))
+        response.write(text('member', row('m2', 'dead', { tags: { role: 'db' } })))
+        response.end(text('member', { ...tagged, detail: 'reaped' }))
+      }
+      const { stdout } = await ask(listener, ['members', '--watch', '--json', '--tag', 'role=web'])
+      assert.deepEqual(
+        stdout
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line)),
+        [{ members: [tagged] }, { ...tagged, detail: 'reaped' }],
+      )
     })
 
     it('prints lines and no control codes where there is no terminal', async () => {

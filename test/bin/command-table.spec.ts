@@ -43,13 +43,17 @@ describe('the completion script', () => {
   const completions: readonly { typed: readonly string[]; offers: readonly string[] }[] = [
     { typed: ['p2pd', 'me'], offers: ['members'] },
     { typed: ['p2pd', '--pro'], offers: ['--profile'] },
-    { typed: ['p2pd', '--profile', ''], offers: ['lan', 'local'] },
+    { typed: ['p2pd', '--profile', ''], offers: ['lan', 'local', 'wan'] },
     { typed: ['p2pd', 'members', '--st'], offers: ['--status'] },
     { typed: ['p2pd', 'members', '--status', 'a'], offers: ['alive'] },
     {
       typed: ['p2pd', '--json', 'peers', ''],
       offers: ['allow', 'deny', 'list', '--data', '--json', '--help'],
     },
+    { typed: ['p2pd', 'members', '--t'], offers: ['--tag'] },
+    { typed: ['p2pd', 'tags', '--'], offers: ['--set', '--delete', '--data', '--json', '--help'] },
+    { typed: ['p2pd', 'force'], offers: ['force-leave'] },
+    { typed: ['p2pd', '--md'], offers: ['--mdns'] },
     { typed: ['p2pd', 'peers', 'allow', '--y'], offers: ['--yes'] },
     { typed: ['p2pd', 'completion', 'f'], offers: ['fish'] },
     { typed: ['p2pd', 'ping', '--count', ''], offers: [] },

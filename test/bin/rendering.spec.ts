@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { renderChange, renderMembers } from '../../bin/commands/members.ts'
 import { renderPeers } from '../../bin/commands/peers-list.ts'
 import { renderReply, renderSummary, summarise } from '../../bin/commands/ping.ts'
+import { renderReachability } from '../../bin/commands/reachability.ts'
 import { renderStatus } from '../../bin/commands/status.ts'
 import { plain } from '../../bin/style.ts'
-import type { MemberRow, StatusAnswer } from '../../daemon/control/schemas.ts'
+import type { MemberRow, ReachabilityRow, StatusAnswer } from '../../daemon/control/schemas.ts'
 
 const idA = '12D3KooWAAAAaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'
 const idB = '12D3KooWBBBBbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb'
@@ -57,6 +58,16 @@ describe('the membership table', () => {
       fields: { status: 'left', reason: 'stopping' },
       shows: /left \(stopped\)/,
     },
+    {
+      name: 'who was forced to leave, and by whom',
+      fields: { status: 'left', reason: 'dismissed', accusers: [idB] },
+      shows: /left \(dismissed\).* 12D3KooWBBBB/,
+    },
+    {
+      name: 'who stalls',
+      fields: { status: 'suspect', detail: 'stalled' },
+      shows: /suspect \(stalled\)/,
+    },
     { name: 'who left for good', fields: { status: 'left', reason: 'leaving' }, shows: /left {2}/ },
     { name: 'that there is no address', fields: { addresses: [] }, shows: /alive {3}- / },
     {
@@ -77,6 +88,42 @@ describe('the membership table', () => {
     })
   }
 
+  it('has tags where somebody has some, and who says what where somebody is accused', () => {
+    const rows = [
+      memberRow({ self: true, tags: { zone: 'eu 1', role: 'web' } }),
+      memberRow({ peerId: idB, name: 'm2' }),
+      memberRow({ peerId: idC, name: 'm3', status: 'dead', accusers: [idA, idB] }),
+    ]
+    const names = new Map([
+      [idA, 'm1'],
+      [idB, 'm2'],
+    ])
+    assert.deepEqual(
+      renderMembers(rows, 0, plain, (id) => names.get(id) ?? id).map((line) => line.slice(63)),
+      [
+        'SINCE  INCARNATION  TAGS                  SAID BY',
+        '0s     1            role=web,zone="eu 1"',
+        '0s     1',
+        '0s     1                                  m1, m2',
+      ],
+    )
+    const many = memberRow({ status: 'suspect', accusers: [idA, idB, idC, idA, idB] })
+    assert.match(renderMembers([many], 0, plain)[1] ?? '', new RegExp(`${idA}, ${idB}, ${idC} \\+2$`))
+  })
+
+  it('marks names that two living members bear, and no name of the dead', () => {
+    const rows = [
+      memberRow({ self: true }),
+      memberRow({ peerId: idB, status: 'suspect' }),
+      memberRow({ peerId: idC, name: 'm3' }),
+      memberRow({ peerId: idC, name: 'm3', status: 'dead' }),
+    ]
+    assert.deepEqual(
+      renderMembers(rows, 0, plain).map((line) => line.split('  ')[0]),
+      ['NAME', 'm1 (self, name conflict)', 'm1 (name conflict)', 'm3', 'm3'],
+    )
+  })
+
   it('of nobody is its header', () => assert.equal(renderMembers([], 0, plain).length, 1))
 
   it('has a line for a change', () => {
@@ -84,6 +131,73 @@ describe('the membership table', () => {
       renderChange(memberRow({ status: 'dead' }), [idA], new Date(0)),
       '1970-01-01T00:00:00.000Z  m1  12D3KooWAAAA  dead  /ip4/192.0.2.1/tcp/4001  incarnation 1',
     )
+    const fields: Partial<MemberRow> = {
+      status: 'dead',
+      detail: 'reaped',
+      tags: { role: 'db' },
+      accusers: [idB],
+    }
+    assert.match(
+      renderChange(memberRow(fields), [idA], new Date(0), () => 'm2'),
+      / {2}dead \(reaped\) {2}.* {2}incarnation 1 {2}role=db {2}says m2$/,
+    )
+  })
+})
+
+describe('the report of reachability', () => {
+  const path = { address: '/ip4/192.0.2.2/tcp/4001', direction: 'inbound', dialled: false } as const
+  const row: ReachabilityRow = {
+    ...{ peerId: idA, name: 'm1', status: 'alive', detail: null, since: 0, accusers: [] },
+    ...{ rttMs: null, path: null, why: null },
+  }
+  const nameOf = (id: string) => (id === idB ? 'm2' : id)
+
+  it('says how fast and by which connection, and of the others why', () => {
+    const members: ReachabilityRow[] = [
+      { ...row, rttMs: 0.5, path, why: null },
+      { ...row, peerId: idB, name: 'm2', rttMs: 20, path: { ...path, dialled: true }, why: null },
+      {
+        ...row,
+        peerId: idC,
+        name: 'm3',
+        status: 'suspect',
+        detail: 'stalled',
+        accusers: [idB],
+        rttMs: null,
+        path: null,
+        why: 'unanswered',
+      },
+    ]
+    assert.deepEqual(renderReachability({ asked: 3, answered: 2, gone: 1, members }, 61_000, plain, nameOf), [
+      'NAME  ID            STATUS             RTT     BY',
+      'm1    12D3KooWAAAA  alive              0.50ms  inbound /ip4/192.0.2.2/tcp/4001',
+      'm2    12D3KooWBBBB  alive              20.0ms  dialled /ip4/192.0.2.2/tcp/4001',
+      'm3    12D3KooWCCCC  suspect (stalled)  none    its machine answers, its process does not; suspect for 1m by m2',
+      '3 asked, 2 answered; 1 dead or left was not asked',
+    ])
+  })
+
+  it('is one sentence where nobody else is a member', () => {
+    const report = (gone: number) =>
+      renderReachability({ asked: 0, answered: 0, gone, members: [] }, 0, plain, nameOf)
+    assert.deepEqual(report(0), ['nobody else is a member'])
+    assert.deepEqual(report(2), ['nobody else is a member; 2 dead or left were not asked'])
+  })
+
+  it('passes on a reason that it does not know, and a connection that has closed', () => {
+    const members = [
+      { ...row, rttMs: null, path: null, why: 'too many pings at once' },
+      { ...row, peerId: idB, rttMs: 1, path: null, why: null },
+    ]
+    const [, first, second, last] = renderReachability(
+      { asked: 2, answered: 1, gone: 0, members },
+      0,
+      plain,
+      nameOf,
+    )
+    assert.match(first ?? '', / none {4}too many pings at once$/)
+    assert.match(second ?? '', / 1\.00ms {2}a connection that has closed since$/)
+    assert.equal(last, '2 asked, 1 answered')
   })
 })
 
@@ -110,6 +224,8 @@ const threeVoters: StatusAnswer['quorum'] = {
 
 const names = new Map([[idB, 'm2']])
 
+const well = { score: 0, isolated: false, loopLagMs: 3, loopLagMaxMs: 40 }
+
 describe('the status screen', () => {
   const status: StatusAnswer = {
     peerId: idA,
@@ -123,8 +239,11 @@ describe('the status screen', () => {
     pid: 42,
     generation: 1,
     rolledBack: false,
-    health: { score: 0, isolated: false },
+    health: well,
+    tags: {},
     members: { alive: 3, suspect: 1, dead: 2, left: 0 },
+    stalled: 0,
+    nameConflicts: [],
     quorum: noQuorum,
     locks: { held: 0, waiting: 0 },
     clock: { lamport: 12, hlc: '1700000000000.00001' },
@@ -152,8 +271,22 @@ describe('the status screen', () => {
 
   const lines: readonly { fields: Partial<StatusAnswer>; shows: string }[] = [
     { fields: { ready: false }, shows: 'health     starting' },
-    { fields: { health: { score: 3, isolated: false } }, shows: 'health     slow: 3 of 8' },
-    { fields: { health: { score: 3, isolated: true } }, shows: 'health     isolated: no bytes from anybody' },
+    { fields: { health: { ...well, score: 3 } }, shows: 'health     slow: 3 of 8' },
+    { fields: { health: { ...well, loopLagMs: 1500 } }, shows: 'health     slow: 0 of 8, timers 1.5s late' },
+    {
+      fields: { health: { ...well, score: 3, isolated: true } },
+      shows: 'health     isolated: no bytes from anybody',
+    },
+    { fields: { tags: { zone: 'eu-1', role: 'web' } }, shows: 'tags       role=web,zone=eu-1' },
+    { fields: { stalled: 1 }, shows: 'members    3 alive, 1 suspect (1 stalled), 2 dead, 0 left' },
+    {
+      fields: { nameConflicts: [{ name: 'm2', peers: [idB, idC] }] },
+      shows: '           2 members are called m2: 12D3KooWBBBB, 12D3KooWCCCC',
+    },
+    {
+      fields: { nameConflicts: Array(4).fill({ name: 'm2', peers: [idB, idC] }) },
+      shows: '           and 1 more such names: see --json',
+    },
     { fields: { addresses: [] }, shows: 'addresses  none' },
     { fields: { rolledBack: true }, shows: 'warning    this data directory was restored from a backup' },
     {

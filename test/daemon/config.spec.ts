@@ -28,7 +28,8 @@ describe("the daemon's configuration", () => {
   it('keeps for the next start what flags and environment said, and not what the file says', async () => {
     const listen = ['/ip4/127.0.0.1/tcp/0']
     const config = await load({ listen }, { P2PD_NAME: 'env' }, 'announce = ["/ip4/192.0.2.1/tcp/1"]\n')
-    assert.deepEqual(config.said, { name: 'env', listen, announce: undefined, expect: undefined })
+    const rest = { announce: undefined, expect: undefined, tags: undefined }
+    assert.deepEqual(config.said, { name: 'env', listen, ...rest })
     assert.deepEqual(config.announce, ['/ip4/192.0.2.1/tcp/1'])
   })
 
@@ -71,6 +72,26 @@ describe("the daemon's configuration", () => {
     assert.deepEqual(first, { module: './b.mjs', folder: elsewhere })
   })
 
+  it('takes tags from each source as a whole, and keeps what was said', async () => {
+    const file = '[tags]\nrole = "file"\nzone = "eu-1"\n'
+    assert.deepEqual((await load({}, {}, file)).tags, { role: 'file', zone: 'eu-1' })
+    assert.equal((await load({}, {}, file)).said.tags, undefined)
+    const env = { P2PD_TAGS: 'role=env, text=two words' }
+    assert.deepEqual((await load({}, env, file)).tags, { role: 'env', text: 'two words' })
+    const config = await load({ tag: ['role=a=b', 'empty='] }, env, file)
+    assert.deepEqual(config.tags, { role: 'a=b', empty: '' })
+    assert.deepEqual(config.said.tags, config.tags)
+    assert.equal((await load({})).tags, undefined)
+    assert.deepEqual((await load({}, {}, 'tags = {}\n')).tags, {})
+  })
+
+  it('looks for members in the local network when it is told to', async () => {
+    assert.equal((await load({})).mdns, false)
+    assert.equal((await load({ mdns: true })).mdns, true)
+    assert.equal((await load({}, { P2PD_MDNS: '0' }, 'mdns = true\n')).mdns, false)
+    assert.equal((await load({}, {}, 'mdns = true\n')).mdns, true)
+  })
+
   it('takes how many are expected from each source, and keeps what was said', async () => {
     assert.equal((await load({})).expect, undefined)
     assert.equal((await load({}, {}, 'expect = 5\n')).expect, 5)
@@ -82,7 +103,16 @@ describe("the daemon's configuration", () => {
 
   it('names the source and the key of whatever is wrong', async () => {
     const wrong: [DaemonFlags, Record<string, string>, string | undefined, string, RegExp][] = [
-      [{ profile: 'wan' }, {}, undefined, 'ERR_CONFIG', /^--profile must be one of lan, local$/],
+      [{ profile: 'man' }, {}, undefined, 'ERR_CONFIG', /^--profile must be one of lan, local, wan$/],
+      [{ tag: ['role'] }, {}, undefined, 'ERR_CONFIG', /^--tag holds "role", which is not KEY=VALUE$/],
+      [{ tag: ['a=1', 'a=2'] }, {}, undefined, 'ERR_CONFIG', /^--tag says a twice$/],
+      [{ tag: ['a b=1'] }, {}, undefined, 'ERR_CONFIG', /^--tag hold "a b": a key has 1 to 64/],
+      [{ tag: ['__proto__=1'] }, {}, undefined, 'ERR_CONFIG', /^--tag hold "__proto__"/],
+      [{}, { P2PD_TAGS: 'role' }, undefined, 'ERR_CONFIG', /^P2PD_TAGS holds "role"/],
+      [{}, { P2PD_TAGS: 'role=\x07' }, undefined, 'ERR_CONFIG', /^P2PD_TAGS hold "role" with a value/],
+      [{}, {}, 'tags = ["role=web"]\n', 'ERR_CONFIG', /^tags in .* must be a table, like/],
+      [{}, {}, '[tags]\nport = 80\n', 'ERR_CONFIG', /^tags in .* hold "port" with a value that is no text/],
+      [{}, { P2PD_MDNS: 'maybe' }, undefined, 'ERR_CONFIG', /^P2PD_MDNS must be a boolean$/],
       [{ name: 'a b' }, {}, undefined, 'ERR_CONFIG', /^--name must be/],
       [{}, { P2PD_FAST_PATH: 'maybe' }, undefined, 'ERR_CONFIG', /^P2PD_FAST_PATH must be a boolean$/],
       [
@@ -142,7 +172,12 @@ describe("the daemon's configuration", () => {
 describe('the config file that init writes', () => {
   it('parses and sets nothing but what was given', async () => {
     assert.deepEqual(await parseConfigFile(configTemplate({}), 'x'), { membership: {}, control: {} })
-    const given = { name: 'm1', listen: ['/ip4/127.0.0.1/tcp/4001'], log: 'debug' as const }
+    const given = {
+      name: 'm1',
+      listen: ['/ip4/127.0.0.1/tcp/4001'],
+      log: 'debug' as const,
+      tags: { 'a.b': 'x "y"' },
+    }
     assert.deepEqual(await parseConfigFile(configTemplate(given), 'x'), {
       ...given,
       membership: {},
@@ -161,6 +196,8 @@ describe('the config file that init writes', () => {
       join: [],
       expect: 3,
       plugins: [],
+      tags: { role: 'web' },
+      mdns: false,
       profile: configDefaults.profile,
       log: configDefaults.log,
       membership: { fastPath: configDefaults.fastPath },

@@ -80,6 +80,37 @@ describe('a peer', () => {
     await eventually('gone everywhere', () => [a, b].every((peer) => viewOf(peer, c)?.reason === 'leaving'))
   })
 
+  it('has tags that everybody sees, and changes them while it runs', async () => {
+    const [a, b] = await three()
+    assert.deepEqual(a.tags, {})
+    a.setTags({ role: 'web', zone: 'eu-1' })
+    assert.deepEqual(a.tags, { role: 'web', zone: 'eu-1' })
+    await eventually('the tags', () => viewOf(b, a)?.tags.zone === 'eu-1')
+    a.setTags({ role: 'db' })
+    await eventually('the new ones alone', () => viewOf(b, a)?.tags.role === 'db')
+    assert.deepEqual(viewOf(b, a)?.tags, { role: 'db' })
+    assert.throws(() => a.setTags({ 'a b': '' }), { code: 'ERR_BAD_OPTION', message: /"a b"/ })
+    assert.deepEqual(a.tags, { role: 'db' })
+    const d = await start({ name: 'd', tags: { role: 'cache' }, join: a.addresses })
+    await eventually('those given at the start', () => viewOf(b, d)?.tags.role === 'cache')
+    for (const tags of [{ role: '\n' }, 'role=web' as never, ['role'] as never]) {
+      await assert.rejects(createPeer({ ...base, tags }), { code: 'ERR_BAD_OPTION' })
+    }
+  })
+
+  it('says of a dead member that it has left, and of nobody who lives', async () => {
+    const [a, b, c] = await three()
+    await assert.rejects(a.forceLeave(b.peerId), { code: 'ERR_NOT_DEAD' })
+    await assert.rejects(a.forceLeave(a.peerId), { code: 'ERR_SELF' })
+    await assert.rejects(a.forceLeave('nonsense'), { code: 'ERR_BAD_PEER_ID' })
+    const stranger = '12D3KooWGrAMKX7eK8RXcCwGb2pSjkqKMfm1PwTcPScLGYA7nEeh'
+    await assert.rejects(a.forceLeave(stranger), { code: 'ERR_UNKNOWN_PEER' })
+    await c.leave()
+    await eventually('gone', () => viewOf(a, c)?.reason === 'leaving')
+    await a.forceLeave(c.peerId)
+    assert.equal(viewOf(a, c)?.reason, 'leaving')
+  })
+
   it('comes back with its identity, its port and its friends, without being told any of them', async () => {
     const dataDir = await tempDir()
     const a = await start({ name: 'a' })

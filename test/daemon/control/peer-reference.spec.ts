@@ -27,6 +27,14 @@ describe('a peer that a person names', () => {
     assert.throws(() => resolvePeer('12D3', known), { code: 'ERR_AMBIGUOUS_PEER' })
   })
 
+  it('has its candidates told with what they are, where that is known', () => {
+    const members = [
+      { peerId: '12D3KooWAaa1', name: 'm2', status: 'dead' as const },
+      { peerId: '12D3KooWBbb', name: 'm2', status: 'alive' as const },
+    ]
+    assert.throws(() => resolvePeer('m2', members), { peers: members })
+  })
+
   it('is refused when nothing matches, and nothing is repeated at length', () => {
     assert.throws(() => resolvePeer('x'.repeat(120), known), {
       code: 'ERR_UNKNOWN_PEER',

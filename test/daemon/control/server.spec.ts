@@ -54,6 +54,119 @@ describe('the control API', () => {
     const { version, voters, reachable, self } = status.quorum
     assert.deepEqual([version, voters, reachable, self], [0, [], false, 'none'])
     assert.deepEqual(status.locks, { held: 0, waiting: 0 })
+    assert.deepEqual(status.health, { score: 0, isolated: false, loopLagMs: 0, loopLagMaxMs: 0 })
+    assert.deepEqual([status.tags, status.stalled, status.nameConflicts], [{ role: 'web' }, 0, []])
+  })
+
+  it('tells which names several living members bear, and who stalls', async () => {
+    control.peer.views = [
+      view(ids[0], 'm0', { self: true }),
+      view(ids[1], 'm0', { status: 'stalled' }),
+      view(ids[2], 'm0', { status: 'dead' }),
+    ]
+    const { nameConflicts, stalled, members } = await get('status')
+    assert.deepEqual(nameConflicts, [{ name: 'm0', peers: [ids[0], ids[1]].sort() }])
+    assert.equal(stalled, 1)
+    assert.deepEqual(members, { alive: 1, suspect: 1, dead: 1, left: 0 })
+    const { members: rows } = await get('members', '?status=suspect')
+    assert.deepEqual(
+      rows.map(({ status, detail }) => [status, detail]),
+      [['suspect', 'stalled']],
+    )
+  })
+
+  it('lists members by tags, all of which have to match', async () => {
+    control.peer.views = [
+      view(ids[0], 'm0', { self: true, tags: { role: 'web', zone: 'a=b' } }),
+      view(ids[1], 'm1', { tags: { role: 'web' } }),
+      view(ids[2], 'm2', { tags: { role: 'db', zone: '' } }),
+    ]
+    const named = async (query: string) => (await get('members', query)).members.map(({ name }) => name)
+    assert.deepEqual(await named('?tag=role%3Dweb'), ['m0', 'm1'])
+    assert.deepEqual(await named('?tag=role=web&tag=zone'), ['m0'])
+    assert.deepEqual(await named('?tag=zone'), ['m0', 'm2'])
+    assert.deepEqual(await named('?tag=zone%3D'), ['m2'])
+    assert.deepEqual(await named('?tag=zone=a%3Db'), ['m0'])
+    assert.deepEqual(await named('?tag=constructor'), [])
+    const tooMany = Array(33).fill('tag=a').join('&')
+    for (const query of ['?tag=', '?tag=a%20b', '?tag==web', `?${tooMany}`, `?tag=${'x'.repeat(400)}`]) {
+      refused(await call(control.place, `/v1/members${query}`), 400, 'ERR_BAD_REQUEST')
+    }
+  })
+
+  it('changes its tags one key at a time, and saves them first', async () => {
+    assert.deepEqual(await get('tags'), { tags: { role: 'web' }, kept: true })
+    const changed = await Promise.all([
+      send('changeTags', { set: { zone: 'eu-1' } }),
+      send('changeTags', { set: { role: 'db' }, delete: ['nothing'] }),
+    ])
+    assert.deepEqual(changed[1], { tags: { role: 'db', zone: 'eu-1' }, kept: true })
+    assert.deepEqual(control.peer.tags, { role: 'db', zone: 'eu-1' })
+    assert.deepEqual(await send('changeTags', { delete: ['role', 'zone'] }), { tags: {}, kept: true })
+    assert.deepEqual(control.saved.at(-1), {})
+    const many = Object.fromEntries(Array.from({ length: 33 }, (_, at) => [`k${at}`, '']))
+    for (const body of [
+      { set: { 'a b': '' } },
+      { set: { a: '\n' } },
+      { set: { a: 1 } },
+      { set: { a: '' }, delete: ['a'] },
+      { delete: ['=', 'a'] },
+      { set: many },
+      { tags: {} },
+    ]) {
+      refused(await post(control.place, '/v1/tags', body), 400, 'ERR_BAD_REQUEST')
+    }
+    assert.deepEqual(control.peer.tags, {})
+  })
+
+  it('changes no tag that it cannot save, and says which do not last', async () => {
+    await control.plane.close()
+    control = await openControl({
+      tagsAreKept: false,
+      saveTags: async ({ full }) => {
+        if (full !== undefined) throw new P2pdError('ERR_DISK_FULL', 'no space', { hint: 'free some' })
+      },
+    })
+    refused(await post(control.place, '/v1/tags', { set: { full: 'x' } }), 507, 'ERR_DISK_FULL')
+    assert.deepEqual(control.peer.tags, { role: 'web' })
+    assert.equal((await send('changeTags', { set: { a: 'x' } })).kept, false)
+  })
+
+  it('forces a dead member to leave, by name, and nobody else', async () => {
+    assert.deepEqual(await send('forceLeave', { peer: 'm2' }), { peerId: ids[2], name: 'm2', left: true })
+    assert.deepEqual(control.peer.dismissed, [ids[2]])
+    refused(await post(control.place, '/v1/force-leave', { peer: 'm1' }), 409, 'ERR_NOT_DEAD')
+    refused(await post(control.place, '/v1/force-leave', { peer: 'm9' }), 404, 'ERR_UNKNOWN_PEER')
+    refused(await post(control.place, '/v1/force-leave', { peer: '12D3' }), 409, 'ERR_AMBIGUOUS_PEER')
+    control.peer.dismissal = (signal) =>
+      new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))
+    refused(await post(control.place, '/v1/force-leave', { peer: 'm2', timeoutMs: 20 }), 504, 'ERR_TIMEOUT')
+  })
+
+  it('asks every member that is not gone, and says why one does not answer', async () => {
+    control.peer.views.push(
+      view('12D3KooWGrAMKX7eK8RXcCwGb2pSjkqKMfm1PwTcPScLGYA7nEeh' as never, 'm3', {
+        status: 'stalled',
+        connected: false,
+        accusers: [ids[1]],
+      }),
+    )
+    const { asked, answered, gone, members } = await send('reachability', { timeoutMs: 30 })
+    assert.deepEqual([asked, answered, gone], [2, 1, 1])
+    assert.deepEqual(
+      members.map(({ name, rttMs, path, why, detail, accusers }) => [
+        name,
+        rttMs,
+        path?.direction,
+        why,
+        detail,
+        accusers,
+      ]),
+      [
+        ['m1', 1.25, 'outbound', null, null, []],
+        ['m3', null, undefined, 'timeout', 'stalled', [ids[1]]],
+      ],
+    )
   })
 
   it('lists members, itself first, and by status', async () => {
@@ -225,6 +338,14 @@ describe('the control API', () => {
     for (const line of [
       'p2pd_members{status="alive"} 2',
       'p2pd_members{status="dead"} 1',
+      'p2pd_members{status="stalled"} 0',
+      'p2pd_false_deaths_total 0',
+      'p2pd_members_stalled_total 0',
+      'p2pd_members_dismissed_total 0',
+      'p2pd_members_reaped_total 0',
+      'p2pd_name_conflicts 0',
+      'p2pd_tombstones 6',
+      'p2pd_syncs_total 8',
       'p2pd_frames_received_total 42',
       'p2pd_dials_total{outcome="connected"} 3',
       'p2pd_suspicions_total 1',

@@ -3,6 +3,7 @@ import { ControlPlane } from '../../../daemon/control/control-plane.ts'
 import { dataDirAt, openDataDir } from '../../../daemon/data-dir.ts'
 import { MembershipTally } from '../../../daemon/membership-tally.ts'
 import { pluginSet } from '../../../daemon/plugins/plugin-set.ts'
+import type { Tags } from '../../../lib/index.ts'
 import type { Plugin } from '../../../plugins/contract.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { FakePeer } from './fake-peer.ts'
@@ -13,6 +14,8 @@ export interface TestControl {
   readonly tally: MembershipTally
   readonly dataDir: string
   readonly place: { readonly socketPath: string }
+  /** Tags that were saved, in order. */
+  readonly saved: readonly Tags[]
   readonly leaves: { asked: number; departed: number }
 }
 
@@ -32,6 +35,8 @@ export async function openControl(
     /** What each plugin gives, by name. */
     apis?: Readonly<Record<string, unknown>>
     leave?: (options: { readonly force: boolean }) => Promise<void>
+    tagsAreKept?: boolean
+    saveTags?: (tags: Tags) => Promise<void>
   } = {},
 ): Promise<TestControl> {
   const dataDir = options.dataDir ?? (await tempDir())
@@ -40,6 +45,7 @@ export async function openControl(
   const peer = new FakePeer()
   peer.plugins = options.apis ?? {}
   const tally = new MembershipTally()
+  const saved: Tags[] = []
   const leaves = { asked: 0, departed: 0 }
   const plane = await ControlPlane.open({
     dir,
@@ -54,6 +60,13 @@ export async function openControl(
     tally,
     log: pino({ level: 'silent' }),
     plugins: pluginSet(options.plugins ?? []),
+    tagMemory: {
+      kept: options.tagsAreKept ?? true,
+      save: async (tags) => {
+        await options.saveTags?.(tags)
+        saved.push(tags)
+      },
+    },
     leave: async (how) => {
       leaves.asked += 1
       await options.leave?.(how)
@@ -63,5 +76,5 @@ export async function openControl(
     },
   })
   if (options.serve !== false) plane.serve(peer)
-  return { plane, peer, tally, dataDir, place: { socketPath: plane.socketPath }, leaves }
+  return { plane, peer, tally, dataDir, place: { socketPath: plane.socketPath }, saved, leaves }
 }

@@ -1,7 +1,7 @@
 import type { PeerPort } from '../../../daemon/peer-port.ts'
 import { ConfirmError } from '../../../lib/host/admission.ts'
 import { newCounters } from '../../../lib/host/counters.ts'
-import type { AdmissionList, MemberView, PeerId } from '../../../lib/index.ts'
+import type { AdmissionList, MemberView, PeerId, Pong, Tags } from '../../../lib/index.ts'
 import { P2pdError } from '../../../lib/wire/errors.ts'
 import { FakeGroups } from './fake-groups.ts'
 
@@ -82,6 +82,24 @@ export class FakePeer extends FakeGroups implements PeerPort {
     },
   }
 
+  tags: Tags = { role: 'web' }
+  /** Who was forced to leave. */
+  readonly dismissed: string[] = []
+
+  setTags(tags: Tags): void {
+    this.tags = tags
+  }
+
+  /** How long a dismissal takes. */
+  dismissal: (signal: AbortSignal | undefined) => Promise<void> = async () => {}
+
+  async forceLeave(peer: string, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    const known = this.views.find((member) => member.peer === peer)
+    if (known?.status !== 'dead') throw new P2pdError('ERR_NOT_DEAD', 'it lives', { hint: 'wait' })
+    await this.dismissal(signal)
+    this.dismissed.push(peer)
+  }
+
   members(): readonly MemberView[] {
     return this.views
   }
@@ -91,8 +109,13 @@ export class FakePeer extends FakeGroups implements PeerPort {
     this.onJoin()
   }
 
-  async ping(peer: string, { signal }: { signal?: AbortSignal } = {}): Promise<{ rttMs: number }> {
-    if (this.views.some((member) => member.peer === peer && member.connected)) return { rttMs: 1.25 }
+  async ping(peer: string, { signal }: { signal?: AbortSignal } = {}): Promise<Pong> {
+    if (this.views.some((member) => member.peer === peer && member.connected)) {
+      return {
+        rttMs: 1.25,
+        path: { address: '/ip4/192.0.2.1/tcp/4001', direction: 'outbound', dialled: false },
+      }
+    }
     return await new Promise((_resolve, reject) => {
       signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
     })
@@ -100,6 +123,14 @@ export class FakePeer extends FakeGroups implements PeerPort {
 
   counters() {
     const multicast = { published: 4, delivered: 9, pulled: 2, served: 1, truncated: 5, refused }
-    return { ...newCounters(), framesIn: 42, connections: 1, dials: { connected: 3 }, multicast }
+    return {
+      ...newCounters(),
+      framesIn: 42,
+      connections: 1,
+      tombstones: 6,
+      syncs: 8,
+      dials: { connected: 3 },
+      multicast,
+    }
   }
 }

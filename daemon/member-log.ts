@@ -1,0 +1,57 @@
+/**
+ * A line for every change of a member, with who says so.
+ *
+ * A mass death, or churn, would bury everything else: what comes too fast is
+ * counted instead, and the sum is a line. With `debug` each is told all the same.
+ */
+import type { Logger } from 'pino'
+import type { MemberChange, MemberView, PeerId } from '../lib/index.ts'
+
+/** So many lines within this time, and the others as a sum at its end. */
+const maxLines = 50
+const periodMs = 10_000
+
+export class MemberLog {
+  readonly #log: Logger
+  readonly #nameOf: (peer: PeerId) => string
+  readonly #periodMs: number
+  #lines = 0
+  readonly #untold = new Map<MemberChange, number>()
+  #timer: NodeJS.Timeout | undefined
+
+  /** `nameOf` gives a person's name for a peer. */
+  constructor(log: Logger, nameOf: (peer: PeerId) => string, limits: { readonly periodMs?: number } = {}) {
+    this.#log = log
+    this.#nameOf = nameOf
+    this.#periodMs = limits.periodMs ?? periodMs
+  }
+
+  changed(change: MemberChange, member: MemberView): void {
+    if (member.self || change === 'updated') return
+    this.#timer ??= setTimeout(() => this.#sum(), this.#periodMs).unref()
+    this.#lines += 1
+    const level = this.#lines > maxLines ? 'debug' : 'info'
+    if (level === 'debug') this.#untold.set(change, (this.#untold.get(change) ?? 0) + 1)
+    const { name, peer, generation, reason, accusers } = member
+    const by = accusers.map(this.#nameOf)
+    const said = {
+      ...(reason === undefined ? {} : { reason }),
+      ...(by.length > 0 ? { by } : {}),
+    }
+    this.#log[level]({ member: name, peer, generation, ...said }, `member ${change}`)
+  }
+
+  stop(): void {
+    if (this.#timer !== undefined) this.#sum()
+  }
+
+  #sum(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#lines = 0
+    if (this.#untold.size === 0) return
+    const changes = Object.fromEntries(this.#untold)
+    this.#untold.clear()
+    this.#log.info({ changes, seconds: this.#periodMs / 1000 }, 'more members have changed')
+  }
+}
