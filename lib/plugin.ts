@@ -35,8 +35,6 @@ export interface PluginLink {
   readonly maxFrameBytes: number
   readonly queueBytes: number
   readonly queueFrames: number
-  /** Answers leave before the receipt of a frame is acknowledged; for frames that somebody waits for. */
-  readonly answersFirst?: boolean
 }
 
 export interface FirstLife {

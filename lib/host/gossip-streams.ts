@@ -2,6 +2,7 @@ import './with-resolvers.ts'
 import type { GossipSubComponents } from '@chainsafe/libp2p-gossipsub'
 import type { Connection, Stream } from '@libp2p/interface'
 import type { PeerId } from '../protocols/core.ts'
+import { batchWindowUpdates } from './window-updates.ts'
 
 type Registrar = GossipSubComponents['registrar']
 type Topology = Parameters<Registrar['register']>[1]
@@ -149,6 +150,7 @@ export class GossipStreams {
   #accepted(peer: PeerId, stream: Stream): void {
     const streams = this.#inbound.get(peer) ?? new Set()
     this.#inbound.set(peer, streams.add(stream))
+    batchWindowUpdates(stream)
     if (this.#paused) pause(stream)
     // Nothing is ever sent on it: half-closed at once, it is gone as soon as the peer closes its half.
     stream.close().catch((error: Error) => stream.abort(error))

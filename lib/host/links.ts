@@ -7,16 +7,12 @@ import type { Connections } from './connections.ts'
 import type { Counters } from './counters.ts'
 import type { Node } from './node.ts'
 import { type LinkLimits, OutboundLink } from './outbound-link.ts'
+import { batchWindowUpdates } from './window-updates.ts'
 
 export interface LinkProtocol extends LinkLimits {
   /** As in `/p2pd/NAME/1`. */
   readonly name: string
   readonly maxFrameBytes: number
-  /**
-   * What a frame brings about leaves before its receipt is acknowledged to the multiplexer: that is a write
-   * to the socket for each frame, and costs as much as a short answer. For frames that somebody waits for.
-   */
-  readonly answersFirst?: boolean
   /** A whole frame came from an authenticated peer. Throws `WireError` when it is malformed. */
   readonly receive: (from: PeerId, frame: Uint8Array) => void
 }
@@ -171,11 +167,8 @@ export class Links {
   #read(protocol: LinkProtocol, stream: Stream, connection: Connection): void {
     const from = connection.remotePeer.toString() as PeerId
     const decoder = new FrameDecoder(protocol.maxFrameBytes)
-    // The first one carries the acceptance of the stream.
-    let isAccepted = false
+    batchWindowUpdates(stream)
     const onMessage = ({ data }: StreamMessageEvent): void => {
-      if (isAccepted && protocol.answersFirst === true) acknowledgeLater(stream)
-      isAccepted = true
       try {
         for (const part of data instanceof Uint8Array ? [data] : data) {
           for (const frame of decoder.push(part)) {
@@ -209,19 +202,6 @@ export class Links {
 
 /** A little less than `settledMs`, after which the tracker asks again: timers and clocks round differently. */
 const settledAgeMs = 900
-
-/** A stream that is paused sends no window update; it is made up for when this turn has sent what it had to. */
-function acknowledgeLater(stream: Stream): void {
-  stream.pause()
-  setImmediate(() => {
-    try {
-      if (stream.readStatus === 'paused') stream.resume()
-    } catch (error) {
-      // Its connection is closing.
-      stream.abort(error instanceof Error ? error : new Error(String(error)))
-    }
-  })
-}
 
 export function protocolId(name: string): string {
   return `/p2pd/${name}/1`

@@ -191,6 +191,8 @@ function createOwnLibp2p(init: NodeInit, watches: DialWatches): Promise<OwnLibp2
     connectionEncrypters: [watches.encrypter(noise())],
     streamMuxers: [
       yamux({
+        // A ping each 30 s and connection, whose only use is to let windows grow: membership probes anyway.
+        enableKeepAlive: false,
         maxInboundStreams,
         streamOptions: {
           maxWriteBufferLength: maxWriteBufferBytes,
