@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { MembershipConfig } from '../../../../lib/protocols/membership/config.ts'
 import type { DialOutcome, MembershipRequest } from '../../../../lib/protocols/membership/messages.ts'
 import { Lab, ScriptedPeer } from './lab.ts'
 
@@ -10,11 +11,12 @@ const refused: DialOutcome = { type: 'failed', reason: 'refused' }
 
 /** A lab that knows eight members; the last is the subject. */
 class Scene {
-  readonly lab = new Lab()
+  readonly lab: Lab
   readonly others = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => new ScriptedPeer(name))
   readonly subject = new ScriptedPeer('z')
 
-  constructor() {
+  constructor(config: Partial<MembershipConfig> = {}) {
+    this.lab = new Lab({}, config)
     this.lab.start()
     for (const peer of [...this.others, this.subject]) this.lab.connect(peer)
     this.lab.runWhile(3000, [...this.others, this.subject])
@@ -192,6 +194,58 @@ describe('own dials of a suspect', () => {
       scene.lab.receive(peer, peer.packet({ type: 'gossip' }, [update]))
     }
     scene.talk(6000)
+    assert.equal(scene.status, 'dead')
+  })
+})
+
+describe('own dials where few watch for many', () => {
+  const rings = { meshUpTo: 2, rings: 32 }
+
+  it('must fail twice before an own failed probe is an accusation', () => {
+    const scene = new Scene(rings)
+    let dials = 0
+    for (let passed = 0; passed < 6000 && dials < 2; passed += 50) {
+      scene.talk(50)
+      assert.equal(scene.status, 'alive')
+      dials += scene.dials(timeout).length
+    }
+    assert.equal(dials, 2)
+    assert.equal(scene.status, 'suspect')
+    assert.deepEqual(scene.lab.member(scene.subject)?.accusers, [scene.lab.self])
+  })
+
+  it('keep a stop to this member for as long as it may last, and then accuse', () => {
+    const scene = new Scene(rings)
+    scene.dialled(6000, unanswered)
+    assert.equal(scene.status, 'stalled')
+    scene.dialled(24_000, unanswered)
+    assert.equal(scene.status, 'stalled')
+    assert.deepEqual(scene.lab.member(scene.subject)?.accusers, [])
+    scene.dialled(10_000, unanswered)
+    assert.deepEqual(scene.lab.member(scene.subject)?.accusers, [scene.lab.self])
+    scene.accuse(2)
+    scene.dialled(30_000, unanswered)
+    assert.equal(scene.status, 'dead')
+  })
+
+  it('are forgotten when it speaks before they are done', () => {
+    const scene = new Scene(rings)
+    for (let passed = 0; passed < 6000 && scene.dials(timeout).length === 0; passed += 50) scene.talk(50)
+    scene.lab.hear(scene.subject)
+    for (let passed = 0; passed < 1500; passed += 300) {
+      scene.talk(300)
+      scene.lab.hear(scene.subject)
+    }
+    assert.equal(scene.dials().length, 0)
+    assert.equal(scene.status, 'alive')
+  })
+
+  it('are left to those who watch it', () => {
+    const scene = new Scene({ meshUpTo: 2, rings: 0 })
+    scene.suspect(4)
+    assert.equal(scene.dialled(2500, timeout), 0)
+    assert.equal(scene.status, 'suspect')
+    scene.talk(1000)
     assert.equal(scene.status, 'dead')
   })
 })
