@@ -77,6 +77,14 @@ export class Connections {
     else connection.close().catch((error: Error) => connection.abort(error))
   }
 
+  /** The other side was asked to close it, so that it does is reported as closed by us; until it is taken back. */
+  expectClose(connection: Connection): () => void {
+    this.#closedByUs.add(connection)
+    return () => {
+      if (connection.status === 'open') this.#closedByUs.delete(connection)
+    }
+  }
+
   /** Cuts all connections to `peer` at once; reported as closed by us. */
   abort(peer: PeerId, reason: Error): void {
     for (const connection of [...(this.#open.get(peer) ?? [])]) {

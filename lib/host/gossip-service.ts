@@ -182,6 +182,7 @@ function optionsOf(penalties: GossipPenalties): Partial<GossipsubOpts> {
 /** What of gossipsub is public and not in its published type. */
 interface Internals {
   readonly peers: ReadonlyMap<string, unknown>
+  readonly mesh: ReadonlyMap<string, ReadonlySet<string>>
   readonly score: { readonly deliveryRecords: { clear(): void } }
   isStarted(): boolean
   start(): Promise<void>
@@ -215,6 +216,12 @@ export class GossipService {
   /** Whether gossipsub counts `peer` among those it talks with. */
   knows(peer: PeerId): boolean {
     return this.#internals.peers.has(peer)
+  }
+
+  /** Whether messages of some topic go to `peer` directly and first. */
+  meshes(peer: PeerId): boolean {
+    for (const mesh of this.#internals.mesh.values()) if (mesh.has(peer)) return true
+    return false
   }
 
   /** To all subscribers if `floodPublish`, else to the mesh. Settles when it lies in the streams' buffers. */

@@ -133,6 +133,11 @@ export class Gossip {
     return [...this.#reached].filter((peer) => this.#topics.get(peer)?.has(topic) === true)
   }
 
+  /** Whether messages of some topic go to `peer` directly and first. */
+  isMeshed(peer: PeerId): boolean {
+    return this.#service.meshes(peer)
+  }
+
   /** No more events; the node stops gossipsub itself. */
   stop(): void {
     if (this.#stopped) return

@@ -30,6 +30,9 @@ export const bulkLimits: LinkLimits = { queueBytes: 8 * 1024 * 1024, queueFrames
 /** The one in use, one that replaces it, and room for both to be replaced at once. */
 const maxInboundStreams = 4
 
+/** Talks as long as there is a connection, and is no reason for one. */
+const background = 'membership'
+
 /** So many bad frames within this time, and the connection is cut. */
 const strikesAllowed = 3
 const strikeWindowMs = 60_000
@@ -52,6 +55,8 @@ export class Links {
   readonly #protocols = new Map<string, LinkProtocol>()
   readonly #outbound = new Map<PeerId, Map<string, OutboundLink>>()
   readonly #strikes = new Map<PeerId, number[]>()
+  /** The last frame either way, but for those that keep a connection company. */
+  readonly #usedAt = new Map<PeerId, number>()
   /** Cut for what came over them; what lies in their buffers is not looked at. */
   readonly #cut = new WeakSet<Connection>()
 
@@ -82,6 +87,7 @@ export class Links {
       this.#counters.dropped['not-connected'] += 1
       return false
     }
+    if (name !== background) this.#usedAt.set(to, performance.now())
     return link.send(encodeFrame(body, protocol.maxFrameBytes))
   }
 
@@ -95,6 +101,11 @@ export class Links {
     return [...(this.#outbound.get(peer)?.values() ?? [])].reduce((sum, link) => sum + link.queuedBytes, 0)
   }
 
+  /** When, by `performance.now()`, `peer` was last sent or had sent a frame that is not membership's. */
+  usedAt(peer: PeerId): number {
+    return this.#usedAt.get(peer) ?? Number.NEGATIVE_INFINITY
+  }
+
   /** The connections of `peer` have changed: open, move or close its links. */
   reconcile(peer: PeerId): void {
     const connections = this.#connections.of(peer)
@@ -102,6 +113,7 @@ export class Links {
     if (newest === undefined) {
       for (const link of this.#outbound.get(peer)?.values() ?? []) link.close()
       this.#outbound.delete(peer)
+      this.#usedAt.delete(peer)
       return
     }
     const links = this.#outbound.get(peer)
@@ -191,6 +203,8 @@ export class Links {
   #take(protocol: LinkProtocol, from: PeerId, frame: Uint8Array): void {
     this.#counters.framesIn += 1
     this.#counters.bytesIn += frame.byteLength
+    // Not of one that has gone, or it would be remembered for ever.
+    if (protocol.name !== background && this.#outbound.has(from)) this.#usedAt.set(from, performance.now())
     try {
       protocol.receive(from, frame)
     } catch (error) {
