@@ -113,6 +113,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     const nextRequest = () => ++this.#requests
     const isConnected = (peer: PeerId) => this.#connections.has(peer)
     const connected = () => this.#connections
+    const connectionCount = () => this.#connections.size
     this.#names = new NameConflicts((name, peers) => turn.emit({ type: 'name-conflict', name, peers }))
     this.#traffic = new Traffic(init.config, isConnected)
     this.#own = new OwnLife(init, units, turn, agenda, () => this.#ownRecordChanged())
@@ -130,6 +131,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       failedDials: (peer) => this.#evidence.failedDials(peer),
       changed: (member, change) => this.#memberChanged(member, change),
       accused: (member, accuser) => this.#gossip.tell(member.peer, this.#sourceOf(accuser)),
+      heardAgain: (member) => this.#gossip.heardAgain(member.peer),
       hinted: (record) => this.#reach.hinted(record),
       disputed: (update, from) => this.#disputes.heard(update, from),
       misbehaved: (peer, reason) => this.#misbehaved(peer, reason),
@@ -138,6 +140,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     })
     this.#gossip = new Gossip(init, turn, agenda, this.#view, this.#awareness, {
       connected,
+      connectionCount,
       updateOf: (subject) => this.#updateOf(subject),
       send: (to, updates) => this.#send(to, { type: 'gossip' }, updates),
     })
@@ -162,7 +165,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     this.#fastPath = new FastPath(init, turn, agenda, this.#view, nextRequest)
     const reachPort = {
       isConnected,
-      connectionCount: () => this.#connections.size,
+      connectionCount,
       isSyncing: (peer?: PeerId) => this.#sync.isUnderWay(peer),
       reached: (member: Member) => this.#sendHeartbeat('ping', member.peer, this.#prober.nextSeq()),
       dialled: (id: number, peer: PeerId, outcome: DialOutcome) => this.#evidence.dialled(id, peer, outcome),
@@ -489,7 +492,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         this.#own.refuteNow()
         break
       case 'own-change':
-        this.#own.changeNow()
+        this.#own.tellChange()
         break
       case 'contest-end':
         this.#own.contestEnded()
@@ -633,8 +636,9 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   }
 
   #probeFailed(member: Member): void {
-    if (this.#view.neighbours.meshed) this.#view.accuse(member, 'suspected')
-    else this.#evidence.examine(member)
+    const { neighbours } = this.#view
+    if (neighbours.meshed) this.#view.accuse(member, 'suspected')
+    else if (neighbours.watches(member.peer)) this.#evidence.examine(member)
   }
 
   /** Contact with somebody who is not believed alive asks for a higher incarnation. */
@@ -647,7 +651,8 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   }
 
   #updateOf(subject: PeerId): Update | undefined {
-    if (subject !== this.#init.self) return this.#view.get(subject)?.update()
+    const member = subject === this.#init.self ? undefined : this.#view.get(subject)
+    if (subject !== this.#init.self) return member === undefined ? undefined : this.#view.tell(member)
     return { record: this.#own.record, accusations: [], contact: true }
   }
 

@@ -116,26 +116,21 @@ export class OwnLife {
   readdress(addresses: readonly string[]): void {
     if (sameList(addresses, this.#addresses)) return
     this.#addresses = addresses
-    this.#change()
+    this.tellChange()
   }
 
   regroup(groups: readonly string[]): void {
     const next = sorted(groups)
     if (sameList(next, this.#groups)) return
     this.#groups = next
-    this.#change()
+    this.tellChange()
   }
 
   retag(tags: Tags): void {
     const next = sortedTags(tags)
     if (sameTags(next, this.#tags)) return
     this.#tags = next
-    this.#change()
-  }
-
-  /** What waited is told now. */
-  changeNow(): void {
-    if (this.running && this.presence === 'alive') this.#raise(this.incarnation + 1)
+    this.tellChange()
   }
 
   /** A new generation without a restart. */
@@ -252,10 +247,13 @@ export class OwnLife {
   }
 
   /** Each change costs every member a look at a signature: many in a row are one. */
-  #change(): void {
+  tellChange(): void {
     if (!this.running || this.presence !== 'alive') return
     const { now } = this.#turn
-    if (this.#allowance.take(this.#changes, now)) return this.changeNow()
+    if (this.#allowance.take(this.#changes, now)) {
+      this.#raise(this.incarnation + 1)
+      return
+    }
     const at = this.#allowance.nextAt(this.#changes, now)
     this.#agenda.scheduleAtLatest('own-change', at, { type: 'own-change' })
   }
