@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { P2pdError } from '../../../lib/wire/errors.ts'
 import { allScenarios, loadScenario, scenarioNames } from '../../../testnet/cluster/scenario-files.ts'
 import { parseScenario } from '../../../testnet/cluster/scenario-format.ts'
@@ -49,6 +50,20 @@ describe('scenarios', () => {
       assertPeers(scenario, scenario.peers)
       assertPeers(await loadScenario(scenario.name, 'lan'), 20)
     }
+  })
+
+  it('stand in the document about them, each by its name', () => {
+    const text = readFileSync(fileURLToPath(new URL('../../../../docs/TESTNET.md', import.meta.url)), 'utf8')
+    assert.deepEqual(
+      scenarioNames().filter((name) => !text.includes(`\`${name}\``)),
+      [],
+    )
+  })
+
+  it('are given there as an example, which can be run', () => {
+    const text = readFileSync(fileURLToPath(new URL('../../../../docs/TESTNET.md', import.meta.url)), 'utf8')
+    const [, example = ''] = /```json\n([\s\S]*?)```/.exec(text) ?? []
+    assert.equal(parseScenario(example, 'example').network, true)
   })
 
   it('that came first are for the fewest peers as well', async () => {
