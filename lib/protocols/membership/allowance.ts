@@ -29,8 +29,8 @@ export class Allowance {
     return true
   }
 
-  /** When there is one again, ms. */
+  /** When there is one again, ms; what is missing may be less than a clock can tell. */
   nextAt(rate: Rate, now: number): number {
-    return this.has(rate, now) ? now : now + ((1 - this.#left) * 1000) / rate.perSecond
+    return this.has(rate, now) ? now : now + Math.max(1, ((1 - this.#left) * 1000) / rate.perSecond)
   }
 }
