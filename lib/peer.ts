@@ -12,6 +12,7 @@ import { Gossip } from './host/gossip.ts'
 import { cryptoOf, type Identity, parsePeerId } from './host/identity.ts'
 import { bulkLimits, controlLimits, Links } from './host/links.ts'
 import type { Node } from './host/node.ts'
+import { Releases } from './host/releases.ts'
 import type { Journal, Store } from './host/store.ts'
 import { TypedEvents } from './host/typed-events.ts'
 import { withResolvers } from './host/with-resolvers.ts'
@@ -181,7 +182,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
   readonly #pings = new Pings({
     isConnected: (peer) => (this.#connections?.of(peer) ?? []).length > 0,
     dial: (peer) => this.#dialForPing(peer),
-    release: (peer) => this.#releaseAbove(peer),
+    release: (peer) => this.#releaseAboveMesh(peer),
     measure: (peer, token) => this.#driver?.command({ type: 'measure', peer, token }),
     pathOf: (peer) => this.#pathTo(peer),
   })
@@ -197,6 +198,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
   #groupNames: readonly string[] = []
   #connections: Connections | undefined
   #links: Links | undefined
+  #releases: Releases | undefined
   #core: Membership | undefined
   #driver: MembershipDriver | undefined
   #readdress: NodeJS.Timeout | undefined
@@ -333,7 +335,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
       maxFrameBytes: maxBulkFrameBytes,
       receive: (from, frame) => this.#groups?.receive(from, frame),
     })
-    this.#gossip = new Gossip({
+    const gossip = new Gossip({
       node,
       connections,
       counters: this.#counters,
@@ -343,6 +345,11 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
         failed: (error) => this.#fail(internal(error)),
       },
     })
+    const isNeeded = (peer: PeerId) => this.#pings.waitsFor(peer)
+    const releases = new Releases({ node, connections, links, gossip, isNeeded })
+    this.#gossip = gossip
+    this.#releases = releases
+    await releases.start()
     return links
   }
 
@@ -522,6 +529,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
     this.#groups?.stop()
     this.#plugins.stop()
     this.#gossip?.stop()
+    this.#releases?.stop()
     this.#connections?.stop()
     this.#links?.stop()
     this.#pings.end()
@@ -601,6 +609,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
   #requested(request: MembershipRequest): void {
     switch (request.type) {
       case 'dial':
+        if (request.peer !== undefined) this.#releases?.keep(request.peer)
         void this.#dialer
           .dial(request)
           .then((outcome) => this.#driver?.command({ type: 'dialled', id: request.id, outcome }))
@@ -611,7 +620,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
           .then((outcome) => this.#driver?.command({ type: 'knocked', id: request.id, outcome }))
         return
       case 'release':
-        this.#release(request.peer)
+        this.#releases?.release(request.peer)
         return
     }
   }
@@ -619,16 +628,13 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
   /** For a plugin; whether it comes to anything shows by the connection. */
   #dial(peer: PeerId, addresses: readonly string[]): void {
     const { dialTimeoutMs: timeoutMs } = this.#settings.config
+    this.#releases?.keep(peer)
     void this.#dialer.dial({ type: 'dial', id: 0, peer, addresses, mode: 'connect', timeoutMs })
   }
 
-  #release(peer: PeerId): void {
-    for (const connection of this.#connections?.of(peer) ?? []) this.#connections?.close(connection)
-  }
-
   /** In a full mesh every connection is welcome. */
-  #releaseAbove(peer: PeerId): void {
-    if (this.#table.size > this.#settings.config.meshUpTo) this.#release(peer)
+  #releaseAboveMesh(peer: PeerId): void {
+    if (this.#table.size > this.#settings.config.meshUpTo) this.#releases?.release(peer)
   }
 
   async #dialForPing(peer: PeerId): Promise<DialOutcome> {

@@ -58,9 +58,14 @@ export interface PingsInit {
   readonly pathOf: (peer: PeerId) => Omit<PingPath, 'dialled'> | undefined
 }
 
+interface Waiter {
+  readonly peer: PeerId
+  readonly answered: (rttMs: number | undefined) => void
+}
+
 export class Pings {
   readonly #init: PingsInit
-  readonly #waiting = new Map<number, (rttMs: number | undefined) => void>()
+  readonly #waiting = new Map<number, Waiter>()
   #nextToken = 1
 
   constructor(init: PingsInit) {
@@ -72,7 +77,7 @@ export class Pings {
     if (this.#waiting.size >= maxPings) throw new P2pdError('ERR_TOO_MANY', 'too many pings at once')
     const token = this.#nextToken
     this.#nextToken += 1
-    const answer = new Promise<number | undefined>((resolve) => this.#waiting.set(token, resolve))
+    const answer = new Promise<number | undefined>((answered) => this.#waiting.set(token, { peer, answered }))
     const dialled = !this.#init.isConnected(peer)
     try {
       if (dialled) await this.#connect(peer, signal)
@@ -87,12 +92,17 @@ export class Pings {
     throw new NoAnswerError(peer, 'silent')
   }
 
+  /** A round trip to it is under way. */
+  waitsFor(peer: PeerId): boolean {
+    return [...this.#waiting.values()].some((waiter) => waiter.peer === peer)
+  }
+
   answered(token: number, rttMs: number | undefined): void {
-    this.#waiting.get(token)?.(rttMs)
+    this.#waiting.get(token)?.answered(rttMs)
   }
 
   end(): void {
-    for (const answer of this.#waiting.values()) answer(undefined)
+    for (const { answered } of this.#waiting.values()) answered(undefined)
   }
 
   async #connect(peer: PeerId, signal: AbortSignal | undefined): Promise<void> {
