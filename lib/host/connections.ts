@@ -36,6 +36,8 @@ export class Connections {
   readonly #counters: Counters
   readonly #open = new Map<PeerId, Connection[]>()
   readonly #closedByUs = new WeakSet<Connection>()
+  /** A close waits for the other side, which may be cut off: a second, with the connection open all the time. */
+  readonly #closing = new WeakSet<Connection>()
   readonly #timers = new Set<NodeJS.Timeout>()
   #stopped = false
 
@@ -62,6 +64,13 @@ export class Connections {
     return (this.#open.get(peer) ?? []).filter((connection) => connection.status === 'open')
   }
 
+  /** Of those the ones that we are not about to close, as long as there is one. */
+  usable(peer: PeerId): readonly Connection[] {
+    const open = this.of(peer)
+    const staying = open.filter((connection) => !this.#closing.has(connection))
+    return staying.length > 0 ? staying : open
+  }
+
   peers(): readonly PeerId[] {
     return [...this.#open.keys()]
   }
@@ -73,8 +82,13 @@ export class Connections {
   /** Lets what was sent arrive, then closes; reported as closed by us. */
   close(connection: Connection): void {
     this.#closedByUs.add(connection)
-    if (this.#node.letGo(connection)) this.#gone(connection)
-    else connection.close().catch((error: Error) => connection.abort(error))
+    this.#closing.add(connection)
+    if (this.#node.letGo(connection)) {
+      this.#gone(connection)
+      return
+    }
+    if (!this.#stopped) this.#events.changed(connection.remotePeer.toString() as PeerId)
+    connection.close().catch((error: Error) => connection.abort(error))
   }
 
   /** The other side was asked to close it, so that it does is reported as closed by us; until it is taken back. */

@@ -59,6 +59,8 @@ export class Links {
   readonly #usedAt = new Map<PeerId, number>()
   /** Cut for what came over them; what lies in their buffers is not looked at. */
   readonly #cut = new WeakSet<Connection>()
+  /** When the last frame came over it, wall time as that of its opening. */
+  readonly #heardAt = new WeakMap<Connection, number>()
 
   constructor(node: Node, connections: Connections, counters: Counters) {
     this.#node = node
@@ -108,7 +110,7 @@ export class Links {
 
   /** The connections of `peer` have changed: open, move or close its links. */
   reconcile(peer: PeerId): void {
-    const connections = this.#connections.of(peer)
+    const connections = this.#connections.usable(peer)
     const newest = connections.at(-1)
     if (newest === undefined) {
       for (const link of this.#outbound.get(peer)?.values() ?? []) link.close()
@@ -118,9 +120,7 @@ export class Links {
     }
     const links = this.#outbound.get(peer)
     if (links === undefined) this.#outbound.set(peer, this.#openLinks(newest))
-    else
-      for (const link of links.values())
-        link.use(connections.length === 1 ? newest : this.#settled(connections))
+    else for (const link of links.values()) link.use(this.#best(connections, newest))
   }
 
   /** A peer broke the rules; when it repeats that, all its connections are cut. */
@@ -168,11 +168,16 @@ export class Links {
     if (connection !== undefined) link.use(connection)
   }
 
-  /** The newest that has lasted: an older one may be cut without knowing it, a newer one be the double that is closed. */
-  #settled(connections: readonly Connection[]): Connection {
+  /**
+   * The newest that has lasted: an older one may be cut without knowing it, a newer
+   * one be the double that is closed. But when that one says nothing, the newest.
+   */
+  #best(connections: readonly Connection[], newest: Connection): Connection {
     const now = Date.now()
     const settled = connections.filter((connection) => now - connection.timeline.open >= settledAgeMs)
-    return settled.at(-1) ?? (connections[0] as Connection)
+    const best = settled.at(-1) ?? connections[0] ?? newest
+    const heardAt = this.#heardAt.get(best) ?? best.timeline.open
+    return now - heardAt >= silentMs ? newest : best
   }
 
   /** By its events: an async iterator costs each frame some tens of microseconds more, which a lock has twice. */
@@ -181,6 +186,7 @@ export class Links {
     const decoder = new FrameDecoder(protocol.maxFrameBytes)
     batchWindowUpdates(stream)
     const onMessage = ({ data }: StreamMessageEvent): void => {
+      this.#heardAt.set(connection, Date.now())
       try {
         for (const part of data instanceof Uint8Array ? [data] : data) {
           for (const frame of decoder.push(part)) {
@@ -216,6 +222,9 @@ export class Links {
 
 /** A little less than `settledMs`, after which the tracker asks again: timers and clocks round differently. */
 const settledAgeMs = 900
+
+/** Of a connection beside which there is a newer one. */
+const silentMs = 1000
 
 export function protocolId(name: string): string {
   return `/p2pd/${name}/1`

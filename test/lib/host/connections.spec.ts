@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net'
 import { closedBy } from '../../../lib/host/connections.ts'
 import type { KnockRequest } from '../../../lib/host/dialer.ts'
 import { encodeFrame } from '../../../lib/wire/frame.ts'
@@ -34,6 +34,31 @@ async function silentServer(): Promise<{ port: number; callers: () => number; cl
     for (const socket of sockets) socket.destroy()
   }
   return { port: (server.address() as AddressInfo).port, callers: () => sockets.length, close }
+}
+
+/** A wire to `address` that can be cut without anybody being told. */
+async function cuttable(address: string) {
+  const port = Number(address.split('/').at(-1))
+  const sockets: Socket[] = []
+  const server = createServer((near) => {
+    const far = connectTcp(port, '127.0.0.1')
+    sockets.push(
+      near.on('error', () => {}),
+      far.on('error', () => {}),
+    )
+    near.pipe(far).pipe(near)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    address: `/ip4/127.0.0.1/tcp/${(server.address() as AddressInfo).port}`,
+    cut: () => {
+      for (const socket of sockets) socket.unpipe().pause()
+    },
+    close: () => {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+    },
+  }
 }
 
 describe('the end of a connection', () => {
@@ -124,6 +149,26 @@ describe('a dial', () => {
     assert.deepEqual(a.closings, [])
     a.links.send(b.id, testProtocol, bytes('over the new one'))
     await eventually('a frame', () => b.received.length > 0)
+  })
+
+  it('takes the links along at once when the old connection is cut, also when it is repeated', async () => {
+    const [a, b] = [await startRawPeer(), await startRawPeer()]
+    const wire = await cuttable(b.address)
+    const first = { type: 'dial', id: 1, peer: b.id, addresses: [wire.address], mode: 'connect' } as const
+    assert.equal((await a.dialer.dial({ ...first, timeoutMs: 2000 })).type, 'connected')
+    a.links.send(b.id, testProtocol, bytes('first'))
+    await eventually('the first', () => b.received.length === 1)
+    wire.cut()
+    const cutAt = performance.now()
+    await eventually('a second of silence', () => performance.now() - cutAt > 1000)
+    for (const round of [1, 2]) {
+      await connect(a, b, 'replace')
+      const sentAt = performance.now()
+      a.links.send(b.id, testProtocol, bytes(`round ${round}`))
+      await eventually('its frame', () => text(b.received.at(-1)?.frame) === `round ${round}`)
+      assert.ok(performance.now() - sentAt < 800, `${performance.now() - sentAt} ms in round ${round}`)
+    }
+    wire.close()
   })
 
   it('tells apart who is not there, who is somebody else, and who is itself', async () => {
