@@ -1,7 +1,7 @@
-/** A program of `rivals/` in a process of its own, driven by JSON lines: one answer a question, in order. */
+/** A program in a process of its own, driven by JSON lines: one answer a question, in order. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
@@ -19,8 +19,10 @@ export interface Driven {
 
 const folder = fileURLToPath(new URL('../../bench/rivals/', import.meta.url))
 
-export function startProgram(name: string, cwd: string): Driven {
-  const child = spawn(process.execPath, [join(folder, name)], { cwd, stdio: ['pipe', 'pipe', 'inherit'] })
+/** `name` is one of `rivals/`, or a path. */
+export function startProgram(name: string, cwd: string, nodeFlags: readonly string[] = []): Driven {
+  const args = [...nodeFlags, resolve(folder, name)]
+  const child = spawn(process.execPath, args, { cwd, stdio: ['pipe', 'pipe', 'inherit'] })
   const waiting: { resolve: (event: unknown) => void; reject: (error: Error) => void }[] = []
   const gone = (error: Error): void => {
     for (const { reject } of waiting.splice(0)) reject(error)

@@ -8,6 +8,8 @@
  */
 export interface Soak {
   readonly name: string
+  /** How long, where nobody says. */
+  readonly minutes: number
   run(options: SoakOptions): Promise<readonly Series[]>
 }
 

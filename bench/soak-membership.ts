@@ -16,6 +16,7 @@ const settleMs = 60_000
 
 export const membership: Soak = {
   name: 'membership',
+  minutes: 10,
   async run({ durationMs, progress, signal }) {
     const cluster = await Cluster.create({ peers: 5, profile: 'local', env: process.env, signal })
     const points = new Map<string, Map<Quantity, Point[]>>(watched.map((name) => [name, new Map()]))

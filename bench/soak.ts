@@ -1,17 +1,18 @@
 /** `npm run soak -- NAME [--minutes M]`: does anything grow? Exit 1 when it does, 2 on a wrong argument. */
 import { parseArgs } from 'node:util'
 import { judge, type Soak, slopeTable } from './slopes.ts'
+import { churn } from './soak-churn.ts'
 import { membership } from './soak-membership.ts'
 
-const soaks: readonly Soak[] = [membership]
+const soaks: readonly Soak[] = [membership, churn]
 
 const { values, positionals } = parseArgs({
-  options: { minutes: { type: 'string', default: '10' } },
+  options: { minutes: { type: 'string' } },
   allowPositionals: true,
 })
 const [name = 'membership', ...more] = positionals
 const soak = soaks.find((candidate) => candidate.name === name)
-const minutes = Number(values.minutes)
+const minutes = Number(values.minutes ?? soak?.minutes)
 if (soak === undefined || more.length > 0) {
   console.error(`usage: npm run soak -- ${soaks.map((known) => known.name).join('|')} [--minutes M]`)
   process.exit(2)

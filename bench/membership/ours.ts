@@ -90,8 +90,7 @@ export class OurSide implements Side {
   }
 
   async retag(member: string, news: string): Promise<void> {
-    // A group is shown in the member's row as a tag is, and travels the same way.
-    await this.#publish(member, news)
+    await this.#daemon(member).client.changeTags({ set: { news } }, { signal: this.#options.signal })
   }
 
   async listen(): Promise<void> {
@@ -169,7 +168,7 @@ export class OurSide implements Side {
   #see(observer: string, row: MemberRow): void {
     const status: Status = row.detail === 'stalled' ? 'stalled' : row.status
     this.sightings.see(observer, row.name, status)
-    for (const news of row.groups) this.sightings.hear(observer, news)
+    if (row.tags.news !== undefined) this.sightings.hear(observer, row.tags.news)
   }
 
   #unfollow(member: string): void {
