@@ -33,6 +33,7 @@ describe('two machines, from founding to leaving', function () {
 
   const first = ['--name', 'm1', '--profile', 'local', '--listen', '/ip4/127.0.0.1/tcp/0']
   const second = ['--name', 'm2', '--profile', 'local', '--listen', '/ip4/127.0.0.1/tcp/0']
+  const tags = ['--tag', 'role=web', '--tag', 'zone=eu-1']
   const ask = (name: string, ...args: readonly string[]): Promise<CliResult> =>
     runCli([...args, '--data', join(folder, name)])
   const askJson = async (name: string, ...args: readonly string[]) => {
@@ -77,7 +78,7 @@ describe('two machines, from founding to leaving', function () {
     assert.match(stdout, /^\S+\n$/)
     const invite = join(folder, 'invite.txt')
     await writeFile(invite, stdout, { mode: 0o600 })
-    await start('m2', '--invite', invite, ...second)
+    await start('m2', '--invite', invite, ...second, ...tags)
     await eventually('both show both alive', async () => {
       return (await statusAt('m1', 'm2')) === 'alive' && (await statusAt('m2', 'm1')) === 'alive'
     })
@@ -87,6 +88,27 @@ describe('two machines, from founding to leaving', function () {
     const { name, sent, received, minMs } = await askJson('m1', 'ping', 'm2', '--count', '1')
     assert.deepEqual({ name, sent, received }, { name: 'm2', sent: 1, received: 1 })
     assert.ok(minMs > 0)
+  })
+
+  it('asks everybody, and says by which connection they answer', async () => {
+    const { asked, answered, members } = await askJson('m1', 'reachability')
+    assert.deepEqual([asked, answered, members[0].name, members[0].why], [1, 1, 'm2', null])
+    assert.match(members[0].path.address, /^\/ip4\/127\.0\.0\.1\/tcp\/\d+$/)
+  })
+
+  const tagged = async (...tags: readonly string[]): Promise<string[]> => {
+    const { members } = await askJson('m1', 'members', ...tags.flatMap((tag) => ['--tag', tag]))
+    return members.map(({ name }: { name: string }) => name)
+  }
+
+  it('shows the tags of the other, also those that change while it runs', async () => {
+    await eventually('those of the start', async () => (await tagged('role=web', 'zone')).includes('m2'))
+    const changed = await askJson('m2', 'tags', '--set', 'role=db', '--delete', 'zone')
+    assert.deepEqual(changed, { tags: { role: 'db' }, kept: false })
+    await eventually('the new ones', async () => (await tagged('role=db')).includes('m2'))
+    assert.deepEqual(await tagged('zone'), [])
+    const { exitCode, stderr } = await ask('m2', 'tags', '--set', 'a b=c')
+    assert.deepEqual([exitCode, stderr.includes('ERR_USAGE')], [2, true])
   })
 
   it('joins again through an address, and says when nobody answers there', async () => {
@@ -151,6 +173,24 @@ describe('two machines, from founding to leaving', function () {
     assert.equal(await statusAt('m1', 'm2'), 'left')
     await start('m2')
     await eventually('m2 is back', async () => (await statusAt('m1', 'm2')) === 'alive')
+    assert.deepEqual(await askJson('m2', 'tags'), { tags: { role: 'db' }, kept: true })
+    assert.deepEqual(await tagged('role=db'), ['m2'])
+  })
+
+  it('counts a killed machine as left when somebody says so, and not before it is dead', async () => {
+    const early = await ask('m1', 'force-leave', 'm2')
+    assert.equal(early.exitCode, 1)
+    assert.match(early.stderr, /^p2pd: ERR_NOT_DEAD: m2 .* is alive, not dead; hint: /)
+    daemons.get('m2')?.kill('SIGKILL')
+    await eventually('m2 is dead', async () => (await statusAt('m1', 'm2')) === 'dead')
+    const [dead] = (await askJson('m1', 'members', '--status', 'dead')).members
+    assert.deepEqual(dead.accusers, [(await askJson('m1', 'status')).peerId])
+    assert.deepEqual((await askJson('m1', 'reachability')).gone, 1)
+    assert.equal((await askJson('m1', 'force-leave', 'm2')).left, true)
+    const [left] = (await askJson('m1', 'members', '--status', 'left')).members
+    assert.deepEqual([left.name, left.reason], ['m2', 'dismissed'])
+    await start('m2')
+    await eventually('m2 is a member again', async () => (await statusAt('m1', 'm2')) === 'alive')
   })
 
   it('gives its membership up when it leaves', async () => {

@@ -98,6 +98,19 @@ describe('a peer', () => {
     }
   })
 
+  it('tells everybody of a name that two bear, and when it is over', async () => {
+    const told: string[] = []
+    const a = await start({ name: 'a' })
+    a.addEventListener('name-conflict', ({ detail: { name, peers } }) => told.push(`${name} ${peers.length}`))
+    const twins = [
+      await start({ name: 'twin', join: a.addresses }),
+      await start({ name: 'twin', join: a.addresses }),
+    ]
+    await eventually('the conflict', () => told.includes('twin 2'))
+    await twins[0]?.leave()
+    await eventually('its end', () => told.at(-1) === 'twin 1')
+  })
+
   it('says of a dead member that it has left, and of nobody who lives', async () => {
     const [a, b, c] = await three()
     await assert.rejects(a.forceLeave(b.peerId), { code: 'ERR_NOT_DEAD' })
