@@ -1,8 +1,10 @@
 import type { Core, PeerId } from '../../../lib/protocols/core.ts'
+import { BaseView } from '../../../lib/protocols/membership/base-view.ts'
 import { packetCodec } from '../../../lib/protocols/membership/codec.ts'
 import type { MembershipInit } from '../../../lib/protocols/membership/init.ts'
 import { Membership } from '../../../lib/protocols/membership/membership.ts'
 import type {
+  MemberRecord,
   MemberStatus,
   MembershipCommand,
   MembershipEvent,
@@ -10,6 +12,7 @@ import type {
   MemberView,
   Packet,
 } from '../../../lib/protocols/membership/messages.ts'
+import { signRecord } from '../../../lib/protocols/membership/statements.ts'
 import type { MembershipUnits } from '../../../lib/protocols/membership/units.ts'
 import type { HistoryEvent, ViewStatus, Violation } from '../../checkers/history.ts'
 import { HostClock } from '../clock.ts'
@@ -42,10 +45,14 @@ interface Strikes {
 const clusterName = 'sim'
 /** Wall time at which every world begins, ms since 1970; any date would do. */
 const epochMs = 1_800_000_000_000
+const version = '0.0.0'
+const foundingGeneration = epochMs
 /** As the real links do: so many offences within this time, ms, and the peer's connections are cut. */
 const strikesAllowed = 3
 const strikeWindowMs = 60_000
 const maxViolations = 20
+/** A process that was told to leave or stop is gone by then. */
+const departureLimitMs = 5000
 /** Until everybody who is connected has told a forgetful member what it once was, ms. */
 const learningMs = 5000
 
@@ -64,6 +71,7 @@ export class Cluster {
   readonly #dialler: Dialler
   readonly #watches = new Map<MemberProcess, Watch>()
   readonly #lives = new Map<PeerId, number>()
+  #base: BaseView | undefined
 
   constructor(world: World, options: MembershipSimOptions, mutant?: MembershipMutant) {
     this.world = world
@@ -76,6 +84,25 @@ export class Cluster {
 
   addHost(lie?: Lie): MemberHost {
     return this.#add(this.#keys.identity(), lie)
+  }
+
+  /**
+   * As many members at once, which know each other from the beginning: they share
+   * one view, and each keeps what differs. For crowds, that could not form within
+   * any patience.
+   */
+  found(count: number): void {
+    const { config } = this.options
+    const founders = Array.from({ length: count }, () => this.addHost())
+    const records = founders.map((host) => signRecord(foundingRecord(host), this.#keys.crypto(host.peer)))
+    this.#base = new BaseView(records, config.rings)
+    const members = records.map(({ body: { peer, generation, incarnation } }) => ({
+      peer,
+      generation,
+      incarnation,
+    }))
+    this.record({ at: this.world.now, type: 'formed', members })
+    for (const host of founders) this.start(host, [])
   }
 
   /** A machine with the same identity: somebody copied the disk. */
@@ -94,7 +121,8 @@ export class Cluster {
     if (host.recorded) {
       host.life = (this.#lives.get(host.peer) ?? 0) + 1
       this.#lives.set(host.peer, host.life)
-      this.record({ at: world.now, type: 'started', peer: host.peer, life: host.life, forgetful })
+      const told = this.#founds(host)
+      if (!told) this.record({ at: world.now, type: 'started', peer: host.peer, life: host.life, forgetful })
     } else host.life++
     world.note(`start ${host.name} life ${host.life}`)
     const durable = host.machine.disk.image()
@@ -190,6 +218,22 @@ export class Cluster {
     host.process.vanish()
   }
 
+  /** Tells it to go, with notice. */
+  depart(host: MemberHost, how: 'stop' | 'leave'): void {
+    const { process } = host
+    if (process === undefined) return
+    this.world.note(`${how} ${host.name}`)
+    this.record({ at: this.world.now, type: how === 'stop' ? 'stopped' : 'left', peer: host.peer })
+    host.state = 'ending'
+    process.command({ type: how })
+    this.world.after(departureLimitMs, () => {
+      if (!process.alive) return
+      this.breach('departs-in-time', `${host.name} still runs ${departureLimitMs} ms after ${how}`)
+      process.kill()
+      host.state = 'gone'
+    })
+  }
+
   record(event: HistoryEvent): void {
     this.history.push(event)
   }
@@ -242,13 +286,17 @@ export class Cluster {
       cluster: clusterName,
       name: this.options.oneName ? 'same' : host.name,
       tags: host.tags,
-      version: '0.0.0',
+      version,
       addresses: host.machine.addresses,
       config: this.options.config,
       crypto,
       random: () => random.next(),
       durable,
-      ...(this.#mutant?.units === undefined ? {} : { units: this.#mutant.units }),
+      ...(this.#founds(host) ? { base: this.#base as BaseView } : {}),
+      units: {
+        ...this.#mutant?.units,
+        ...(this.#founds(host) ? { nextGeneration: () => foundingGeneration } : {}),
+      },
     })
     host.core = membership
     let core: MembershipCore = this.#mutant?.wrap?.(membership) ?? membership
@@ -323,8 +371,14 @@ export class Cluster {
     }
   }
 
+  /** It is in its first life, and was there from the beginning. */
+  #founds(host: MemberHost): boolean {
+    return host.life === 1 && this.#base?.records.has(host.peer) === true
+  }
+
   /** A life on an old disk may still learn of others before its generation means anything. */
   #ready(host: MemberHost, process: MemberProcess, generation: number): void {
+    if (this.#founds(host)) return
     if (!host.forgetful) {
       this.record({ at: this.world.now, type: 'ready', peer: host.peer, generation })
       return
@@ -393,6 +447,22 @@ export class Cluster {
     const by =
       view.accusers.length === 0 ? '' : ` accused by ${view.accusers.map((p) => this.nameOf(p)).join(' ')}`
     return `${this.nameOf(view.peer)} ${change}: ${view.status} ${view.generation}.${view.incarnation}${by}`
+  }
+}
+
+/** What the core of a founder says of itself as soon as it starts. */
+function foundingRecord({ peer, name, machine, tags }: MemberHost): MemberRecord {
+  return {
+    cluster: clusterName,
+    peer,
+    generation: foundingGeneration,
+    incarnation: 0,
+    presence: 'alive',
+    addresses: machine.addresses,
+    name,
+    version,
+    groups: [],
+    tags,
   }
 }
 

@@ -8,12 +8,14 @@
  * bytes that only a rare packet has; the small stories encode all.
  */
 import { type Profile, profiles } from '../../../lib/protocols/membership/config.ts'
+import type { Detection } from '../../checkers/completeness.ts'
 import type { MembershipBounds, Violation } from '../../checkers/history.ts'
 import { checkMembership } from '../../checkers/membership.ts'
+import type { NetworkOptions } from '../network.ts'
 import { Random } from '../random.ts'
 import { World } from '../world.ts'
 import { Cluster, type MembershipMutant } from './cluster.ts'
-import { takesPart } from './member-host.ts'
+import { type MemberHost, takesPart } from './member-host.ts'
 import { drawOptions } from './options.ts'
 
 export interface CrowdOptions {
@@ -40,58 +42,92 @@ export const crowdDefaults = {
 } as const satisfies CrowdOptions
 
 export interface CrowdFigures {
-  readonly packets: number
-  /** Sent by a member, on average, framing and encryption included. */
-  readonly bytesPerMemberPerSecond: number
+  /** What each end of a process took until the first and the last of those who run knew, ms. */
+  readonly detections: readonly Detection[]
+  /** Packets that a member sends while nothing happens, a second, and their bytes. */
+  readonly idlePackets: number
+  readonly idleBytes: number
+  /** The same with what carries them: length, multiplexing, encryption; and with the headers of TCP and IP. */
+  readonly idleFramedBytes: number
+  readonly idleWireBytes: number
+  /** From the last disturbance on, until all who run had one view, ms; undefined when that never was. */
+  readonly agreedAfterMs: number | undefined
+  readonly falseSuspicions: number
 }
 
 export interface CrowdRun {
   readonly options: CrowdOptions
   readonly violations: readonly Violation[]
+  readonly figures: CrowdFigures
   readonly traceHash: string
   readonly steps: number
 }
 
-const churnKinds = { kill: 2, leave: 1, restart: 2, join: 1 } as const
+const churnKinds = { kill: 2, 'power-cut': 1, leave: 1, restart: 2, join: 2 } as const
+/** Connections are made by then, and nobody has anything new to say, ms. */
+const settlingMs = 20_000
+const idleMs = 20_000
+const lookEveryMs = 1000
+/** Whose tables are compared row by row with what is so; of the others only the digest is. */
+const tablesRead = 4
+/** Of a frame: its length, a yamux header, Noise's length and tag. Of a segment: TCP with time stamps, and IPv4. */
+const framingBytes = 2 + 12 + 18
+const headerBytes = 32 + 20
 
 export function runCrowd(
   options: CrowdOptions,
   init: {
     readonly mutant?: MembershipMutant | undefined
-    readonly log?: (atMs: number, line: string) => void
+    readonly log?: ((atMs: number, line: string) => void) | undefined
   } = {},
 ): CrowdRun {
   const random = new Random(options.seed, 'crowd')
   const world = new World(random, init.log)
-  const cluster = new Cluster(
-    world,
-    {
-      ...drawOptions(options.seed, random),
-      peers: options.members,
-      profile: options.profile,
-      config: profiles[options.profile],
-      network: {
-        transport: 'stream',
-        latencyMinMs: 0.1,
-        latencyMaxMs: 0.5,
-        jitterMs: 0.2,
-        loss: options.loss,
-        duplication: 0,
-        reordering: 0,
-        corruption: 0,
-      },
-      disk: { writeMinMs: 0.1, writeMaxMs: 5 },
-      lies: [],
-      codecEvery: options.codecEvery,
+  const { members: peers, profile, loss, codecEvery } = options
+  const config = profiles[profile]
+  const network: NetworkOptions = { ...steady, loss }
+  const base = { ...drawOptions(options.seed, random), wallErrorMs: 0, lies: [], oneName: false }
+  const plan = {
+    ...base,
+    peers,
+    profile,
+    config,
+    network,
+    codecEvery,
+    disk: { writeMinMs: 0.1, writeMaxMs: 5 },
+  }
+  const cluster = new Cluster(world, plan, init.mutant)
+  const crowd = new Crowd(cluster, options)
+  crowd.tell()
+  const verdict = checkMembership(cluster.history, boundsOf(options))
+  return {
+    options,
+    violations: [...verdict.violations, ...cluster.violations],
+    figures: {
+      ...crowd.figures(),
+      detections: verdict.figures.detections,
+      falseSuspicions: verdict.figures.falseSuspicions,
     },
-    init.mutant,
-  )
-  new Crowd(cluster, options).tell()
-  const violations = [
-    ...checkMembership(cluster.history, boundsOf(options)).violations,
-    ...cluster.violations,
-  ]
-  return { options, violations, traceHash: world.trace.digest, steps: world.trace.steps }
+    traceHash: world.trace.digest,
+    steps: world.trace.steps,
+  }
+}
+
+const steady: NetworkOptions = {
+  transport: 'stream',
+  latencyMinMs: 0.1,
+  latencyMaxMs: 0.5,
+  jitterMs: 0.2,
+  loss: 0,
+  duplication: 0,
+  reordering: 0,
+  corruption: 0,
+}
+
+interface Traffic {
+  packets: number
+  encoded: number
+  bytes: number
 }
 
 class Crowd {
@@ -99,6 +135,8 @@ class Crowd {
   readonly #world: World
   readonly #options: CrowdOptions
   readonly #random: Random
+  #idle: Traffic = { packets: 0, encoded: 0, bytes: 0 }
+  #agreedAfterMs: number | undefined
 
   constructor(cluster: Cluster, options: CrowdOptions) {
     this.#cluster = cluster
@@ -108,35 +146,92 @@ class Crowd {
   }
 
   tell(): void {
-    this.#form()
     const { members, minutes, churn } = this.#options
-    const until = this.#world.now + minutes * 60_000
+    this.#cluster.found(members)
+    this.#run(settlingMs)
+    const before = this.#traffic()
+    this.#run(idleMs)
+    const after = this.#traffic()
+    const encoded = after.encoded - before.encoded
+    this.#idle = { packets: after.packets - before.packets, encoded, bytes: after.bytes - before.bytes }
+    const until = minutes * 60_000
     const everyMs = 60_000 / (members * churn)
     while (this.#world.now < until) {
-      this.#world.runUntil(Math.min(until, this.#world.now + this.#random.exponential(everyMs)))
+      this.#run(Math.min(until - this.#world.now, this.#random.exponential(everyMs)))
       if (this.#world.now < until) this.#befall(this.#random.weighted(churnKinds))
     }
+    this.#agree()
+    this.#cluster.record({ at: this.#world.now, type: 'end' })
   }
 
-  #form(): void {
-    for (let i = 0; i < this.#options.members; i++) this.#cluster.addHost()
-    for (const host of this.#cluster.hosts) {
-      this.#world.after(this.#random.between(0, 3000), () => this.#cluster.start(host, this.#contacts()))
+  figures(): Omit<CrowdFigures, 'detections' | 'falseSuspicions'> {
+    const { packets, encoded, bytes } = this.#idle
+    const idlePackets = packets / this.#options.members / (idleMs / 1000)
+    const mean = encoded === 0 ? 0 : bytes / encoded
+    return {
+      idlePackets,
+      idleBytes: idlePackets * mean,
+      idleFramedBytes: idlePackets * (mean + framingBytes),
+      idleWireBytes: idlePackets * (mean + framingBytes + headerBytes),
+      agreedAfterMs: this.#agreedAfterMs,
     }
-    this.#world.runUntil(20_000)
   }
 
-  #contacts(): string[] {
-    return this.#cluster.hosts.slice(0, 3).flatMap((host) => host.machine.addresses)
+  #run(forMs: number): void {
+    this.#world.runUntil(this.#world.now + forMs)
+  }
+
+  #traffic(): Traffic {
+    const sum: Traffic = { packets: 0, encoded: 0, bytes: 0 }
+    for (const { process } of this.#cluster.hosts) {
+      sum.packets += process?.figures.framesSent ?? 0
+      sum.encoded += process?.figures.framesEncoded ?? 0
+      sum.bytes += process?.figures.bytesSent ?? 0
+    }
+    return sum
   }
 
   #befall(kind: keyof typeof churnKinds): void {
     const running = this.#cluster.hosts.filter(takesPart)
-    const gone = this.#cluster.hosts.filter((host) => host.state === 'gone')
-    if (kind === 'kill') this.#cluster.end(this.#random.pick(running), 'kill')
-    else if (kind === 'join') this.#cluster.start(this.#cluster.addHost(), this.#contacts())
-    else if (kind === 'restart' && gone.length > 0)
-      this.#cluster.start(this.#random.pick(gone), this.#contacts())
+    if (kind === 'kill' || kind === 'power-cut') this.#cluster.end(this.#random.pick(running), kind)
+    else if (kind === 'leave') this.#cluster.depart(this.#random.pick(running), 'leave')
+    else if (kind === 'join') this.#cluster.start(this.#cluster.addHost(), this.#contacts(running))
+    else {
+      const gone = this.#cluster.hosts.filter((host) => host.state === 'gone')
+      if (gone.length > 0) this.#cluster.start(this.#random.pick(gone), this.#contacts(running))
+    }
+  }
+
+  /** Three who run, as a person would name them. */
+  #contacts(running: readonly MemberHost[]): string[] {
+    return [0, 1, 2].flatMap(() => this.#random.pick(running).machine.addresses)
+  }
+
+  /** Nothing happens any more: soon all have one view, and it is the true one. */
+  #agree(): void {
+    const from = this.#world.now
+    const until = from + boundsOf(this.#options).convergenceMs
+    do this.#run(lookEveryMs)
+    while (this.#world.now < until && !this.#digestsAgree())
+    if (this.#digestsAgree()) this.#agreedAfterMs = this.#world.now - from
+    else
+      this.#cluster.breach(
+        'one-view',
+        `digests differ ${this.#world.now - from} ms after the last disturbance`,
+      )
+    const running = this.#cluster.hosts.filter(takesPart)
+    const peers = running.map((host) => host.peer).sort()
+    for (const host of this.#random.shuffled(running).slice(0, tablesRead)) {
+      const rows = host.core?.members() ?? []
+      const shown = rows.filter(({ status }) => status === 'alive').map(({ peer }) => peer)
+      if (shown.sort().join() === peers.join()) continue
+      this.#cluster.breach('one-view', `${host.name} shows ${shown.length} members alive, of ${peers.length}`)
+    }
+  }
+
+  #digestsAgree(): boolean {
+    const [first, ...rest] = this.#cluster.hosts.filter(takesPart).map(({ core }) => core?.digest)
+    return rest.every((digest) => digest === first)
   }
 }
 

@@ -10,8 +10,6 @@ const formationLimitMs = 10_000
 /** Between two looks at whether everybody agrees, and how long agreement is watched for flapping, ms. */
 const lookEveryMs = 500
 const watchAgreementMs = 5000
-/** A process that was told to leave or stop is gone by then. */
-const departureLimitMs = 5000
 /** A start that is not disturbed is over by then. */
 const settlingMs = 2000
 /** A life of this length has written down whom it met. */
@@ -111,7 +109,7 @@ export class Story {
         return this.#withSpare((host) => this.#cluster.end(host, fault))
       case 'stop':
       case 'leave':
-        return this.#withSpare((host) => this.#depart(host, fault))
+        return this.#withSpare((host) => this.#cluster.depart(host, fault))
       case 'restart':
         return this.#restart()
       case 'restore-backup':
@@ -223,21 +221,6 @@ export class Story {
     // With a clock that went back too, only the others know of the later lives.
     if (this.#random.chance(0.5)) host.machine.clock.stepWall(-this.#random.between(60_000, 86_400_000))
     this.#start(host)
-  }
-
-  #depart(host: MemberHost, how: 'stop' | 'leave'): void {
-    const { process } = host
-    if (process === undefined) return
-    this.#world.note(`${how} ${host.name}`)
-    this.#cluster.record({ at: this.#world.now, type: how === 'stop' ? 'stopped' : 'left', peer: host.peer })
-    host.state = 'ending'
-    process.command({ type: how })
-    this.#world.after(departureLimitMs, () => {
-      if (!process.alive) return
-      this.#cluster.breach('departs-in-time', `${host.name} still runs ${departureLimitMs} ms after ${how}`)
-      process.kill()
-      host.state = 'gone'
-    })
   }
 
   /**
