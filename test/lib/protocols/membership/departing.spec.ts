@@ -39,6 +39,48 @@ describe('departing', () => {
     assert.deepEqual(alone.events().at(-1), { type: 'departed', acknowledgements: 0 })
   })
 
+  it('tells those again who have not acknowledged, also after its end, until its process ends or for two seconds', () => {
+    const lab = new Lab()
+    const peers = ['a', 'b', 'c', 'd'].map((name) => new ScriptedPeer(name))
+    const [a, , , d] = peers as [ScriptedPeer, ScriptedPeer, ScriptedPeer, ScriptedPeer]
+    lab.start()
+    for (const peer of peers) lab.connect(peer)
+    lab.command({ type: 'leave' })
+    lab.take()
+    lab.run(250)
+    assert.ok(peers.every((peer) => lab.sent(peer).some((packet) => packet.body.type === 'leave')))
+    for (const peer of peers.slice(0, 3)) lab.receive(peer, peer.packet({ type: 'leave-ack', seq: 1 }))
+    assert.equal(lab.events().at(-1)?.type, 'departed')
+    lab.take()
+    lab.run(500)
+    assert.ok(lab.sent(d).some((packet) => packet.body.type === 'leave'))
+    assert.deepEqual(lab.sent(a), [], 'who has acknowledged is left alone')
+    lab.receive(d, d.packet({ type: 'leave-ack', seq: 1 }))
+    lab.take()
+    lab.run(5000)
+    assert.deepEqual(lab.effects, [])
+    lab.receive(a, a.ping())
+    assert.deepEqual(lab.effects, [], 'in the end it is silent')
+  })
+
+  it('answers pings with its last record, while it leaves and for two seconds more', () => {
+    const lab = new Lab()
+    const [a, b] = [new ScriptedPeer('a'), new ScriptedPeer('b')]
+    lab.start()
+    lab.connect(a)
+    lab.connect(b)
+    const knowing = { generation: lab.core.generation, incarnation: 0, standing: 'alive' } as const
+    lab.command({ type: 'leave' })
+    for (const after of [100, 1000, 700]) {
+      lab.run(after)
+      lab.take()
+      lab.receive(a, a.ping([], knowing))
+      const ack = lab.sent(a).find((packet) => packet.body.type === 'ack')
+      assert.equal(ack?.updates[0]?.record.body.presence, 'left', `${after}`)
+    }
+    assert.equal(lab.own.status, 'left')
+  })
+
   it('acknowledges the leave of another, tells it on, and neither redials nor accuses it', () => {
     const lab = new Lab()
     const [a, b] = [new ScriptedPeer('a'), new ScriptedPeer('b')]
