@@ -3,9 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ControlClient } from '../../daemon/client/client.ts'
-import type { MemberRow } from '../../daemon/control/schemas.ts'
 import { program } from '../../testnet/cluster/cluster.ts'
 import { Reaper } from '../../testnet/cluster/reaper.ts'
+import type { Row } from '../../testnet/cluster/recorder.ts'
 import { type Child, startChild } from './child.ts'
 import { placeOf, type Side, type SideOptions, type Start } from './side.ts'
 import { Sightings, type Status } from './sightings.ts'
@@ -165,7 +165,7 @@ export class OurSide implements Side {
     })
   }
 
-  #see(observer: string, row: MemberRow): void {
+  #see(observer: string, row: Row): void {
     const status: Status = row.detail === 'stalled' ? 'stalled' : row.status
     this.sightings.see(observer, row.name, status)
     if (row.tags.news !== undefined) this.sightings.hear(observer, row.tags.news)
