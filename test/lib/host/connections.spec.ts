@@ -164,8 +164,12 @@ describe('a dial', () => {
     for (const round of [1, 2]) {
       await connect(a, b, 'replace')
       const sentAt = performance.now()
+      await eventually('the new connection', () => b.connections.of(a.id).length > round)
       a.links.send(b.id, testProtocol, bytes(`round ${round}`))
-      await eventually('its frame', () => text(b.received.at(-1)?.frame) === `round ${round}`)
+      // It was not told that the old one is closed.
+      b.links.send(a.id, testProtocol, bytes(`round ${round}`))
+      const isHere = (peer: RawPeer) => text(peer.received.at(-1)?.frame) === `round ${round}`
+      await eventually('a frame each way', () => isHere(a) && isHere(b))
       assert.ok(performance.now() - sentAt < 800, `${performance.now() - sentAt} ms in round ${round}`)
     }
     wire.close()
