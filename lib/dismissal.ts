@@ -12,8 +12,8 @@ export function mayBeDismissed(peer: PeerId, row: MemberView | undefined): boole
     })
   }
   if (row.self) {
-    throw new P2pdError('ERR_SELF', 'a peer cannot be forced to leave by itself', {
-      hint: "to give up the own membership: p2pd leave, or the library's leave()",
+    throw new P2pdError('ERR_SELF', 'a peer cannot force itself to leave', {
+      hint: "'p2pd leave' gives up its own membership",
     })
   }
   if (isGone(row)) return false

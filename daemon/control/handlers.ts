@@ -56,7 +56,10 @@ export function createHandlers(context: HandlerContext): Handlers {
     forceLeave: async ({ body, signal }) => {
       const peer = context.peer()
       const { peerId, name } = resolvePeer(body.peer, choices(peer.members()))
-      await withinTime(body.timeoutMs, signal, (limited) => peer.forceLeave(peerId, { signal: limited }))
+      await withinTime(body.timeoutMs, signal, (limited) => peer.forceLeave(peerId, { signal: limited }), {
+        message: 'the table does not show it as left',
+        hint: 'the disk may be slow: look again with p2pd members',
+      })
       return { peerId, name, left: true }
     },
     tags: () => tags.answer(context.peer()),
@@ -158,15 +161,14 @@ async function withinTime<Result>(
   timeoutMs: number,
   signal: AbortSignal,
   act: (limited: AbortSignal) => Promise<Result>,
+  late = { message: 'no answer', hint: "'p2pd members' shows whether it is connected" },
 ): Promise<Result> {
   const time = AbortSignal.timeout(timeoutMs)
   try {
     return await act(AbortSignal.any([signal, time]))
   } catch (error) {
     if (!time.aborted) throw error
-    throw new ControlFailure('ERR_TIMEOUT', `no answer within ${timeoutMs} ms`, {
-      hint: "'p2pd members' shows whether it is connected",
-    })
+    throw new ControlFailure('ERR_TIMEOUT', `${late.message} within ${timeoutMs} ms`, { hint: late.hint })
   }
 }
 

@@ -123,7 +123,8 @@ const lastEventId: Json = {
 const lastEventIdOfPlugin: Json = { ...lastEventId, description: 'The id seen last, for streams that resume' }
 
 const memberEventKinds =
-  'Events `snapshot` (Members), `member` (MemberRow), `overrun` (the reader was too slow)'
+  'Events `snapshot` (Members), `member` (MemberRow; with the detail `reaped` it is in the table no more), ' +
+  '`overrun` (the reader was too slow)'
 const messageEventKinds =
   'Events `message` (MessageLine; its `id` is the cursor), `gap`, `history-truncated`, `undeliverable`, ' +
   '`equivocation` (NoticeLine), `error` (StreamError, the last one)'

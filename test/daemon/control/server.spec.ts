@@ -9,7 +9,7 @@ import { eventually } from '../../support/eventually.ts'
 import { removeTempDirs } from '../../support/temp-dir.ts'
 import { openControl, type TestControl, testSecret } from '../support/control.ts'
 import { ids, view } from '../support/fake-peer.ts'
-import { type Answer, call, post } from '../support/raw-http.ts'
+import { type Answer, call, openStream, post } from '../support/raw-http.ts'
 
 describe('the control API', () => {
   let control: TestControl
@@ -141,6 +141,29 @@ describe('the control API', () => {
     control.peer.dismissal = (signal) =>
       new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))
     refused(await post(control.place, '/v1/force-leave', { peer: 'm2', timeoutMs: 20 }), 504, 'ERR_TIMEOUT')
+  })
+
+  it('tells who watches of a change, and of a row that is there no more', async () => {
+    const { response } = await openStream(control.place, '/v1/members/events', {})
+    let text = ''
+    response.on('data', (chunk) => {
+      text += chunk
+    })
+    await eventually('the snapshot', () => text.includes('event: snapshot'))
+    control.plane.publish(view(ids[2], 'm2', { status: 'stalled' }), 'stalled')
+    control.plane.publish(view(ids[2], 'm2', { status: 'dead' }), 'reaped')
+    await eventually('both', () => text.includes('"reaped"'))
+    const rows = [...text.matchAll(/event: member\ndata: (.*)\n/g)].map(([, data]) => JSON.parse(data ?? ''))
+    assert.deepEqual(
+      rows
+        .map((row) => contract.members.answer.shape.members.element.parse(row))
+        .map(({ status, detail }) => [status, detail]),
+      [
+        ['suspect', 'stalled'],
+        ['dead', 'reaped'],
+      ],
+    )
+    response.destroy()
   })
 
   it('asks every member that is not gone, and says why one does not answer', async () => {
