@@ -39,7 +39,8 @@ export class QuorumWatch {
 
   /** The own event loop was late. */
   lagged(ms: number): void {
-    if (this.#noQuorumSince !== undefined) this.#noQuorumSince += ms
+    if (this.#noQuorumSince === undefined) return
+    this.#noQuorumSince = Math.min(this.#parts.context.now, this.#noQuorumSince + ms)
   }
 
   /**

@@ -118,9 +118,9 @@ export class VoterLink {
     this.#renews = keys
   }
 
-  /** The own event loop was late by so much: that was not the arbiter's silence. */
-  lagged(ms: number): void {
-    for (const owed of this.#owed) owed.at += ms
+  /** The own event loop was late by so much: that was not the arbiter's silence, as far as it was owed by then. */
+  lagged(ms: number, now: number): void {
+    for (const owed of this.#owed) owed.at = Math.min(now, owed.at + ms)
   }
 
   /** The item that was pushed last says that it is over. */

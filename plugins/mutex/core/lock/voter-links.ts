@@ -110,7 +110,7 @@ export class VoterLinks {
 
   /** The own event loop was late: what waited in the sockets meanwhile is nobody's silence. */
   lagged(ms: number): void {
-    for (const link of this.#links.values()) link.lagged(ms)
+    for (const link of this.#links.values()) link.lagged(ms, this.#context.now)
   }
 
   // Sessions.

@@ -52,6 +52,16 @@ describe('a session of locks', () => {
     assert.ok(link.isAcknowledged)
   })
 
+  it('owes no answer before it was asked, however late the own event loop was', () => {
+    const { link } = opened()
+    link.push(ping, true)
+    taken(link, 100)
+    link.lagged(20, 110)
+    assert.equal(link.owesSince, 20)
+    link.lagged(1000, 120)
+    assert.equal(link.owesSince, 120)
+  })
+
   it('ends when a frame is missing on either side', () => {
     const { link, client } = opened()
     for (const at of [1, 2]) link.push(ping, at === 1)
