@@ -57,13 +57,19 @@ export class Dissemination {
         }
       }
     }
-    for (const peer of taken) {
-      const news = this.#pending.get(peer)
-      if (news === undefined) continue
-      this.#drop(peer, news)
-      if (news.tellings > 1) this.#add(peer, { ...news, tellings: news.tellings - 1 })
-    }
+    for (const peer of taken) this.told(peer)
     return taken
+  }
+
+  /** Once less: it was told, or somebody who knows it already told it here. */
+  told(peer: string): void {
+    const news = this.#pending.get(peer)
+    if (news === undefined) return
+    if (news.tellings <= 1) return this.#drop(peer, news)
+    const levels = news.urgent ? this.#urgent : this.#ordinary
+    levels[news.tellings]?.delete(peer)
+    news.tellings--
+    levels[news.tellings]?.add(peer)
   }
 
   /** There is nothing to tell of it any more. */

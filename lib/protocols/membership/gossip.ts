@@ -25,6 +25,7 @@ export type Source = 'self' | 'author' | 'rumour'
 export interface GossipPort {
   /** Open connections, with members or not. */
   connected(): Iterable<PeerId>
+  connectionCount(): number
   updateOf(subject: PeerId): Update | undefined
   send(to: PeerId, updates: readonly Update[]): void
 }
@@ -42,6 +43,8 @@ export class Gossip {
   readonly #port: GossipPort
   readonly #news = new Dissemination()
   #toldAt = Number.NEGATIVE_INFINITY
+  /** On rings: who comes next, until all have had their turn. */
+  #queue: PeerId[] = []
 
   constructor(
     init: MembershipInit,
@@ -62,9 +65,17 @@ export class Gossip {
   tell(subject: PeerId, source: Source): void {
     const factor = source === 'author' ? 1 : this.#init.config.retransmitFactor
     const leaves = this.#port.updateOf(subject)?.record.body.presence !== 'alive'
-    this.#news.enqueue(subject, retransmitLimit(factor, this.#view.n), source === 'self', leaves)
+    const limit = retransmitLimit(factor, this.#view.n)
+    const { meshed } = this.#view.neighbours
+    const tellings = meshed ? limit : Math.min(limit, this.#port.connectionCount())
+    this.#news.enqueue(subject, Math.max(1, tellings), source === 'self', leaves)
     const due = source === 'self' ? this.#turn.now : this.#toldAt + this.#tickMs
     this.#agenda.scheduleAtLatest('gossip', Math.max(this.#turn.now, due), { type: 'gossip' })
+  }
+
+  /** Who tells it knows it, and need not be told (Demers et al. 1987, rumour mongering with feedback). */
+  heardAgain(subject: PeerId): void {
+    if (!this.#view.neighbours.meshed) this.#news.told(subject)
   }
 
   /** Its row is no longer there. */
@@ -83,12 +94,29 @@ export class Gossip {
     for (const peer of announced.length > 0 ? targets : []) this.#tellOne(peer, announced)
     if (this.#turn.now - this.#toldAt >= this.#tickMs) {
       this.#toldAt = this.#turn.now
-      for (const peer of shuffled(targets, this.#init.random).slice(0, this.#init.config.gossipFanout)) {
+      for (const peer of this.#next(targets)) {
         this.#tellOne(peer, this.#news.take(Gossip.updatesAtOnce))
       }
     }
     if (this.#news.size === 0) return
     this.#agenda.schedule('gossip', this.#toldAt + this.#tickMs, { type: 'gossip' })
+  }
+
+  /**
+   * In a mesh whoever it hits. On rings a rumour has only few ways to go, and each
+   * should be gone once: in turn.
+   */
+  #next(targets: readonly PeerId[]): readonly PeerId[] {
+    const { random, config } = this.#init
+    if (this.#view.neighbours.meshed) return shuffled(targets, random).slice(0, config.gossipFanout)
+    const open = new Set(targets)
+    const chosen = new Set<PeerId>()
+    for (let tries = 0; chosen.size < config.gossipFanout && tries <= 2 * targets.length; tries++) {
+      if (this.#queue.length === 0) this.#queue = shuffled(targets, random)
+      const peer = this.#queue.pop()
+      if (peer !== undefined && open.has(peer)) chosen.add(peer)
+    }
+    return [...chosen]
   }
 
   #tellOne(to: PeerId, subjects: readonly string[]): void {

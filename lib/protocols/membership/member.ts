@@ -10,7 +10,14 @@ export const maxAccusationsPerCharge = 4
 /** Who says the same again is caught within so many pings, 16 s at a ping a second. */
 const rememberedSeqs = 16
 
-/** One row of the view: another member, in the life that is known of it. */
+type Accusations = Readonly<Record<Charge, Map<PeerId, Signed<Accusation>>>>
+
+const nothing: readonly Signed<Accusation>[] = []
+
+/**
+ * One row of the view: another member, in the life that is known of it. Of
+ * thousands most are never dealt with, so what only some need is made when it is.
+ */
 export class Member {
   readonly peer: PeerId
   record: Signed<MemberRecord>
@@ -20,11 +27,7 @@ export class Member {
   /** Monotonic and wall instants of the last change of status, ms. */
   statusAt: number
   since: number
-  readonly accusations: Readonly<Record<Charge, Map<PeerId, Signed<Accusation>>>> = {
-    suspected: new Map(),
-    refused: new Map(),
-    dismissed: new Map(),
-  }
+  #accusations: Accusations | undefined
   /** As a suspect: when it was found that its machine accepts connects and nobody there answers. */
   stalledAt: number | undefined
   /** What own stalls added to the suspicion time-out, ms. */
@@ -35,16 +38,17 @@ export class Member {
   heardAt: number | undefined
   /** This life has been in authenticated contact with self. */
   contact = false
-  /** Addresses at which an own dial completed a handshake with this life. */
-  readonly verified = new Set<string>()
+  /** Some member said so of itself, or said that another one did. */
+  vouched = true
+  #verified: Set<string> | undefined
   /** The own record that it is known to hold. */
   knowsGeneration = 0
   knowsIncarnation = -1
-  readonly roundTrip = new RoundTrip()
+  #roundTrip: RoundTrip | undefined
   probedAt = Number.NEGATIVE_INFINITY
   loopLagMs = 0
   /** Pings of this life that came last, in rising order; bounded. */
-  readonly #recentSeqs: number[] = []
+  #recentSeqs: number[] | undefined
   redialledAt = Number.NEGATIVE_INFINITY
   /** When an own dial last made a new connection to it. */
   reachedAt = Number.NEGATIVE_INFINITY
@@ -75,6 +79,28 @@ export class Member {
     return this.record.body.incarnation
   }
 
+  /** Against this incarnation, by charge and accuser. */
+  get accusations(): Accusations {
+    this.#accusations ??= { suspected: new Map(), refused: new Map(), dismissed: new Map() }
+    return this.#accusations
+  }
+
+  /** Addresses at which an own dial completed a handshake with this life. */
+  get verified(): Set<string> {
+    this.#verified ??= new Set()
+    return this.#verified
+  }
+
+  get roundTrip(): RoundTrip {
+    this.#roundTrip ??= new RoundTrip()
+    return this.#roundTrip
+  }
+
+  /** Smoothed; undefined until measured. */
+  get rttMs(): number | undefined {
+    return this.#roundTrip?.smoothedMs
+  }
+
   get rank(): Rank {
     return { generation: this.generation, incarnation: this.incarnation, status: this.status }
   }
@@ -84,9 +110,16 @@ export class Member {
     return this.status === 'alive' || this.status === 'suspect'
   }
 
+  get accusationCount(): number {
+    if (this.#accusations === undefined) return 0
+    const { suspected, refused, dismissed } = this.#accusations
+    return suspected.size + refused.size + dismissed.size
+  }
+
   /** Distinct accusers of this incarnation, by whatever charge. */
   accusers(): Set<PeerId> {
-    return new Set([...this.accusations.suspected.keys(), ...this.accusations.refused.keys()])
+    if (this.#accusations === undefined) return new Set()
+    return new Set([...this.#accusations.suspected.keys(), ...this.#accusations.refused.keys()])
   }
 
   /** A newer record of the same life, or of a new one, which starts with nothing known. */
@@ -96,17 +129,16 @@ export class Member {
       this.previousLife = this.record
       this.heardAt = undefined
       this.contact = false
+      this.vouched = false
       this.knowsGeneration = 0
-      this.#recentSeqs.length = 0
+      this.#recentSeqs = undefined
       this.probedAt = Number.NEGATIVE_INFINITY
       this.loopLagMs = 0
       this.syncedAt = Number.NEGATIVE_INFINITY
     }
-    if (newLife || !sameList(record.body.addresses, this.record.body.addresses)) this.verified.clear()
+    if (newLife || !sameList(record.body.addresses, this.record.body.addresses)) this.#verified?.clear()
     this.record = record
-    this.accusations.suspected.clear()
-    this.accusations.refused.clear()
-    this.accusations.dismissed.clear()
+    this.#accusations = undefined
     this.grantedMs = 0
   }
 
@@ -115,6 +147,7 @@ export class Member {
    * pings after those of the one that replaced it: late, and nobody's fault.
    */
   takeSeq(seq: number): 'new' | 'late' | 'replayed' {
+    this.#recentSeqs ??= []
     if (this.#recentSeqs.includes(seq)) return 'replayed'
     if (seq <= (this.#recentSeqs.at(-1) ?? 0)) return 'late'
     this.#recentSeqs.push(seq)
@@ -122,26 +155,35 @@ export class Member {
     return 'new'
   }
 
-  /** What there is to tell of it; bounded. */
-  update(): Update {
-    const told = (charge: Charge) => [...this.accusations[charge].values()]
+  /** What there is to tell of it; bounded. `relaying`: what others vouched for is told as if it were known first-hand. */
+  update(relaying = false): Update {
     return {
       record: this.record,
-      accusations: [...told('suspected'), ...told('refused'), ...told('dismissed')],
-      contact: this.contact && this.present,
+      accusations: this.#accusations === undefined ? nothing : told(this.#accusations),
+      contact: this.present && (this.contact || (relaying && this.vouched)),
     }
   }
 
   /** What two members that agree on it have in common. */
   digestRow(): string {
-    const { suspected, refused, dismissed } = this.accusations
+    if (this.#accusations === undefined) return digestRow(this.record.body, 0, 0, 0)
+    const { suspected, refused, dismissed } = this.#accusations
     return digestRow(this.record.body, suspected.size, refused.size, dismissed.size)
   }
 }
 
+function told({ suspected, refused, dismissed }: Accusations): Signed<Accusation>[] {
+  return [...suspected.values(), ...refused.values(), ...dismissed.values()]
+}
+
 /** With how many accusations of each kind. */
-export function digestRow(record: MemberRecord, ...accusations: readonly number[]): string {
-  return `${record.generation} ${record.incarnation} ${record.presence} ${accusations.join(' ')}`
+export function digestRow(
+  { generation, incarnation, presence }: MemberRecord,
+  suspected: number,
+  refused: number,
+  dismissed: number,
+): string {
+  return `${generation} ${incarnation} ${presence} ${suspected} ${refused} ${dismissed}`
 }
 
 /** Both in rising order of keys, as records say them. */

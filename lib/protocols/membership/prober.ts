@@ -202,8 +202,10 @@ export class Prober {
     // A subject that says its loop runs late is given that time.
     const lagMs = Math.min(member.loopLagMs, config.probePeriodMs / 4)
     // Without a link there is nothing to wait for: the helpers have the whole period.
+    // On rings helpers have to dial: they are spared what TCP's retransmission mends.
+    const patience = this.#view.neighbours.meshed ? clamp : config.timeoutMaxMs
     const timeoutMs = this.#port.isConnected(member.peer)
-      ? Math.min(this.#periodMs / 2, clamp * this.#awareness.multiplier + lagMs)
+      ? Math.min(this.#periodMs / 2, patience * this.#awareness.multiplier + lagMs)
       : 0
     const { now } = this.#turn
     this.#agenda.schedule(`timeout ${seq}`, now + timeoutMs, { type: 'probe-timeout', seq })

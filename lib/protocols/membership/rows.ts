@@ -19,7 +19,7 @@ export function rowOf(member: Member, connected: boolean): MemberView {
     addresses: body.addresses,
     groups: body.groups,
     tags: body.tags,
-    rttMs: member.roundTrip.smoothedMs,
+    rttMs: member.rttMs,
     since: member.since,
     accusers: dismissed ? [...member.accusations.dismissed.keys()] : [...member.accusers()],
     connected,

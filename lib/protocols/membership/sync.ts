@@ -40,6 +40,8 @@ export interface SyncPort {
 interface Session {
   readonly peer: PeerId
   askedAt: number
+  /** Not the whole view at once. */
+  isPaged: boolean
   /** Asked for the next page, and still waiting. */
   tries: number
   /** Of its rows in this page, those that are here as they are there. */
@@ -141,8 +143,9 @@ export class Sync {
 
   /** An update came from a member of which rows are awaited. */
   merged(from: PeerId, { record: { body }, accusations }: Update): void {
+    if (this.#sessions.size === 0) return
     const session = this.#sessions.get(from)
-    const member = session === undefined ? undefined : this.#view.get(body.peer)
+    const member = session?.isPaged === true ? this.#view.get(body.peer) : undefined
     if (session === undefined || member === undefined) return
     const told = { suspected: 0, refused: 0, dismissed: 0 }
     for (const accusation of accusations) told[accusation.body.charge]++
@@ -159,6 +162,7 @@ export class Sync {
       return
     }
     session.agreed.clear()
+    session.isPaged = true
     session.tries = 0
     member.syncedAt = this.#turn.now
     const at = Math.max(this.#turn.now, session.askedAt + Sync.pageIntervalMs + 1)
@@ -169,7 +173,7 @@ export class Sync {
   goOn(peer: PeerId): void {
     const session = this.#sessions.get(peer)
     if (session === undefined || !this.#port.isConnected(peer)) return
-    if (session.tries <= Sync.maxTries) return this.#ask(session)
+    if (session.isPaged && session.tries <= Sync.maxTries) return this.#ask(session)
     this.#sessions.delete(peer)
     const member = this.#view.get(peer)
     // The next heartbeat begins anew.
@@ -186,10 +190,10 @@ export class Sync {
     const { peer } = member
     if (!this.#sessions.has(peer) && this.#sessions.size >= this.#init.config.maxSyncs) return
     member.syncedAt = this.#turn.now
-    const session = { peer, askedAt: this.#turn.now, tries: 0, agreed: new Set<PeerId>() }
+    const isPaged = !this.#isSmall(first ? Sync.wholeBytes : Sync.wholeAgainBytes)
+    const session = { peer, askedAt: this.#turn.now, isPaged, tries: 0, agreed: new Set<PeerId>() }
     this.#sessions.set(peer, session)
-    if (!this.#isSmall(first ? Sync.wholeBytes : Sync.wholeAgainBytes)) return this.#ask(session)
-    session.tries = Sync.maxTries + 1
+    if (isPaged) return this.#ask(session)
     this.#awaitAnswer(session)
     this.#sendView(peer, true)
   }
@@ -235,7 +239,7 @@ export class Sync {
     if (page.more) this.#readers.set(peer, now)
     else this.#readers.delete(peer)
     member.syncedAt = now
-    const updates = [...page.updates, ...this.#dismissed()]
+    const updates = [...page.updates, ...this.#view.dismissals(Sync.maxDismissed)]
     this.#sendRows(peer, updates, { reply, buckets: page.buckets, more: page.more })
   }
 
@@ -266,26 +270,23 @@ export class Sync {
     return [...rows.slice(first), ...rows.slice(0, first)]
   }
 
-  #dismissed(): Update[] {
-    const updates: Update[] = []
-    for (const member of this.#view.population.gone) {
-      if (updates.length >= Sync.maxDismissed) break
-      if (member.status === 'left' && member.accusations.dismissed.size > 0) updates.push(member.update())
-    }
-    return updates
-  }
-
   #rowsOf(bucket: number, reader: PeerId): Update[] {
     return this.#view.peersIn(bucket).flatMap((peer) => {
-      const update = peer === this.#init.self ? this.#port.ownUpdate() : this.#view.get(peer)?.update()
+      const update = this.#updateOf(peer)
       return update === undefined || isOwnNews(update, reader) ? [] : [update]
     })
+  }
+
+  #updateOf(peer: PeerId): Update | undefined {
+    if (peer === this.#init.self) return this.#port.ownUpdate()
+    const member = this.#view.get(peer)
+    return member === undefined ? undefined : this.#view.tell(member)
   }
 
   #sendView(to: PeerId, reply: boolean): void {
     const updates: Update[] = []
     for (const member of this.#view.values()) {
-      const update = member.update()
+      const update = this.#view.tell(member)
       if (!isOwnNews(update, to)) updates.push(update)
     }
     this.#sendRows(to, updates, { reply, buckets: undefined, more: false })

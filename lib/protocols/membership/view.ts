@@ -42,6 +42,8 @@ export interface ViewPort {
   changed(member: Member, change: MemberChange): void
   /** An accusation by `accuser` was kept, and should travel. */
   accused(member: Member, accuser: PeerId): void
+  /** Nothing of it was news. */
+  heardAgain(member: Member): void
   /** Somebody unknown is said to be alive: worth a dial, no more. */
   hinted(record: MemberRecord): void
   /** `from` speaks of a life whose tombstone is here. */
@@ -114,6 +116,14 @@ export class View {
     }
   }
 
+  /**
+   * What there is to tell of `member`. In a mesh, contact is first-hand. On rings
+   * most never meet, so what a member has vouched for is passed on as that.
+   */
+  tell(member: Member): Update {
+    return member.update(!this.neighbours.meshed)
+  }
+
   /** Bytes of all records but the own. */
   get recordBytes(): number {
     return this.#recordBytes
@@ -170,20 +180,25 @@ export class View {
 
   merge(update: Update, from: PeerId): void {
     const record = update.record.body
-    const known = this.#members.get(record.peer)
+    const known = this.get(record.peer)
     if (record.cluster !== this.#init.cluster) {
       this.#port.misbehaved(from, 'other-cluster')
       return
     }
+    const before = known?.record
     if (known === undefined) this.#mergeUnknown(update, from)
     else if (!this.#mergeRecord(known, update.record, from)) return
-    const member = this.#members.get(record.peer)
+    const member = this.get(record.peer)
     if (member === undefined) return
+    if (update.contact || from === member.peer) member.vouched = true
     let added = false
     for (const accusation of update.accusations) {
       if (!this.#addAccusation(member, accusation, from)) continue
       added = true
       this.#port.accused(member, accusation.body.accuser)
+    }
+    if (!added && member.record === before && update.accusations.length >= member.accusationCount) {
+      this.#port.heardAgain(member)
     }
     if (added) {
       this.#refreshDigest(member)
@@ -207,7 +222,7 @@ export class View {
 
   /** A person does not expect it back. Only of the dead, and only until it says otherwise. */
   dismiss(peer: PeerId): void {
-    const member = this.#members.get(peer)
+    const member = this.get(peer)
     if (member?.status !== 'dead') return
     this.#keep(member, this.#accusation(member, 'dismissed'))
     this.#refreshDigest(member)
@@ -351,7 +366,7 @@ export class View {
     }
     const own = from === record.body.peer
     // First-hand only: a member that somebody once relayed would come back for ever.
-    const confirmed = update.contact && this.#members.get(from)?.present === true
+    const confirmed = update.contact && this.get(from)?.present === true
     if (!own && !confirmed) {
       this.#port.hinted(record.body)
       return
@@ -449,7 +464,7 @@ export class View {
     const kept = member.accusations[body.charge]
     if (kept.has(body.accuser)) return false
     // Who is unknown here cannot witness here; the next sync brings it again.
-    const accuser = this.#members.get(body.accuser)
+    const accuser = this.get(body.accuser)
     if (body.accuser !== this.#init.self && accuser === undefined) return false
     const charges = chargeRate(this.n)
     if (accuser !== undefined) {
