@@ -2,10 +2,13 @@
  * What a core has still to do, and when: a binary heap of keyed timers.
  *
  * A key holds one timer; scheduling it again moves it. Entries that were moved
- * or cancelled stay in the heap until they surface (lazy deletion), so both are
- * O(log n) and `deadline` is O(1).
+ * or cancelled stay in the heap until they surface (lazy deletion), or until they
+ * are the most of it: what is put off again and again, to a day that is far away,
+ * would else fill the memory. So both are O(log n) and `deadline` is O(1).
  */
 export class Agenda<Timer> {
+  /** Of dead entries so many are no matter. */
+  static readonly deadAllowed = 64
   readonly #heap: Entry<Timer>[] = []
   readonly #live = new Map<string, Entry<Timer>>()
   #order = 0
@@ -39,6 +42,12 @@ export class Agenda<Timer> {
     entry.live = false
     this.#live.delete(key)
     this.#dropDead()
+    this.#compact()
+  }
+
+  /** Entries that are kept, those that were moved or cancelled included. */
+  get size(): number {
+    return this.#heap.length
   }
 
   clear(): void {
@@ -58,6 +67,15 @@ export class Agenda<Timer> {
 
   #dropDead(): void {
     while (this.#heap[0]?.live === false) this.#pop()
+  }
+
+  #compact(): void {
+    const heap = this.#heap
+    if (heap.length <= 2 * this.#live.size + Agenda.deadAllowed) return
+    const live = heap.filter((entry) => entry.live).sort((a, b) => (before(a, b) ? -1 : 1))
+    // What is sorted is a heap too.
+    heap.length = 0
+    for (const entry of live) heap.push(entry)
   }
 
   #push(entry: Entry<Timer>): void {
