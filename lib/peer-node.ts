@@ -4,6 +4,7 @@ import type { Counters } from './host/counters.ts'
 import { Doorkeeper } from './host/doorkeeper.ts'
 import { GuestNode } from './host/guest-node.ts'
 import type { Identity } from './host/identity.ts'
+import { Inbound } from './host/inbound.ts'
 import { settleListen } from './host/listen.ts'
 import { createNode, type Node } from './host/node.ts'
 import type { Store } from './host/store.ts'
@@ -47,11 +48,13 @@ async function ownNode(
 ): Promise<Node> {
   const { listen: asked, secret, version } = settings
   const listen = await settleListen(asked, savedPort(store))
+  const inbound = new Inbound(counters)
   return await createNode({
     identity,
     secret,
     listen,
-    gater: gaterOf(admits, counters),
+    gater: gaterOf(admits, counters, inbound),
+    inbound,
     doorkeeper,
     datastore: store.datastore,
     version,

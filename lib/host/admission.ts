@@ -1,8 +1,9 @@
 import './with-resolvers.ts'
-import type { ConnectionGater, MultiaddrConnection } from '@libp2p/interface'
+import type { ConnectionGater } from '@libp2p/interface'
 import type { PeerId } from '../protocols/core.ts'
 import { P2pdError } from '../wire/errors.ts'
 import type { Counters } from './counters.ts'
+import type { Inbound } from './inbound.ts'
 import type { Store } from './store.ts'
 
 /** Who may come in besides knowing the secret. */
@@ -134,19 +135,16 @@ export class Admission {
  * The list as libp2p's connection gater. Inbound peers are judged as soon as
  * Noise has proved who they are, before a stream can be opened.
  */
-export function gaterOf(admits: (peer: PeerId) => boolean, counters: Counters): ConnectionGater {
-  const proved = new WeakSet<object>()
+export function gaterOf(
+  admits: (peer: PeerId) => boolean,
+  counters: Counters,
+  inbound: Inbound,
+): ConnectionGater {
   return {
     denyDialPeer: (peer) => !admits(peer.toString() as PeerId),
-    denyInboundConnection: (connection: MultiaddrConnection) => {
-      const onClose = (): void => {
-        if (!proved.has(connection)) counters.refusedHandshakes.handshake += 1
-      }
-      connection.addEventListener('close', onClose, { once: true })
-      return false
-    },
+    denyInboundConnection: (connection) => !inbound.admit(connection),
     denyInboundEncryptedConnection: (peer, connection) => {
-      proved.add(connection)
+      inbound.proved(connection)
       const denied = !admits(peer.toString() as PeerId)
       if (denied) counters.refusedHandshakes.denied += 1
       return denied

@@ -52,6 +52,8 @@ export type RefusalReason =
   | 'handshake'
   /** The list of who may come in. */
   | 'denied'
+  /** Too many from one address, or in all. */
+  | 'crowded'
 
 export function newCounters(): Counters {
   return {
@@ -70,7 +72,7 @@ export function newCounters(): Counters {
     },
     dials: {},
     knocks: {},
-    refusedHandshakes: { handshake: 0, denied: 0 },
+    refusedHandshakes: { handshake: 0, denied: 0, crowded: 0 },
     connectionsOpened: 0,
     connectionsClosed: 0,
     linksCut: 0,

@@ -9,6 +9,7 @@ import type {
 } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { PeerId } from '../protocols/core.ts'
+import type { Inbound } from './inbound.ts'
 import type { DialOptions, DialWatch } from './node.ts'
 
 /** Of libp2p's transports what a dial needs. */
@@ -17,7 +18,7 @@ export interface Transports {
 }
 
 /**
- * Dials past libp2p's queue, and tells how far each gets.
+ * Dials past libp2p's queue, and tells how far each gets, as do those of others.
  *
  * The queue makes one dial of two to the same address, so that a dial of half a
  * second would wait behind one of three; and it says neither whether a socket was
@@ -32,6 +33,13 @@ export interface Transports {
 export class DialWatches {
   readonly #bySignal = new WeakMap<AbortSignal, DialWatch>()
   readonly #byConnection = new WeakMap<MessageStream, DialWatch>()
+  readonly #inbound: Inbound
+  /** What pnet made of a connection, and the connection. */
+  readonly #bare = new WeakMap<MessageStream, MessageStream>()
+
+  constructor(inbound: Inbound) {
+    this.#inbound = inbound
+  }
 
   async dial(
     transports: Transports,
@@ -64,6 +72,8 @@ export class DialWatches {
           watch?.reached('connected')
           const inside = await inner.protect(connection, options)
           watch?.reached('heard')
+          this.#inbound.progressed(connection, 'heard')
+          this.#bare.set(inside, connection)
           return inside
         },
       }
@@ -88,8 +98,10 @@ export class DialWatches {
           this.#of(options?.signal)?.reached('answered')
           return inner.secureOutbound(stream, options)
         },
-        secureInbound: (stream, options) =>
-          inner.secureInbound(stream, { ...options, skipStreamMuxerNegotiation: true }),
+        secureInbound: (stream, options) => {
+          this.#inbound.progressed(this.#bare.get(stream) ?? stream, 'known')
+          return inner.secureInbound(stream, { ...options, skipStreamMuxerNegotiation: true })
+        },
       }
     }
   }

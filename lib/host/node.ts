@@ -20,6 +20,7 @@ import { DialWatches, type Transports } from './dial-watches.ts'
 import { type Doorkeeper, doorProtocol, maxDoorStreams } from './doorkeeper.ts'
 import { type GossipService, gossipService } from './gossip-service.ts'
 import type { Identity } from './identity.ts'
+import { type Inbound, maxPending } from './inbound.ts'
 import { listenError } from './listen.ts'
 
 /** A libp2p node as the host uses it: one of its own, or its part of an app's. */
@@ -73,6 +74,7 @@ export interface NodeInit {
   /** With their ports settled, see `settleListen`. */
   readonly listen: readonly string[]
   readonly gater: ConnectionGater
+  readonly inbound: Inbound
   /** Answers who asks for a proof of the secret; of its own connections pnet is the proof. */
   readonly doorkeeper: Doorkeeper
   readonly datastore: Datastore | undefined
@@ -84,18 +86,8 @@ export interface NodeInit {
 /** A full mesh of a few hundred machines, with room for the second connection of a redial. */
 const maxConnections = 512
 
-/** Handshakes under way; libp2p's 10 are used up by ten sockets that say nothing. */
-const maxIncomingPendingConnections = 128
-
 /** A peer in the same building needs milliseconds; libp2p's 10 s let a silent socket hold a slot for long. */
 const inboundUpgradeTimeoutMs = 3000
-
-/**
- * Connections a second from one address; libp2p's 5 refuse a testnet on one
- * machine, where 32 peers may dial a founder, and knock at it, in one second. A
- * handshake costs about 3 ms, so this bounds one address to a third of a core.
- */
-const inboundConnectionThreshold = 128
 
 /**
  * Bytes that one stream may have waiting before yamux aborts it (its default is
@@ -117,7 +109,7 @@ const maxInboundStreams = 64
 
 /** A node of its own that does not listen yet. */
 export async function createNode(init: NodeInit): Promise<Node> {
-  const watches = new DialWatches()
+  const watches = new DialWatches(init.inbound)
   return new OwnNode(await createOwnLibp2p(init, watches), watches, init)
 }
 
@@ -203,9 +195,10 @@ function createOwnLibp2p(init: NodeInit, watches: DialWatches): Promise<OwnLibp2
     connectionGater: watches.gater(init.gater),
     connectionManager: {
       maxConnections,
-      maxIncomingPendingConnections,
       inboundUpgradeTimeout: inboundUpgradeTimeoutMs,
-      inboundConnectionThreshold,
+      // `Inbound` decides who waits at the door, and counts whom it refuses; libp2p's limits lie above its own.
+      maxIncomingPendingConnections: 2 * maxPending,
+      inboundConnectionThreshold: 1_000_000,
       // Membership decides whom to dial again and when.
       reconnectRetries: 0,
     },

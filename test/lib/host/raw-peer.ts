@@ -5,6 +5,7 @@ import { Dialer } from '../../../lib/host/dialer.ts'
 import { Doorkeeper } from '../../../lib/host/doorkeeper.ts'
 import { Gossip, type Verdict } from '../../../lib/host/gossip.ts'
 import { generateIdentity, type Identity } from '../../../lib/host/identity.ts'
+import { Inbound } from '../../../lib/host/inbound.ts'
 import { type LinkProtocol, Links } from '../../../lib/host/links.ts'
 import { settleListen } from '../../../lib/host/listen.ts'
 import { createNode, type Node } from '../../../lib/host/node.ts'
@@ -65,12 +66,14 @@ export async function startRawPeer(options: RawPeerOptions = {}): Promise<RawPee
   const dialer = new Dialer({ self: identity.peerId, admits, ownAddresses: () => address.own, counters })
   const asked = await settleListen([options.listen ?? '/ip4/127.0.0.1/tcp/0'], undefined)
   const secret = options.secret ?? testSecret
+  const inbound = new Inbound(counters)
   const node = await createNode({
     identity,
     secret,
     doorkeeper: new Doorkeeper({ self: identity.peerId, secret, cluster: 'test', admits, counters }),
     listen: asked,
-    gater: gaterOf(admits, counters),
+    gater: gaterOf(admits, counters, inbound),
+    inbound,
     datastore: undefined,
     version: '0',
   })
