@@ -156,6 +156,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       send: (to, body) => this.#send(to, body),
       connected,
       dial: (member) => this.#reach.dialBriefly(member),
+      isSettling: (member) => this.#reach.isSettling(member),
       failed: (member) => this.#probeFailed(member),
     })
     this.#evidence = new Evidence(init, units, turn, agenda, this.#view, {
@@ -430,6 +431,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       current.loopLagMs = heartbeat.loopLagMs
       current.knowsGeneration = belief.generation
       current.knowsIncarnation = belief.incarnation
+      if (current.status !== 'alive' || (mine && belief.standing !== 'alive')) this.#sync.disputed(current)
       this.#sync.compare(current, heartbeat.digest)
       for (const { kind, body } of heartbeat.riders) {
         this.#turn.emit({ type: 'rider', from, generation: current.generation, kind, body })

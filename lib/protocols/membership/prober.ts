@@ -23,6 +23,8 @@ export interface ProberPort {
   connected(): Iterable<PeerId>
   /** A connection to that member for a moment. */
   dial(member: Member): void
+  /** Its connection is a new one, or about to be: what was asked on the old one says nothing. */
+  isSettling(member: Member): boolean
   /** A whole probe of it has failed. */
   failed(member: Member): void
 }
@@ -238,6 +240,7 @@ export class Prober {
       this.#awareness.probeSucceeded()
       return
     }
+    if (this.#port.isSettling(member)) return
     if (!probe.wasSuspect) {
       this.#awareness.probeFailed()
       if (probe.heardFrom.size < probe.helpers.size) this.#awareness.nackMissed()
@@ -301,7 +304,7 @@ export class Prober {
   acked(from: PeerId, seq: number): void {
     const probe = this.#probes.get(seq)
     if (probe !== undefined) {
-      this.#probeAcked(probe, from)
+      this.#probeAcked(seq, probe, from)
       return
     }
     const relay = this.#relays.get(seq)
@@ -341,10 +344,12 @@ export class Prober {
     return this.#init.config.probePeriodMs * this.#awareness.multiplier
   }
 
-  #probeAcked(probe: Probe, from: PeerId): void {
+  /** The subject's own answer ends the probe: there is nothing more to wait for. */
+  #probeAcked(seq: number, probe: Probe, from: PeerId): void {
     if (from === probe.subject) {
       if (!probe.answered) this.#view.get(from)?.roundTrip.measured(this.#turn.now - probe.sentAt)
-      probe.answered = true
+      this.#forget(seq)
+      if (this.#view.get(from)?.generation === probe.generation) this.#awareness.probeSucceeded()
     } else if (probe.helpers.has(from)) {
       probe.heardFrom.add(from)
       probe.answered = true

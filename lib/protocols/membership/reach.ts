@@ -14,6 +14,7 @@ import {
   type KnownPeer,
   type Tombstone,
 } from './durable-state.ts'
+import { Evidence } from './evidence.ts'
 import { hash64, placeOnRing } from './hash.ts'
 import type { MembershipInit } from './init.ts'
 import type { Member } from './member.ts'
@@ -97,6 +98,8 @@ export class Reach {
   readonly #hints = new Map<PeerId, Hint>()
   readonly #dials = new Map<number, Dial>()
   readonly #verifications = new Map<number, Verification>()
+  /** Alive by hearsay, and a dial that shall show it is under way or about to be. */
+  readonly #reviving = new Set<PeerId>()
   /** Handshakes of own dials with peers whose record has not come yet. */
   readonly #handshakes = new Map<PeerId, string>()
   /** Connections of own dials, and until when they are kept if no neighbour is at the other end. */
@@ -227,14 +230,22 @@ export class Reach {
     if (this.#silentForMs(member) < probePeriodMs) return
     if (!this.#view.neighbours.wants(member.peer) && !this.#port.isConnected(member.peer)) return
     const wait = this.#init.self < member.peer ? 0 : probePeriodMs / 2
+    this.#reviving.add(member.peer)
     const timer = { type: 'revived-dial', peer: member.peer } as const
     this.#agenda.schedule(`revived ${member.peer}`, this.#turn.now + wait, timer)
   }
 
   dialRevived(peer: PeerId): void {
     const member = this.#view.get(peer)
-    if (member?.status !== 'alive' || this.#silentForMs(member) < this.#init.config.probePeriodMs) return
-    this.#dial(peer, member.record.body.addresses, this.#units.healMode(), member.generation)
+    const { probePeriodMs, dialTimeoutMs } = this.#init.config
+    if (member?.status !== 'alive' || this.#silentForMs(member) < probePeriodMs) this.#reviving.delete(peer)
+    else if (this.dialFreshly(member, Math.min(dialTimeoutMs, Evidence.settlingMs)) === undefined)
+      this.#reviving.delete(peer)
+  }
+
+  /** Just reached anew, or about to be: its answers may still be on the way of the old connection. */
+  isSettling({ peer, reachedAt }: Member): boolean {
+    return this.#reviving.has(peer) || this.#turn.now - reachedAt < Evidence.settlingMs
   }
 
   dialBack(peer: PeerId): void {
@@ -283,6 +294,7 @@ export class Reach {
     const dial = this.#dials.get(id)
     if (dial === undefined) return
     this.#dials.delete(id)
+    if (dial.peer !== undefined && dial.mode === 'replace') this.#reviving.delete(dial.peer)
     this.#dialWaitingHint()
     if (outcome.type === 'failed') {
       if (dial.peer === undefined) return
@@ -326,17 +338,28 @@ export class Reach {
     const { neighbours } = this.#view
     if (neighbours.meshed) return
     const { now } = this.#turn
-    this.#agenda.schedule('tend', now + this.#init.config.probePeriodMs, { type: 'tend' })
+    const { probePeriodMs } = this.#init.config
     this.#release()
-    // Half a view shows the wrong neighbours.
-    if (this.#port.isSyncing() && now - this.#startedAt < Reach.catchUpMs) return
-    for (const peer of neighbours.subjects.keys()) {
-      const member = this.#view.get(peer)
-      if (member === undefined) continue
-      if (this.#port.isConnected(peer)) this.#wantDialBack(member)
-      else this.meshDial(peer)
-    }
     if (now >= this.#drawAt) this.#dialAtRandom()
+    // Half a view shows the wrong neighbours.
+    const catchingUp = this.#port.isSyncing() && now - this.#startedAt < Reach.catchUpMs
+    const complete = !catchingUp && this.#dialSubjects()
+    this.#agenda.schedule('tend', now + (complete ? 4 : 1) * probePeriodMs, { type: 'tend' })
+  }
+
+  /** Whether there is a connection to each already. */
+  #dialSubjects(): boolean {
+    let complete = true
+    for (const peer of this.#view.neighbours.subjects.keys()) {
+      const member = this.#view.get(peer)
+      if (member !== undefined && this.#port.isConnected(peer)) {
+        this.#wantDialBack(member)
+      } else {
+        complete = false
+        this.meshDial(peer)
+      }
+    }
+    return complete
   }
 
   /** For a moment: a helper that is to probe somebody. */

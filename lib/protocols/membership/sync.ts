@@ -110,12 +110,19 @@ export class Sync {
     }
     if (member.disagreements++ === 0) member.disagreesSince = now
     const { syncIntervalMs } = this.#init.config
-    // While rumours travel digests differ for a moment; on first contact they differ for good.
-    const first = member.syncedAt === Number.NEGATIVE_INFINITY
+    // While rumours travel digests differ for a moment; on first contact they differ for good. Where there are
+    // many some rumour travels all the time, and who joins is not yet one of many.
+    const { meshed } = this.#view.neighbours
+    const first = meshed && member.syncedAt === Number.NEGATIVE_INFINITY
     const due = now - member.syncedAt >= syncIntervalMs
-    const lasting = this.#isSmall(Sync.wholeAgainBytes) || now - member.disagreesSince >= syncIntervalMs / 2
+    const lasting = meshed || now - member.disagreesSince >= syncIntervalMs / 2
     if (!first && (member.disagreements < 2 || !due || !lasting)) return
     this.#begin(member, first)
+  }
+
+  /** Contact with a member of which this one thinks ill, or the other way round: much may have happened on either side. */
+  disputed(member: Member): void {
+    if (!this.#view.neighbours.meshed) this.request(member)
   }
 
   /** Another protocol asks for it. A sync of a moment ago has brought what there was to bring. */
@@ -302,7 +309,7 @@ export class Sync {
   }
 
   #isSmall(bytes: number): boolean {
-    return this.#view.recordBytes <= bytes
+    return this.#view.neighbours.meshed && this.#view.recordBytes <= bytes
   }
 
   /** Who has not asked for its next page by now does not want it. */

@@ -5,9 +5,9 @@
  */
 import type { Crypto } from '../core.ts'
 import { type IsolationInput, isIsolated, type Lag, lagOf } from './awareness.ts'
-import { type Finding, findingOf, type Silence, silenceIsDeath } from './evidence.ts'
 import type { Accusation, DialMode, DialOutcome, Signed } from './messages.ts'
 import { comparePrecedence, dismissalBuries, dismissalCounts, outlives, type Rank } from './precedence.ts'
+import { type Finding, findingOf, type Silence, silenceIsDeath } from './silence.ts'
 import { accusationIsSigned } from './statements.ts'
 import {
   accusersNeeded,
