@@ -30,6 +30,8 @@ interface Inquiry {
   readonly generation: number
   /** In a row. */
   failed: number
+  /** Likewise, of dials that were taken and not answered. */
+  unanswered: number
   dial: number | undefined
   startedAt: number
   /** A handshake was completed, and no word has come since. */
@@ -45,7 +47,10 @@ export class Evidence {
   static readonly maxDials = 32
   /** A new connection has spoken by then, or the process behind it does not. */
   static readonly settlingMs = 1500
-  /** Where few dial for many, so many fail before an accusation: most cannot see that it is only stalled. */
+  /**
+   * Where few dial for many, so many agree before the subject is taken for stalled or
+   * accused: most cannot see for themselves, and a refutation is told to all of them.
+   */
   static readonly beforeAccusing = 2
   readonly #init: MembershipInit
   readonly #units: MembershipUnits
@@ -161,7 +166,7 @@ export class Evidence {
     } else if (inquiry.dial === id) {
       // One that was under way when the count began anew is not asked any more.
       inquiry.dial = undefined
-      if (finding === 'stalled') this.#foundStalled(member, inquiry)
+      if (finding === 'stalled') this.#unanswered(member, inquiry)
       else if (finding === 'silent') this.#failed(member, inquiry)
       else this.#runAt(peer, inquiry.startedAt + this.#slotMs)
     }
@@ -169,9 +174,18 @@ export class Evidence {
 
   #failed(member: Member, inquiry: Inquiry): void {
     inquiry.resting = false
+    inquiry.unanswered = 0
     inquiry.failed++
     if (inquiry.accuses && inquiry.failed >= Evidence.beforeAccusing) this.#view.accuse(member, 'suspected')
     if (this.#isEnough(inquiry)) this.#view.assess(member)
+    else this.#runAt(member.peer, inquiry.startedAt + this.#slotMs)
+  }
+
+  #unanswered(member: Member, inquiry: Inquiry): void {
+    inquiry.failed = 0
+    inquiry.unanswered++
+    const enough = member.status === 'suspect' || inquiry.unanswered >= Evidence.beforeAccusing
+    if (enough) this.#foundStalled(member, inquiry)
     else this.#runAt(member.peer, inquiry.startedAt + this.#slotMs)
   }
 
@@ -185,6 +199,7 @@ export class Evidence {
     const inquiry = {
       generation,
       failed: 0,
+      unanswered: 0,
       dial: undefined,
       startedAt: Number.NEGATIVE_INFINITY,
       answeredAt: undefined,
@@ -259,6 +274,7 @@ export class Evidence {
 /** What was counted, and what is under way, means nothing any more. */
 function restart(inquiry: Inquiry): void {
   inquiry.failed = 0
+  inquiry.unanswered = 0
   inquiry.dial = undefined
   inquiry.answeredAt = undefined
   inquiry.resting = false

@@ -214,6 +214,17 @@ describe('own dials where few watch for many', () => {
     assert.deepEqual(scene.lab.member(scene.subject)?.accusers, [scene.lab.self])
   })
 
+  it('must be taken and not answered twice before it is stalled', () => {
+    const scene = new Scene(rings)
+    const outcomes = [unanswered, timeout, unanswered, unanswered]
+    for (let passed = 0; passed < 9000 && outcomes.length > 0; passed += 50) {
+      scene.talk(50)
+      assert.equal(scene.status, 'alive')
+      if (scene.dials(outcomes[0]).length > 0) outcomes.shift()
+    }
+    assert.equal(scene.status, 'stalled')
+  })
+
   it('keep a stop to this member for as long as it may last, and then accuse', () => {
     const scene = new Scene(rings)
     scene.dialled(6000, unanswered)
