@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Violation } from '../../../testnet/checkers/history.ts'
 import { checkMembership } from '../../../testnet/checkers/membership.ts'
+import { noticeTimes } from '../../../testnet/checkers/times.ts'
 import { Cluster } from '../../../testnet/cluster/cluster.ts'
 import { oneView, shown } from '../../../testnet/cluster/expectations.ts'
 import { runTestnet } from '../../../testnet/cluster/testnet.ts'
@@ -56,6 +57,29 @@ describe('a cluster of real daemons', function () {
       await cluster.removeFolder()
     }
     assert.ok(cluster.members.every(({ process }) => process?.running === false))
+  })
+
+  it('tells a frozen process from a dead one, and goes on with it', async () => {
+    const signal = new AbortController().signal
+    const cluster = await Cluster.create({ peers: 3, profile: 'local', env: process.env, signal })
+    try {
+      await cluster.found()
+      await cluster.until(() => oneView(cluster), withinMs)
+      cluster.pause('n3')
+      const stalled = { do: 'expect', peer: 'n3', status: 'suspect', detail: 'stalled', withinMs } as const
+      await cluster.until(() => shown(cluster, { ...stalled, by: ['n1', 'n2'] }), withinMs)
+      cluster.resume('n3')
+      await cluster.until(() => oneView(cluster), withinMs)
+
+      cluster.recorder.record({ type: 'end' })
+      const history = cluster.recorder.history()
+      const stalls = { shownMs: withinMs, memberMs: withinMs }
+      assert.deepEqual(checkMembership(history, { ...bounds, stalls }).violations, [])
+      assert.equal(noticeTimes(history).stalled?.count, 2)
+    } finally {
+      await cluster.close()
+      await cluster.removeFolder()
+    }
   })
 
   it('moves a peer, then takes its disk, and finds it at its new place and as somebody new', async () => {
