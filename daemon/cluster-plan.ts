@@ -20,6 +20,8 @@ export interface Asked {
   readonly cluster: string | undefined
   readonly invite: Invite | undefined
   readonly join: readonly string[]
+  /** Others are looked for in the local network. */
+  readonly mdns: boolean
 }
 
 export type ClusterPlan =
@@ -36,7 +38,7 @@ export function planCluster(found: Found, asked: Asked): ClusterPlan {
   if (found.secret !== undefined) return { type: 'resume', saved, secret: found.secret }
   if (invite !== undefined) {
     // Who has nobody to ask would take itself for the first.
-    if (saved.contacts.length === 0) throw noContacts()
+    if (saved.contacts.length === 0 && !asked.mdns) throw noContacts()
     return { type: 'join', saved: { ...saved, cluster: invite.cluster }, secret: invite.secret }
   }
   if (found.saved !== undefined && found.hasStore) {
@@ -69,7 +71,7 @@ function assertSameCluster({ saved, secret }: Found, { cluster, invite }: Asked)
 
 function noContacts(): P2pdError {
   return new P2pdError('ERR_NO_CONTACTS', 'the invite names no address, and --join none either', {
-    hint: 'say with --join where a member listens, or the others that found the cluster with this one',
+    hint: 'say with --join where a member listens, or the others that found the cluster with this one, or look for them with --mdns',
   })
 }
 

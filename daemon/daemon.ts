@@ -83,7 +83,7 @@ async function startAndServe(flags: DaemonFlags, io: DaemonIo, shutdown: Shutdow
   const log = createLog(io.stderr, { level: config.log, json: flags.json ?? false, colour })
   const source = flags.invite === undefined ? undefined : await readInvite(flags.invite, io.stdin)
   if (source?.warning !== undefined) log.warn(source.warning)
-  const asked = { cluster: config.cluster, invite: source?.invite, join: config.join }
+  const asked = { cluster: config.cluster, invite: source?.invite, join: config.join, mdns: config.mdns }
   const dir = dataDirAt(config.dataDir)
   await planFor(dir, asked)
   const saved = await readPeer(dir.peer)
@@ -158,6 +158,9 @@ async function startPeer(
     announce: config.announce ?? saved?.announce ?? [],
     join: cluster.saved.contacts,
     tags: config.tags ?? saved?.tags ?? {},
+    mdns: config.mdns,
+    // Also where it looks for others: those come by its invite.
+    ...(cluster.type === 'found' ? { first: true } : {}),
     profile: config.profile,
     membership: { fastPath: config.fastPath },
     plugins: Object.fromEntries(plugins.plugins.map((plugin) => [plugin.name, plugin])),

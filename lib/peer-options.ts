@@ -45,6 +45,17 @@ export interface PeerOptions<Plugins extends Readonly<Record<string, PeerPlugin>
   /** Multiaddrs of peers to join through. */
   readonly join?: readonly string[]
   /**
+   * Look for other members in the local network, by multicast DNS over IPv4, and be
+   * found by them. Who is found still has to know the secret. Off by default.
+   */
+  readonly mdns?: boolean
+  /**
+   * This peer founds what one alone may found, such as the electorate of the locks. By
+   * default who has nobody to `join`, and does not look for others with `mdns`. Of
+   * meaning at the first start of an identity alone.
+   */
+  readonly first?: boolean
+  /**
    * What people say of this peer, such as `{ role: 'web' }`: shown to all members. At
    * most 32; keys of 1 to 64 letters, digits, dots, dashes and underscores, values of
    * at most 256 printable ASCII characters. `setTags` changes them later.
@@ -77,6 +88,7 @@ export interface PeerSettings {
   readonly announce: readonly string[]
   readonly join: readonly string[]
   readonly libp2p: HostNode | undefined
+  readonly mdns: boolean
   readonly tags: Tags
   readonly profile: Profile
   readonly config: MembershipConfig
@@ -106,6 +118,7 @@ export function settingsOf(options: PeerOptions<Readonly<Record<string, PeerPlug
     announce,
     join,
     libp2p: options.libp2p,
+    mdns: options.mdns ?? false,
     tags: checkedTags(options.tags ?? {}),
     profile,
     config: { ...profiles[profile], ...options.membership },

@@ -11,6 +11,8 @@ import { Driver, systemClock } from './host/driver.ts'
 import { Gossip } from './host/gossip.ts'
 import { cryptoOf, type Identity, parsePeerId } from './host/identity.ts'
 import { bulkLimits, controlLimits, Links } from './host/links.ts'
+import { Mdns } from './host/mdns.ts'
+import type { Neighbour } from './host/mdns-answers.ts'
 import type { Node } from './host/node.ts'
 import { Releases } from './host/releases.ts'
 import type { Journal, Store } from './host/store.ts'
@@ -146,7 +148,7 @@ export async function createPeer<Plugins extends Readonly<Record<string, PeerPlu
     identity: options.identity,
     newIdentity: options.newIdentity ?? false,
     cluster: settings.clusterId,
-    joins: settings.join.length > 0,
+    joins: options.first === undefined ? settings.join.length > 0 || settings.mdns : !options.first,
     plugins: settings.plugins,
   })
   const peer = new RunningPeer<Plugins>(settings, identity, store)
@@ -199,6 +201,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
   #connections: Connections | undefined
   #links: Links | undefined
   #releases: Releases | undefined
+  #mdns: Mdns | undefined
   #core: Membership | undefined
   #driver: MembershipDriver | undefined
   #readdress: NodeJS.Timeout | undefined
@@ -301,6 +304,31 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
     // It may have failed meanwhile; then that is what the caller is told.
     if (this.#stopping !== undefined) await this.closed
     this.#readdress = setInterval(() => this.#lookAtAddresses(), readdressMs).unref()
+    if (this.#settings.mdns) this.#discover()
+  }
+
+  #discover(): void {
+    const mdns = new Mdns({
+      self: this.peerId,
+      cluster: this.clusterId,
+      addresses: () => this.#recordAddresses,
+      found: (neighbour) => this.#found(neighbour),
+      trouble: (cause) =>
+        this.#trouble(
+          new P2pdError('ERR_MDNS', `multicast DNS does not work: ${String(cause)}`, {
+            hint: 'others are found by --join and invites; something else may have UDP port 5353 for itself',
+            cause,
+          }),
+        ),
+    })
+    this.#mdns = mdns
+    mdns.start()
+  }
+
+  /** Anybody may say so: it is dialled only where it is missing, and has to prove who it is. */
+  #found({ peer, address }: Neighbour): void {
+    const isHere = this.#table.row(peer)?.status === 'alive' || this.#connections?.of(peer).length !== 0
+    if (!isHere) this.#dial(peer, [address])
   }
 
   async #connect(node: Node): Promise<Links> {
@@ -516,6 +544,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
   async #shutDown(notice: 'leave' | 'stop' | undefined, reason: P2pdError | undefined): Promise<void> {
     clearInterval(this.#readdress)
     this.#tags.stop()
+    this.#mdns?.stop()
     const closeBy = performance.now() + pluginStopMs + closeMs
     if (notice !== undefined) await this.#plugins.settle()
     const spareMs = closeBy - performance.now()
@@ -625,7 +654,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
     }
   }
 
-  /** For a plugin; whether it comes to anything shows by the connection. */
+  /** Whether it comes to anything shows by the connection. */
   #dial(peer: PeerId, addresses: readonly string[]): void {
     const { dialTimeoutMs: timeoutMs } = this.#settings.config
     this.#releases?.keep(peer)

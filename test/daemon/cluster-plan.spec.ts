@@ -10,7 +10,7 @@ const member: Found = {
   secret,
   hasStore: true,
 }
-const nothing: Asked = { cluster: undefined, invite: undefined, join: [] }
+const nothing: Asked = { cluster: undefined, invite: undefined, join: [], mdns: false }
 const invite: Invite = { cluster: 'shop', secret, addresses: ['/ip4/192.0.2.2/tcp/2'], inviter: 'x' }
 
 describe('which cluster a start is about', () => {
@@ -56,6 +56,7 @@ describe('which cluster a start is about', () => {
   it('does not join where it has nobody to ask, and would take itself for the first', () => {
     const unaddressed = { ...invite, addresses: [] }
     assert.throws(() => planCluster(empty, { ...nothing, invite: unaddressed }), { code: 'ERR_NO_CONTACTS' })
+    assert.equal(planCluster(empty, { ...nothing, invite: unaddressed, mdns: true }).type, 'join')
     const join = ['/dns/m2.example/tcp/1']
     assert.deepEqual(planCluster(empty, { ...nothing, invite: unaddressed, join }), {
       type: 'join',

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createPeer, type Peer, type PeerOptions } from '../../lib/index.ts'
@@ -26,6 +27,29 @@ async function three(): Promise<[Peer, Peer, Peer]> {
 
 const alive = (peer: Peer) => peer.members().filter((member) => member.status === 'alive')
 const viewOf = (peer: Peer, other: Peer) => peer.members().find((member) => member.peer === other.peerId)
+
+/** Whether what this machine says to the group of multicast DNS comes back to it from an address that others could dial. */
+async function passesMulticast(): Promise<boolean> {
+  const socket = createSocket({ type: 'udp4', reuseAddr: true })
+  const heard = new Promise<boolean>((resolve) => {
+    socket.on('message', (bytes, { address }) => {
+      if (bytes.toString() === secret) resolve(!address.startsWith('127.'))
+    })
+    socket.on('error', () => resolve(false))
+    socket.bind(5353, () => {
+      try {
+        socket.addMembership('224.0.0.251')
+      } catch {
+        return resolve(false)
+      }
+      socket.send(secret, 5353, '224.0.0.251', (error) => {
+        if (error !== null) resolve(false)
+      })
+    })
+    setTimeout(() => resolve(false), 1000)
+  })
+  return await heard.finally(() => socket.close())
+}
 
 describe('a peer', () => {
   afterEach(async () => {
@@ -109,6 +133,16 @@ describe('a peer', () => {
     await eventually('the conflict', () => told.includes('twin 2'))
     await twins[0]?.leave()
     await eventually('its end', () => told.at(-1) === 'twin 1')
+  })
+
+  it('finds others in the local network when it is told to, and is found', async function () {
+    if (!(await passesMulticast())) this.skip()
+    const everywhere = { listen: ['/ip4/0.0.0.0/tcp/0'], mdns: true, cluster: 'mdns-test' }
+    const a = await start({ name: 'a', ...everywhere })
+    const b = await start({ name: 'b', ...everywhere })
+    const deaf = await start({ name: 'deaf', ...everywhere, mdns: false })
+    await eventually('each other', () => alive(a).length === 2 && alive(b).length === 2)
+    assert.equal(alive(deaf).length, 1)
   })
 
   it('says of a dead member that it has left, and of nobody who lives', async () => {
