@@ -30,7 +30,7 @@ interface Inquiry {
   readonly generation: number
   /** In a row. */
   failed: number
-  /** Likewise, of dials that were taken and not answered. */
+  /** Since it was last heard: of dials that were taken and not answered, or after which no word came. */
   unanswered: number
   dial: number | undefined
   startedAt: number
@@ -148,7 +148,7 @@ export class Evidence {
     if (inquiry.dial !== undefined || inquiry.resting || this.#isEnough(inquiry)) return
     const notBefore = this.#notBefore(member, inquiry)
     if (this.#turn.now < notBefore) this.#runAt(peer, notBefore)
-    else if (inquiry.answeredAt !== undefined) this.#foundStalled(member, inquiry)
+    else if (inquiry.answeredAt !== undefined) this.#unanswered(member, inquiry, 2)
     else this.#dial(member, inquiry)
   }
 
@@ -160,13 +160,16 @@ export class Evidence {
     if (inquiry === undefined || member === undefined) return
     const finding = this.#units.findingOf(outcome)
     if (finding === 'answers') {
-      restart(inquiry)
+      inquiry.failed = 0
+      inquiry.dial = undefined
+      inquiry.resting = false
       inquiry.answeredAt = this.#turn.now
       this.#runAt(peer, this.#turn.now + Evidence.settlingMs)
     } else if (inquiry.dial === id) {
       // One that was under way when the count began anew is not asked any more.
       inquiry.dial = undefined
-      if (finding === 'stalled') this.#unanswered(member, inquiry)
+      if (finding === 'stalled')
+        this.#unanswered(member, inquiry, member.status === 'suspect' ? 1 : Evidence.beforeAccusing)
       else if (finding === 'silent') this.#failed(member, inquiry)
       else this.#runAt(peer, inquiry.startedAt + this.#slotMs)
     }
@@ -181,11 +184,12 @@ export class Evidence {
     else this.#runAt(member.peer, inquiry.startedAt + this.#slotMs)
   }
 
-  #unanswered(member: Member, inquiry: Inquiry): void {
+  /** A process that shakes hands runs; its words may still be on the way of an older connection. */
+  #unanswered(member: Member, inquiry: Inquiry, needed: number): void {
     inquiry.failed = 0
+    inquiry.answeredAt = undefined
     inquiry.unanswered++
-    const enough = member.status === 'suspect' || inquiry.unanswered >= Evidence.beforeAccusing
-    if (enough) this.#foundStalled(member, inquiry)
+    if (inquiry.unanswered >= needed) this.#foundStalled(member, inquiry)
     else this.#runAt(member.peer, inquiry.startedAt + this.#slotMs)
   }
 

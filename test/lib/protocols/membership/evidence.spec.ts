@@ -314,14 +314,19 @@ describe('a stalled member', () => {
     assert.equal(scene.status, 'dead')
   })
 
-  it('is one too that shakes hands and then says nothing', () => {
+  it('is one too that shakes hands twice and says nothing', () => {
     const scene = new Scene()
+    const connected = {
+      type: 'connected',
+      peer: scene.subject.id,
+      address: '/ip4/10.0.0.1/tcp/1022',
+    } as const
     scene.suspect()
     scene.talk(600)
-    scene.dials({ type: 'connected', peer: scene.subject.id, address: '/ip4/10.0.0.1/tcp/1022' })
-    scene.talk(1400)
+    assert.equal(scene.dials(connected).length, 1)
+    assert.equal(scene.dialled(1600, connected), 1)
     assert.equal(scene.status, 'suspect')
-    scene.talk(200)
+    assert.equal(scene.dialled(1600, connected), 0)
     assert.equal(scene.status, 'stalled')
   })
 
