@@ -9,8 +9,8 @@ import type {
 } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { PeerId } from '../protocols/core.ts'
+import type { DialOptions, DialWatch } from './dial-watch.ts'
 import type { Inbound } from './inbound.ts'
-import type { DialOptions, DialWatch } from './node.ts'
 
 /** Of libp2p's transports what a dial needs. */
 export interface Transports {

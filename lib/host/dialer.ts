@@ -15,9 +15,10 @@ import { type HostKind, hostKind, readAddress, type TcpAddress, withoutPeer } fr
 import type { Connections } from './connections.ts'
 import type { Counters } from './counters.ts'
 import { Deadline } from './deadline.ts'
+import type { DialStage, DialWatch } from './dial-watch.ts'
 import { hasCode } from './key-file.ts'
 import { Lane } from './lane.ts'
-import type { DialStage, DialWatch, Node } from './node.ts'
+import type { Node } from './node.ts'
 
 export type DialRequest = Extract<MembershipRequest, { type: 'dial' }>
 export type KnockRequest = Extract<MembershipRequest, { type: 'knock' }>

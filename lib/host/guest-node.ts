@@ -7,10 +7,11 @@ import { P2pdError } from '../wire/errors.ts'
 import { readAddress, withoutPeer } from './addresses.ts'
 import { bareConnect } from './bare-connect.ts'
 import type { Counters } from './counters.ts'
+import type { DialOptions } from './dial-watch.ts'
 import { type Doorkeeper, doorProtocol, maxDoorStreams } from './doorkeeper.ts'
 import { GossipService } from './gossip-service.ts'
 import type { Identity } from './identity.ts'
-import type { DialOptions, Node } from './node.ts'
+import type { Node } from './node.ts'
 
 /** What an app's libp2p node is to a peer that runs inside it. */
 export type HostNode = Pick<

@@ -16,6 +16,7 @@ import type { Datastore } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
 import type { PeerId } from '../protocols/core.ts'
 import { withoutPeer } from './addresses.ts'
+import type { DialOptions } from './dial-watch.ts'
 import { DialWatches, type Transports } from './dial-watches.ts'
 import { type Doorkeeper, doorProtocol, maxDoorStreams } from './doorkeeper.ts'
 import { type GossipService, gossipService } from './gossip-service.ts'
@@ -42,24 +43,6 @@ export interface Node {
   addresses(): readonly string[]
   close(): Promise<void>
 }
-
-export interface DialOptions {
-  readonly signal: AbortSignal
-  readonly watch: DialWatch
-}
-
-/** Follows a dial. */
-export interface DialWatch {
-  reached(stage: DialStage): void
-  /** Noise has proved who answered, before the connection counts as open: true ends it there. */
-  ends(peer: PeerId): boolean
-}
-
-/**
- * `connected`: a connect was accepted, by a process or, when that stands still, by
- * its machine alone. `heard`: bytes came. `answered`: they are of a peer of this cluster.
- */
-export type DialStage = 'connected' | 'heard' | 'answered'
 
 type OwnLibp2p = Libp2p<{
   readonly identify: Identify
