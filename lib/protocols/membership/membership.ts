@@ -404,7 +404,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       case 'sync':
         if (current === undefined) break
         if (body.reply) this.#sync.answer(current, body.buckets)
-        this.#sync.received(current, body.buckets, body.more)
+        this.#sync.received(current, body)
         break
       case 'leave':
         this.#merge({ record: body.record, accusations: [], contact: true }, from)

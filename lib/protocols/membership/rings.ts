@@ -38,19 +38,12 @@ export class Rings {
   /** Beside the base, sorted. */
   readonly #added: Place[][]
   readonly #own: readonly Place[]
-  #inBase: (peer: PeerId) => boolean
 
   constructor(self: PeerId, rings: number, base?: RingsBase) {
     this.#self = self
     this.#base = base
     this.#added = Array.from({ length: rings }, () => [])
     this.#own = Array.from({ length: rings }, (_, ring) => placeOf(self, ring))
-    this.#inBase = (peer) => {
-      const first = this.#base?.rings[0]
-      if (first === undefined) return false
-      const place = placeOf(peer, 0)
-      return first[firstAtOrAfter(first, place)]?.peer === peer
-    }
   }
 
   add(peer: PeerId): void {
@@ -58,8 +51,9 @@ export class Rings {
       this.#absent.delete(peer)
       return
     }
+    const hash = hash64(peer)
     for (const [ring, places] of this.#added.entries()) {
-      const place = placeOf(peer, ring)
+      const place = placeOf(peer, ring, hash)
       const index = firstAtOrAfter(places, place)
       if (places[index]?.peer !== peer) places.splice(index, 0, place)
     }
@@ -70,8 +64,9 @@ export class Rings {
       this.#absent.add(peer)
       return
     }
+    const hash = hash64(peer)
     for (const [ring, places] of this.#added.entries()) {
-      const index = firstAtOrAfter(places, placeOf(peer, ring))
+      const index = firstAtOrAfter(places, placeOf(peer, ring, hash))
       if (places[index]?.peer === peer) places.splice(index, 1)
     }
   }
@@ -117,6 +112,11 @@ export class Rings {
     return peers
   }
 
+  #inBase(peer: PeerId): boolean {
+    const first = this.#base?.rings[0]
+    return first !== undefined && first[firstAtOrAfter(first, placeOf(peer, 0))]?.peer === peer
+  }
+
   /** Round the ring; who is absent is passed over. */
   #nearest(places: readonly Place[], own: Place, step: 1 | -1): Place | undefined {
     const { length } = places
@@ -142,8 +142,8 @@ function distance(from: Place, to: Place, step: 1 | -1): number {
   return ahead > 0 ? ahead : ahead + 2 ** 53
 }
 
-function placeOf(peer: PeerId, ring: number): Place {
-  return { at: placeOnRing(hash64(peer), ring), peer }
+function placeOf(peer: PeerId, ring: number, hash = hash64(peer)): Place {
+  return { at: placeOnRing(hash, ring), peer }
 }
 
 function byPlace(a: Place, b: Place): number {

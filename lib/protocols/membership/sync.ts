@@ -36,6 +36,8 @@ export interface SyncPort {
   ownUpdate(): Update
 }
 
+type SyncBody = Extract<Body, { type: 'sync' }>
+
 /** Rows asked of one member. */
 interface Session {
   readonly peer: PeerId
@@ -106,6 +108,7 @@ export class Sync {
     const { now } = this.#turn
     if (digest === this.#view.digest) {
       member.disagreements = 0
+      if (this.#sessions.size > 0) this.#finish(member.peer)
       return
     }
     if (member.disagreements++ === 0) member.disagreesSince = now
@@ -134,18 +137,18 @@ export class Sync {
   /** `member` has sent its rows of those buckets, of all when undefined, and asks for the own ones. */
   answer(member: Member, buckets: ReadonlySet<number> | undefined): void {
     if (buckets !== undefined) return this.#giveBack(member, buckets)
+    if (!this.#isSmall(Sync.wholeBytes)) return this.#sendPage(member, () => true)
     const { now } = this.#turn
     if (now - member.syncAnsweredAt < Sync.answerIntervalMs) return
     member.syncAnsweredAt = now
     member.syncedAt = now
-    if (this.#isSmall(Sync.wholeBytes)) this.#sendView(member.peer, false)
-    else this.#sendPage(member, () => true, false)
+    this.#sendView(member.peer, false)
   }
 
   /** `member` asks for the rows of the buckets in which the two views differ. */
   asked(member: Member, sums: readonly bigint[]): void {
     const own = this.#view.sums
-    this.#sendPage(member, (bucket) => own[bucket] !== sums[bucket], true)
+    this.#sendPage(member, (bucket) => own[bucket] !== sums[bucket])
   }
 
   /** An update came from a member of which rows are awaited. */
@@ -160,14 +163,15 @@ export class Sync {
     if (row === member.digestRow()) session.agreed.add(body.peer)
   }
 
-  /** The rows that `member` sent are merged. */
-  received(member: Member, buckets: ReadonlySet<number> | undefined, more: boolean): void {
+  /** The rows that `member` sent are merged. What it returned for a page has nothing to do with what it was asked for. */
+  received(member: Member, { buckets, reply, more }: SyncBody): void {
     const session = this.#sessions.get(member.peer)
-    if (session === undefined) return
-    if (buckets === undefined || !more) {
-      this.#sessions.delete(member.peer)
+    if (buckets !== undefined && !reply) {
+      if (more && session === undefined) this.#begin(member, false)
       return
     }
+    if (session === undefined) return
+    if (buckets === undefined || !more) return this.#finish(member.peer)
     session.agreed.clear()
     session.isPaged = true
     session.tries = 0
@@ -180,7 +184,7 @@ export class Sync {
   goOn(peer: PeerId): void {
     const session = this.#sessions.get(peer)
     if (session === undefined || !this.#port.isConnected(peer)) return
-    if (session.isPaged && session.tries <= Sync.maxTries) return this.#ask(session)
+    if (session.tries <= Sync.maxTries) return this.#ask(session)
     this.#sessions.delete(peer)
     const member = this.#view.get(peer)
     // The next heartbeat begins anew.
@@ -188,9 +192,12 @@ export class Sync {
   }
 
   disconnected(peer: PeerId): void {
-    this.#sessions.delete(peer)
+    this.#finish(peer)
     this.#readers.delete(peer)
-    this.#agenda.cancel(`sync ${peer}`)
+  }
+
+  #finish(peer: PeerId): void {
+    if (this.#sessions.delete(peer)) this.#agenda.cancel(`sync ${peer}`)
   }
 
   #begin(member: Member, first: boolean): void {
@@ -207,6 +214,7 @@ export class Sync {
 
   #ask(session: Session): void {
     session.askedAt = this.#turn.now
+    session.isPaged = true
     session.tries++
     this.#exchanged++
     this.#port.send(session.peer, { type: 'buckets', sums: this.#view.sums }, [])
@@ -232,10 +240,11 @@ export class Sync {
         if (bytes <= Sync.returnBytes) updates.push(update)
       }
     }
-    if (updates.length > 0) this.#sendRows(peer, updates, { reply: false, buckets, more: false })
+    const more = bytes > Sync.returnBytes
+    if (updates.length > 0) this.#sendRows(peer, updates, { reply: false, buckets, more })
   }
 
-  #sendPage(member: Member, differs: (bucket: number) => boolean, reply: boolean): void {
+  #sendPage(member: Member, differs: (bucket: number) => boolean): void {
     this.#forgetStale()
     const { now } = this.#turn
     const { peer } = member
@@ -247,7 +256,7 @@ export class Sync {
     else this.#readers.delete(peer)
     member.syncedAt = now
     const updates = [...page.updates, ...this.#view.dismissals(Sync.maxDismissed)]
-    this.#sendRows(peer, updates, { reply, buckets: page.buckets, more: page.more })
+    this.#sendRows(peer, updates, { reply: true, buckets: page.buckets, more: page.more })
   }
 
   /** Of the parts that differ as many as fit, from where the last page ended. */
