@@ -51,6 +51,7 @@ export class OwnLife {
   #record: Signed<MemberRecord> | undefined
   #refutedAt = Number.NEGATIVE_INFINITY
   #accused = -1
+  #renewal = false
 
   constructor(
     init: MembershipInit,
@@ -133,10 +134,10 @@ export class OwnLife {
     this.tellChange()
   }
 
-  /** A new generation without a restart. */
+  /** A new generation without a restart; one serves all who asked for it meanwhile. */
   renew(): void {
-    if (!this.running || this.presence !== 'alive') return
-    this.#takeGeneration(this.#units.nextGeneration(this.generation, this.#turn.wall))
+    this.#renewal = true
+    this.tellChange()
   }
 
   /**
@@ -236,6 +237,8 @@ export class OwnLife {
   #takeGeneration(generation: number): void {
     if (generation > 2 ** 52) throw new Error(`generation ${generation} is beyond 2^52`)
     this.generation = generation
+    this.#renewal = false
+    this.#agenda.cancel('own-change')
     this.#taken.add(generation)
     const [earliest] = this.#taken
     if (this.#taken.size > OwnLife.rememberedLives && earliest !== undefined) {
@@ -251,7 +254,8 @@ export class OwnLife {
     if (!this.running || this.presence !== 'alive') return
     const { now } = this.#turn
     if (this.#allowance.take(this.#changes, now)) {
-      this.#raise(this.incarnation + 1)
+      if (this.#renewal) this.#takeGeneration(this.#units.nextGeneration(this.generation, this.#turn.wall))
+      else this.#raise(this.incarnation + 1)
       return
     }
     const at = this.#allowance.nextAt(this.#changes, now)
@@ -266,7 +270,7 @@ export class OwnLife {
   #raise(incarnation: number): void {
     if (incarnation === this.incarnation) return
     // Whatever waited to be told goes along.
-    this.#agenda.cancel('own-change')
+    if (!this.#renewal) this.#agenda.cancel('own-change')
     this.incarnation = incarnation
     this.#persist()
     this.#sign()

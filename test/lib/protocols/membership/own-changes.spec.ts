@@ -42,6 +42,23 @@ describe('what a member says of itself', () => {
     })
   }
 
+  it('takes few generations for many that are asked for, and none is forgotten', () => {
+    const lab = new Lab()
+    lab.start()
+    lab.connect(a)
+    for (let i = 0; i < 50; i++) lab.command({ type: 'renew' })
+    const { generation } = lab.core
+    assert.ok(generation <= 1_000_000 + 4)
+    const belief = { generation, incarnation: 0, standing: 'suspect' } as const
+    lab.receive(a, a.ping([], belief))
+    assert.equal(lab.own.incarnation, 1)
+    lab.run(300)
+    assert.ok(lab.core.generation > generation, 'although something else was told meanwhile')
+    const settled = lab.core.generation
+    lab.run(5000)
+    assert.equal(lab.core.generation, settled)
+  })
+
   it('goes along with a refutation that comes first', () => {
     const lab = new Lab()
     lab.start()
