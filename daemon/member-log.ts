@@ -10,6 +10,8 @@ import type { MemberChange, MemberView, PeerId } from '../lib/index.ts'
 /** So many lines within this time, and the others as a sum at its end. */
 const maxLines = 50
 const periodMs = 10_000
+/** Of which it is told. */
+const maxSharedNames = 64
 
 export class MemberLog {
   readonly #log: Logger
@@ -17,6 +19,8 @@ export class MemberLog {
   readonly #periodMs: number
   #lines = 0
   readonly #untold = new Map<MemberChange, number>()
+  /** Names that several bear. */
+  readonly #shared = new Set<string>()
   #timer: NodeJS.Timeout | undefined
 
   /** `nameOf` gives a person's name for a peer. */
@@ -39,6 +43,17 @@ export class MemberLog {
       ...(by.length > 0 ? { by } : {}),
     }
     this.#log[level]({ member: name, peer, generation, ...said }, `member ${change}`)
+  }
+
+  /** Once for each name, until it is one member's alone again. */
+  nameConflict(name: string, peers: readonly PeerId[]): void {
+    if (peers.length < 2) {
+      if (this.#shared.delete(name)) this.#log.info({ name }, 'one member alone bears this name again')
+      return
+    }
+    if (this.#shared.has(name) || this.#shared.size >= maxSharedNames) return
+    this.#shared.add(name)
+    this.#log.warn({ name, peers }, 'several members bear one name: no command can mean one of them by it')
   }
 
   stop(): void {

@@ -91,11 +91,9 @@ export class RunningDaemon {
       control.publish(member, change)
       this.#memberLog.changed(change, member)
     })
-    peer.addEventListener('name-conflict', ({ detail: { name, peers } }) => {
-      if (peers.length > 1)
-        log.warn({ name, peers }, 'several members bear one name: no command can mean one by it')
-      else log.info({ name }, 'the name is borne by one member alone again')
-    })
+    peer.addEventListener('name-conflict', ({ detail: { name, peers } }) =>
+      this.#memberLog.nameConflict(name, peers),
+    )
     peer.addEventListener('refuted', ({ detail }) => {
       tally.refutations += 1
       log.info(detail, 'refuted an accusation: this peer is alive')

@@ -49,6 +49,26 @@ describe('the log of members', () => {
     members.stop()
   })
 
+  it('tells once of a name that several bear, and when it is over', () => {
+    const members = new MemberLog(log(), nameOf)
+    members.nameConflict('m1', [ids[0], ids[1]])
+    members.nameConflict('m1', ids)
+    members.nameConflict('m1', [ids[0]])
+    members.nameConflict('m2', [ids[0]])
+    members.nameConflict('m1', [ids[0], ids[1]])
+    for (let at = 0; at < 100; at++) members.nameConflict(`n${at}`, [ids[0], ids[1]])
+    assert.deepEqual(
+      lines.slice(0, 4).map(({ level, name }) => [level, name]),
+      [
+        ['warn', 'm1'],
+        ['info', 'm1'],
+        ['warn', 'm1'],
+        ['warn', 'n0'],
+      ],
+    )
+    assert.equal(lines.length, 2 + 64)
+  })
+
   it('tells every single one with debug', () => {
     const members = new MemberLog(log('debug'), nameOf)
     for (let at = 0; at < 100; at++) members.changed('joined', view(ids[1], `m${at}`))
