@@ -263,8 +263,11 @@ export class Reach {
     this.#scheduleHeal()
     const { neighbours, population, n } = this.#view
     const chance = Math.min(1, 3 / n)
-    const goneChance = Math.min(chance, Reach.goneDialsPerHeal / Math.max(1, population.gone.size))
-    for (const member of population.drawnGone(goneChance, this.#init.random)) this.#healMember(member, 1)
+    const gone = population
+      .drawnGone(chance, this.#init.random)
+      .filter(({ peer }) => this.#view.tombstones.mayAnswer(peer))
+    for (const member of shuffled(gone, this.#init.random).slice(0, Reach.goneDialsPerHeal))
+      this.#healMember(member, 1)
     this.#healTombstones(chance)
     for (const member of population.suspects) {
       if (neighbours.watches(member.peer) || this.#init.random() < chance) this.#healMember(member, 1)

@@ -96,6 +96,22 @@ describe('rows of the gone', () => {
     assert.equal(lab.member(d), undefined, 'the living are not evicted')
   })
 
+  it('give their bytes up for records of the living, new ones and such as grow', () => {
+    const [a, b, c] = peers('a', 'b', 'c')
+    const size = a.record().bytes.length
+    const lab = started([a, b], { maxRecordBytes: 2 * size + 20 })
+    leave(lab, a)
+    b.incarnation++
+    const record = b.record({ name: 'b'.repeat(50) })
+    lab.receive(b, b.packet(gossip, [b.update({ record })]))
+    assert.equal(lab.member(b)?.name.length, 50)
+    assert.equal(lab.member(a), undefined)
+    const other = started([a, b], { maxRecordBytes: 2 * size + 20 })
+    leave(other, a)
+    other.connect(c)
+    assert.equal(other.member(c)?.status, 'alive')
+  })
+
   it('count in no digest, so that members which forget at different times agree', () => {
     const [a, b] = peers('a', 'b')
     const lab = started([a, b], { goneMs: 5000 })
@@ -311,6 +327,29 @@ describe('a tombstone', () => {
         .sort(),
       ['g3', 'g4', 'g5', 'g6', 'g7'],
     )
+  })
+
+  it('is dialled no less for all those who have left', () => {
+    const lab = new Lab()
+    const [a, b, c] = peers('a', 'b', 'c')
+    lab.start()
+    for (let i = 0; i < 200; i++) {
+      const peer = new ScriptedPeer(`g${i}`)
+      lab.connect(peer)
+      leave(lab, peer)
+    }
+    for (const peer of [a, b, c]) lab.connect(peer)
+    die(lab, a, [b, c])
+    let dials = 0
+    for (let tick = 0; tick < 30; tick++) {
+      for (const request of lab.requests())
+        if (request.type === 'dial')
+          lab.command({ type: 'dialled', id: request.id, outcome: { type: 'failed', reason: 'refused' } })
+      lab.take()
+      lab.runWhile(1000, [b, c])
+      dials += dialled(lab, a)
+    }
+    assert.ok(dials >= 4, `${dials} dials in six ticks`)
   })
 
   it('makes no storm of dials when there are very many', () => {

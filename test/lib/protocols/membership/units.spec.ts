@@ -151,6 +151,21 @@ describe('dissemination', () => {
     assert.equal(news.size, 0)
   })
 
+  it('tells of who leaves before all else, however often that was told', () => {
+    const news = new Dissemination()
+    news.enqueue('a', 9, true)
+    news.enqueue('b', 2, true, true)
+    news.enqueue('c', 9, false)
+    assert.deepEqual(news.takeAnnouncements(), ['b', 'a'])
+    assert.deepEqual(news.take(2), ['b', 'a'])
+    assert.deepEqual(news.take(2), ['b', 'c'])
+    assert.deepEqual(news.take(1), ['a'])
+    news.enqueue('d', 3, true)
+    news.forget('d')
+    assert.deepEqual(news.takeAnnouncements(), [])
+    assert.deepEqual(news.take(9), ['c', 'a'], 'and nothing of whom there is nothing to tell')
+  })
+
   it('announces once, and still tells what was announced', () => {
     const news = new Dissemination()
     news.enqueue('a', 1, true)
