@@ -28,6 +28,7 @@ export interface EvidencePort {
 
 interface Inquiry {
   readonly generation: number
+  readonly openedAt: number
   /** In a row. */
   failed: number
   /** Since it was last heard: of dials that were taken and not answered, or after which no word came. */
@@ -124,10 +125,17 @@ export class Evidence {
     this.#runAt(peer, this.#turn.now)
   }
 
-  /** The own loop stood still: what dials seemed to show is nobody's fault. */
+  /**
+   * The own loop stood still: what dials seemed to show is nobody's fault. On a
+   * machine where that happens all the time only what was under way is void from
+   * some time on, or the dead would stay for ever.
+   */
   voidAll(): void {
+    const { suspicionMinMs, suspicionMaxFactor } = this.#init.config
     for (const [peer, inquiry] of this.#inquiries) {
-      restart(inquiry)
+      const isOld = this.#turn.now - inquiry.openedAt > suspicionMinMs * suspicionMaxFactor
+      if (isOld) inquiry.dial = undefined
+      else restart(inquiry)
       this.#runAt(peer, this.#turn.now)
     }
   }
@@ -202,6 +210,7 @@ export class Evidence {
   #open({ peer, generation }: Member): Inquiry {
     const inquiry = {
       generation,
+      openedAt: this.#turn.now,
       failed: 0,
       unanswered: 0,
       dial: undefined,

@@ -371,6 +371,7 @@ export class View {
       this.#port.hinted(record.body)
       return
     }
+    while (this.#size + 1 >= this.#init.config.maxMembers && this.#reapOldest()) {}
     this.#makeRoom(record.bytes.length)
     if (this.#size + 1 >= this.#init.config.maxMembers || !this.#hasRoom(record.bytes.length)) {
       // Who relays it may have room, and had no way of knowing that this view has none.
@@ -387,13 +388,16 @@ export class View {
     this.#port.changed(member, 'joined')
   }
 
-  /** Nobody living is kept out by the gone. */
-  #makeRoom(bytes: number): void {
-    while (this.#size + 1 >= this.#init.config.maxMembers || !this.#hasRoom(bytes)) {
-      const { oldest } = this.#gone
-      if (oldest === undefined) return
-      this.#reap(oldest)
-    }
+  /** Nobody living is kept out by the gone, nor from saying something new of itself. */
+  #makeRoom(growth: number, without?: Member): void {
+    while (!this.#hasRoom(growth) && this.#reapOldest(without)) {}
+  }
+
+  #reapOldest(without?: Member): boolean {
+    const { oldest } = this.#gone
+    if (oldest === undefined || oldest === without) return false
+    this.#reap(oldest)
+    return true
   }
 
   /** False when the update is of an older life or incarnation, or refused. */
@@ -421,6 +425,7 @@ export class View {
     }
     member.raises.take(raises, this.#turn.now)
     const growth = record.bytes.length - member.record.bytes.length
+    this.#makeRoom(growth, member)
     if (!this.#hasRoom(growth)) {
       if (from === member.peer) this.#port.misbehaved(from, 'too-many-members')
       return false
@@ -504,7 +509,9 @@ export class View {
     const alone = this.#healthyOthers(member) === 0 && refusers.includes(self)
     if (refusers.length < this.#units.refusersNeeded(this.n) && !alone) return false
     // Silence of a life that was never heard says nothing: else two liars evict everybody from a joiner's view.
-    if (member.heardAt === undefined && !refusers.includes(self)) return false
+    const { neighbours } = this
+    const own = refusers.includes(self) || (member.heardAt !== undefined && neighbours.wants(member.peer))
+    if (!own && refusers.length < this.#units.refusersAmongStrangers(neighbours.meshed)) return false
     const silentForMs = this.#turn.now - (member.heardAt ?? Number.NEGATIVE_INFINITY)
     const connected = this.#port.isConnected(member.peer)
     if (this.#units.refusalStands({ connected, silentForMs })) return true
@@ -516,13 +523,13 @@ export class View {
   #suspicionDecides(member: Member): boolean {
     const { config } = this.#init
     const n = this.n
-    const { credible: credibleAccusers, ...others } = this.#witnesses(member)
-    const accusers = this.#units.witnessesCounted({ credible: credibleAccusers, ...others })
+    const witnesses = this.#witnesses(member)
+    const accusers = this.#units.witnessesCounted(witnesses)
     const timeoutMs = this.#units.suspicionTimeoutMs({
       n,
       healthyOthers: this.#healthyOthers(member),
       accusers,
-      credibleAccusers,
+      credibleAccusers: witnesses.credible,
       minMs: config.suspicionMinMs,
       maxFactor: config.suspicionMaxFactor,
       isolated: this.isolated,

@@ -154,6 +154,22 @@ describe('own dials of a suspect', () => {
     assert.equal(scene.status, 'dead')
   })
 
+  it('are counted on in the end, however often the own loop stands still', () => {
+    const scene = new Scene()
+    scene.suspect()
+    scene.accuse(4)
+    for (let passed = 0; passed < 16_000; passed += 2500) {
+      scene.dialled(1700, timeout)
+      scene.lab.stall(800)
+    }
+    assert.equal(scene.status, 'suspect')
+    for (let passed = 0; passed < 8000; passed += 2500) {
+      scene.dialled(1700, timeout)
+      scene.lab.stall(800)
+    }
+    assert.equal(scene.status, 'dead')
+  })
+
   it('count for nothing when they meant an earlier life', () => {
     const scene = new Scene()
     scene.suspect()
