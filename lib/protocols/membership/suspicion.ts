@@ -65,6 +65,14 @@ export function refusersNeeded(n: number): number {
   return n >= 4 ? 2 : 1
 }
 
+/**
+ * As many witnesses where the subject's own silence says nothing, because it was never heard or never would be.
+ * On rings that is so for nearly everybody: all that are kept must agree, which are more than two that collude.
+ */
+export function refusersAmongStrangers(meshed: boolean): number {
+  return meshed ? Number.POSITIVE_INFINITY : 4
+}
+
 /** Own bytes outrank any number of refusals: else two colluding liars could evict everybody. */
 export function refusalStands(own: { connected: boolean; silentForMs: number }): boolean {
   return !own.connected && own.silentForMs >= 100

@@ -12,6 +12,7 @@ import { accusationIsSigned } from './statements.ts'
 import {
   accusersNeeded,
   refusalStands,
+  refusersAmongStrangers,
   refusersNeeded,
   type SuspicionInput,
   suspicionTimeoutMs,
@@ -31,6 +32,8 @@ export interface MembershipUnits {
   suspicionTimeoutMs(input: SuspicionInput): number
   accusersNeeded(n: number): number
   refusersNeeded(n: number): number
+  /** Where the own connection tells nothing of the subject. */
+  refusersAmongStrangers(meshed: boolean): number
   refusalStands(own: { connected: boolean; silentForMs: number }): boolean
   /** Whether those who accuse it make an alive member a suspect. */
   witnessesOpen(witnesses: Witnesses): boolean
@@ -58,6 +61,7 @@ export const standardUnits: MembershipUnits = {
   dismissalBuries,
   suspicionTimeoutMs,
   accusersNeeded,
+  refusersAmongStrangers,
   refusersNeeded,
   refusalStands,
   witnessesOpen,
