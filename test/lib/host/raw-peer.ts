@@ -124,6 +124,7 @@ export async function startRawPeer(options: RawPeerOptions = {}): Promise<RawPee
   await node.open()
   address.own = node.addresses()
   const stop = async () => {
+    if (running.includes(peer)) running.splice(running.indexOf(peer), 1)
     dialer.stop()
     connections.stop()
     links.stop()
