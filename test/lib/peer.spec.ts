@@ -73,6 +73,29 @@ describe('a peer', () => {
     assert.ok(rttMs > 0 && rttMs < 1000)
   })
 
+  it('dials whom it has no connection to when it is to ping that one', async () => {
+    const membership = { meshUpTo: 2, rings: 1, randomDialMs: 600_000, dialBackNeighbours: 0 }
+    const peers = [await start({ name: 'p0', membership })]
+    const join = peers[0]?.addresses ?? []
+    for (const name of ['p1', 'p2', 'p3']) peers.push(await start({ name, membership, join }))
+    await eventually('four in every view', () => peers.every((peer) => alive(peer).length === 4))
+    const apart = peers.flatMap((peer) =>
+      alive(peer)
+        .filter(({ self, connected }) => !self && !connected)
+        .map((member) => ({ peer, other: member.peer })),
+    )
+    const [pair] = apart
+    assert.ok(pair !== undefined, 'somebody is watched by others alone')
+    const { rttMs, path } = await pair.peer.ping(pair.other)
+    assert.ok(rttMs > 0)
+    assert.equal(path?.dialled, true)
+    const near = alive(pair.peer).find(
+      ({ self, connected, peer }) => !self && connected && peer !== pair.other,
+    )
+    const pong = await pair.peer.ping(near?.peer ?? '')
+    assert.equal(pong.path?.dialled, false)
+  })
+
   it('streams its table: a snapshot, then each change', async () => {
     const a = await start({ name: 'a' })
     const controller = new AbortController()
