@@ -27,7 +27,7 @@ export class Tombstones {
   /** A life that ends seldom ends alone. */
   static readonly noteAfterMs = 1000
   /** Written at once; more is written a second later. */
-  static readonly stonesPerNote = 1024
+  static readonly stonesPerNote = 256
   readonly running: RunningTime
   readonly #turn: MembershipTurn
   readonly #agenda: Agenda<Timer>
