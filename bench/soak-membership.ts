@@ -4,7 +4,8 @@
  * the others.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { Cluster, type Member } from '../testnet/cluster/cluster.ts'
+import { Cluster } from '../testnet/cluster/cluster.ts'
+import type { Member } from '../testnet/cluster/member.ts'
 import type { Point, Quantity, Series, Soak } from './slopes.ts'
 
 const watched = ['n1', 'n2']

@@ -9,11 +9,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ControlClient } from '../../daemon/client/client.ts'
 import { P2pdError } from '../../lib/wire/errors.ts'
 import { Groups } from './groups.ts'
 import { LockCommand } from './lock-command.ts'
 import { LockLog } from './lock-log.ts'
+import { assertMoved, type Member, newMember, successor } from './member.ts'
 import { Network } from './network.ts'
 import { freePort, wipe } from './places.ts'
 import { DaemonProcess, describeExit, type Exit } from './process.ts'
@@ -27,31 +27,6 @@ export interface ClusterOptions {
   readonly network?: boolean
   readonly env: NodeJS.ProcessEnv
   readonly signal: AbortSignal
-}
-
-/** A member that is or was started here. */
-export interface Member {
-  /** In what is recorded: `n1`; `n1-2` once it has lost its key and is a peer that nobody knows. */
-  readonly name: string
-  /** What the scenario calls it, and its daemon calls itself: `n1`. */
-  readonly place: string
-  readonly dataDir: string
-  readonly logPath: string
-  readonly client: ControlClient
-  /** Starts so far. */
-  lives: number
-  /** Of its latest life that was ready, and of the one before. */
-  generation: number
-  previousGeneration: number
-  process: DaemonProcess | undefined
-  /** Why its process ends is known; otherwise its end is a crash. */
-  expected: boolean
-  /** Flags of the next start alone. */
-  flags: readonly string[]
-  /** Where it was before it was given another address. */
-  left: readonly string[]
-  /** It has lost its disk, all of it or but its key. */
-  wiped: boolean
 }
 
 /** A start keeps a core busy for most of a second: with more at once those that run already would starve. */
@@ -83,7 +58,7 @@ export class Cluster {
   private constructor(folder: string, options: ClusterOptions) {
     this.folder = folder
     this.#options = options
-    this.members = Array.from({ length: options.peers }, (_, index) => this.#member(`n${index + 1}`))
+    this.members = Array.from({ length: options.peers }, (_, index) => newMember(folder, `n${index + 1}`))
   }
 
   /** Throws ERR_TESTNET_NETWORK where the peers cannot have a network of their own. */
@@ -229,10 +204,7 @@ export class Cluster {
     member.wiped = true
     if (keep === 'key') return
     // Who has no key is somebody else, whatever it is called.
-    const identities = Number(/-(\d+)$/.exec(member.name)?.[1] ?? 1)
-    const stranger = this.#member(member.place, `${member.place}-${identities + 1}`)
-    stranger.wiped = true
-    this.members[this.members.indexOf(member)] = stranger
+    this.members[this.members.indexOf(member)] = successor(this.folder, member)
   }
 
   /** The next start of a peer that does not run is at another address. */
@@ -247,13 +219,8 @@ export class Cluster {
   /** From now on no bytes pass from any of `from` to any of `to`, and with `both` none back either. */
   async cut(from: readonly string[], to: readonly string[], ways: 'one' | 'both'): Promise<void> {
     const network = this.#ownNetwork()
-    const directions =
-      ways === 'both'
-        ? ([
-            [from, to],
-            [to, from],
-          ] as const)
-        : ([[from, to]] as const)
+    const there = [from, to] as const
+    const directions = ways === 'both' ? [there, [to, from] as const] : [there]
     for (const [senders, takers] of directions) {
       this.recorder.record({ type: 'cut', from: this.#namesOf(senders), to: this.#namesOf(takers) })
       await network.cut(senders, takers)
@@ -280,7 +247,7 @@ export class Cluster {
    * member and is not recorded; it ends with the cluster.
    */
   async startStranger(name: string): Promise<Member> {
-    const stranger = this.#member(name)
+    const stranger = newMember(this.folder, name)
     const args = ['--name', name, '--listen', '/ip4/127.0.0.1/tcp/0', '--cluster', name]
     stranger.process = this.#spawn(stranger, args)
     this.#strangers.push(stranger.process)
@@ -354,25 +321,6 @@ export class Cluster {
 
   async removeFolder(): Promise<void> {
     await rm(this.folder, { recursive: true, force: true })
-  }
-
-  #member(place: string, name = place): Member {
-    const dataDir = join(this.folder, place)
-    return {
-      name,
-      place,
-      dataDir,
-      logPath: join(this.folder, `${place}.log`),
-      client: ControlClient.open(dataDir),
-      lives: 0,
-      generation: 0,
-      previousGeneration: 0,
-      process: undefined,
-      expected: false,
-      flags: [],
-      left: [],
-      wiped: false,
-    }
   }
 
   /** What its data directory does not tell it. */
@@ -467,13 +415,6 @@ export class Cluster {
     }
     return this.recorder.now() - askedAt
   }
-}
-
-/** After a change of address. */
-function assertMoved({ name, left }: Member, addresses: readonly string[]): void {
-  const stayed = addresses.find((address) => left.includes(address))
-  if (stayed === undefined) return
-  throw new P2pdError('ERR_TESTNET', `${name} was to move, and listens at ${stayed} again`)
 }
 
 /** The daemons are told everything by flags: what is meant for another daemon must not reach them. */

@@ -1,7 +1,7 @@
 /** Callers at several peers that enter one lock again and again, each in its turn. */
 import { P2pdError } from '../../lib/wire/errors.ts'
-import type { Member } from './cluster.ts'
 import { type Door, type LockStage, visitOnce } from './lock-visits.ts'
+import type { Member } from './member.ts'
 
 /** So that peers compete, and callers at one peer do. */
 const callersAtPeer = 2

@@ -1,7 +1,8 @@
 /** Who votes on the locks of a cluster, as its daemons say. */
 import { LockClient } from '../../daemon/client/lock-client.ts'
 import { P2pdError } from '../../lib/wire/errors.ts'
-import type { Cluster, Member } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
+import type { Member } from './member.ts'
 
 export interface Electorate {
   readonly version: number

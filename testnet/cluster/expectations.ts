@@ -1,5 +1,6 @@
 /** What a step waits for, as the first thing that is still missing, in words. */
-import type { Cluster, Member } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
+import type { Member } from './member.ts'
 import type { Row } from './recorder.ts'
 import type { Deed } from './scenario.ts'
 

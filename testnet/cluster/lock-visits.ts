@@ -2,11 +2,12 @@
 import { fileURLToPath } from 'node:url'
 import { LockClient } from '../../daemon/client/lock-client.ts'
 import { P2pdError } from '../../lib/wire/errors.ts'
-import type { Cluster, Member } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
 import { HeldLock } from './held-lock.ts'
 import type { Ledger } from './ledger.ts'
 import type { CommandEnd, LockCommand } from './lock-command.ts'
 import type { Outcome, Visit } from './lock-log.ts'
+import type { Member } from './member.ts'
 
 /** What a visit needs of a cluster. */
 export type LockStage = Pick<Cluster, 'locks' | 'recorder' | 'command'>

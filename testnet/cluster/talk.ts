@@ -4,8 +4,9 @@
  * come after what it replies to, wherever it is read.
  */
 import { P2pdError } from '../../lib/wire/errors.ts'
-import type { Cluster, Member } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
 import type { Delivery } from './group-reader.ts'
+import type { Member } from './member.ts'
 import type { Deed } from './scenario.ts'
 
 export type TalkDeed = Extract<Deed, { do: 'talk' }>
