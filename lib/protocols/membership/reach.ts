@@ -306,7 +306,10 @@ export class Reach {
       this.#port.dialled(id, dial.peer, outcome)
       return
     }
-    if (outcome.address === undefined) return
+    if (outcome.address === undefined) {
+      this.#port.dialled(id, outcome.peer, outcome)
+      return
+    }
     this.#kept.set(outcome.peer, this.#turn.now + dial.keepMs)
     const member = this.#view.get(outcome.peer)
     if (member === undefined) {

@@ -5,7 +5,8 @@ import type { DialOutcome } from './messages.ts'
 export type Finding = 'answers' | 'stalled' | 'silent' | 'nothing'
 
 export function findingOf(outcome: DialOutcome): Finding {
-  if (outcome.type === 'connected') return 'answers'
+  // An open connection that was used again is the one that is in doubt.
+  if (outcome.type === 'connected') return outcome.address === undefined ? 'nothing' : 'answers'
   if (outcome.reason === 'untried') return 'nothing'
   return outcome.reason === 'unanswered' ? 'stalled' : 'silent'
 }
