@@ -87,6 +87,8 @@ export interface PeerSettings {
   readonly listen: readonly string[]
   readonly announce: readonly string[]
   readonly join: readonly string[]
+  /** Others found what one alone may found. */
+  readonly joins: boolean
   readonly libp2p: HostNode | undefined
   readonly mdns: boolean
   readonly tags: Tags
@@ -105,6 +107,7 @@ export function settingsOf(options: PeerOptions<Readonly<Record<string, PeerPlug
   const announce = options.announce ?? []
   const join = options.join ?? []
   const profile = options.profile ?? 'lan'
+  const mdns = options.mdns ?? false
   for (const address of [...listen, ...announce, ...join]) parseAddress(address)
   if (listen.length > maxAddresses || announce.length > maxAddresses) {
     throw new P2pdError('ERR_BAD_OPTION', `at most ${maxAddresses} addresses to listen on or to announce`)
@@ -117,8 +120,9 @@ export function settingsOf(options: PeerOptions<Readonly<Record<string, PeerPlug
     listen,
     announce,
     join,
+    joins: options.first === undefined ? join.length > 0 || mdns : !options.first,
     libp2p: options.libp2p,
-    mdns: options.mdns ?? false,
+    mdns,
     tags: checkedTags(options.tags ?? {}),
     profile,
     config: { ...profiles[profile], ...options.membership },

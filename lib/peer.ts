@@ -148,7 +148,7 @@ export async function createPeer<Plugins extends Readonly<Record<string, PeerPlu
     identity: options.identity,
     newIdentity: options.newIdentity ?? false,
     cluster: settings.clusterId,
-    joins: options.first === undefined ? settings.join.length > 0 || settings.mdns : !options.first,
+    joins: settings.joins,
     plugins: settings.plugins,
   })
   const peer = new RunningPeer<Plugins>(settings, identity, store)

@@ -42,7 +42,7 @@ export interface FirstLife {
   readonly cluster: string
   readonly crypto: Crypto
   readonly randomBytes: (length: number) => Uint8Array
-  /** The peer was told of others: `join` is not empty. */
+  /** Others found what one alone may found: the peer was told of them by `join`, or looks for them by `mdns`, and is not the `first`. */
   readonly joins: boolean
 }
 
