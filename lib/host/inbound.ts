@@ -15,7 +15,7 @@ const slowMs = 1000
  */
 const maxEachSecond = 128
 /** Open ones that one address has made: with the secret and new identities it could take all. */
-export const maxOpenEach = 256
+const maxOpenEach = 256
 /** Addresses that are remembered, for a second or as long as something of them is open. */
 const maxAddresses = 4096
 

@@ -8,7 +8,7 @@ import type { Node } from './node.ts'
 
 const releaseProtocol = '/p2pd/release/1'
 /** What was sent or taken so lately may have an answer that needs no new handshake. */
-export const usedWithinMs = 30_000
+const usedWithinMs = 30_000
 const defaultLookMs = 5000
 const askWithinMs = 5000
 
