@@ -19,7 +19,7 @@ export const membershipMutants: readonly MembershipMutant[] = [
   {
     name: 'no-suspicion',
     mistake: 'a failed probe is a death at once',
-    units: { suspicionTimeoutMs: () => 0 },
+    units: { suspicionTimeoutMs: () => 0, silenceIsDeath: () => true },
   },
   {
     name: 'unsigned-accusations',
@@ -50,6 +50,56 @@ export const membershipMutants: readonly MembershipMutant[] = [
     name: 'wall-clock-generation',
     mistake: 'a new life takes the wall clock for its generation, whatever the disk says',
     units: { nextGeneration: (_persisted, wall) => Math.floor(wall) },
+  },
+  {
+    name: 'muted-accusers-ignored',
+    mistake: 'who was refuted too often does not even confirm what others say',
+    units: { witnessesCounted: ({ credible }) => credible },
+  },
+  {
+    name: 'muted-accusers-open',
+    mistake: 'who was refuted too often goes on opening suspicions',
+    units: { witnessesOpen: () => true },
+  },
+  {
+    name: 'no-fresh-dial',
+    mistake: 'who may be behind a cut connection is dialled over that connection',
+    units: { healMode: () => 'connect' },
+  },
+  {
+    name: 'tombstones-forgotten',
+    mistake: 'hearsay brings back a life that was buried',
+    units: { outlives: () => true },
+  },
+  {
+    name: 'dismissals-of-the-living',
+    mistake: 'a dismissal buries also who is not dead',
+    units: { dismissalBuries: () => true, dismissalCounts: () => true },
+  },
+  {
+    name: 'stalled-ignored',
+    mistake: 'a connect that is taken and not answered is one that failed',
+    units: { findingOf: (outcome) => (outcome.type === 'connected' ? 'answers' : 'silent') },
+  },
+  {
+    name: 'no-evidence-dials',
+    mistake: 'silence is a death, whatever own dials show',
+    units: { silenceIsDeath: () => true },
+  },
+  {
+    name: 'no-lag-rule',
+    mistake: 'a late timer says nothing of the own event loop',
+    units: { lagOf: () => 'none' },
+  },
+  {
+    name: 'wakes-before-it-reads',
+    mistake: 'after a stall the host fires timers before it reads what has come',
+    host: { wakesFirst: true },
+  },
+  {
+    name: 'merge-by-arrival',
+    mistake: 'what is heard last counts, whatever it is of',
+    units: { comparePrecedence: (a, b) => (a.generation === b.generation && a.status === b.status ? 0 : 1) },
   },
 ]
 

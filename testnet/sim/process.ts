@@ -76,6 +76,7 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
   readonly #program: Program<Message, Command, Event, Request>
   readonly #frameLimit: number
   readonly #codecEvery: number
+  readonly #wakesFirst: boolean
   readonly #connections = new Map<PeerId, End[]>()
   #outbox: Effect<Message, Event, Request>[] = []
   #writing = false
@@ -102,6 +103,8 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
       readonly frameLimit?: number
       /** Of so many messages one goes through the codec, the others by reference; 1 where it is not given. */
       readonly codecEvery?: number
+      /** A mistake of hosts: late timers fire before what lies in the sockets is read. */
+      readonly wakesFirst?: boolean
     },
   ) {
     this.#world = world
@@ -109,6 +112,7 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
     this.#program = plan.program
     this.#frameLimit = plan.frameLimit ?? maxControlFrameBytes
     this.#codecEvery = plan.codecEvery ?? 1
+    this.#wakesFirst = plan.wakesFirst ?? false
     this.#sinceEncoded = plan.machine.index % this.#codecEvery
     this.peer = plan.peer
     this.machine = plan.machine
@@ -176,6 +180,7 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
     this.#backlog = 0
     const inbox = this.#inbox
     this.#inbox = []
+    if (this.#wakesFirst && this.#due()) this.#step({ type: 'wake', lagMs })
     for (const task of inbox) this.schedule(task)
     if (this.#alive && lagMs > 0 && this.#due()) this.#step({ type: 'wake', lagMs })
     this.#setAlarm()

@@ -14,7 +14,7 @@ import type {
 } from '../../../lib/protocols/membership/messages.ts'
 import { signRecord } from '../../../lib/protocols/membership/statements.ts'
 import type { MembershipUnits } from '../../../lib/protocols/membership/units.ts'
-import type { HistoryEvent, ViewStatus, Violation } from '../../checkers/history.ts'
+import type { HistoryEvent, ViewEvent, ViewStatus, Violation } from '../../checkers/history.ts'
 import { HostClock } from '../clock.ts'
 import { Disk } from '../disk.ts'
 import { Keys } from '../keys.ts'
@@ -36,6 +36,8 @@ export interface MembershipMutant {
   readonly mistake: string
   readonly units?: Partial<MembershipUnits>
   wrap?(core: MembershipCore): MembershipCore
+  /** Of the host around the core. */
+  readonly host?: { readonly wakesFirst: boolean }
 }
 
 interface Strikes {
@@ -66,6 +68,8 @@ export class Cluster {
   readonly violations: Violation[] = []
   /** From when on the liars lie, ms. */
   lyingFrom = Number.POSITIVE_INFINITY
+  /** Told of each change of a row in place of the history, where that would not fit the memory. */
+  toldOf: ((view: ViewEvent) => void) | undefined
   readonly #mutant: MembershipMutant | undefined
   readonly #keys: Keys
   readonly #dialler: Dialler
@@ -142,6 +146,7 @@ export class Cluster {
       random: world.random.stream(`timers ${host.name}`),
       program,
       codecEvery: this.options.codecEvery,
+      wakesFirst: this.#mutant?.host?.wakesFirst ?? false,
     })
     host.process = process
     host.state = 'running'
@@ -341,8 +346,11 @@ export class Cluster {
       case 'member':
         watch.told(event.member, event.change)
         // That a row is gone says nothing of its member.
-        if (recorded && event.change !== 'reaped')
-          this.record(viewEvent(this.world.now, host.peer, event.member))
+        if (recorded && event.change !== 'reaped') {
+          const view = viewEvent(this.world.now, host.peer, event.member)
+          if (this.toldOf === undefined) this.record(view)
+          else this.toldOf(view)
+        }
         this.world.remark(() => `${host.name}: ${this.#describe(event.change, event.member)}`)
         return
       case 'joined':
@@ -476,7 +484,7 @@ const shownAs = {
   left: 'left',
 } as const satisfies Record<MemberStatus, ViewStatus>
 
-function viewEvent(at: number, observer: PeerId, view: MemberView): HistoryEvent {
+function viewEvent(at: number, observer: PeerId, view: MemberView): ViewEvent {
   return {
     at,
     type: 'view',

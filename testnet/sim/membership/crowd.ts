@@ -7,6 +7,7 @@
  * cannot show is a member that changes what it was handed, and a mistake in the
  * bytes that only a rare packet has; the small stories encode all.
  */
+import type { PeerId } from '../../../lib/protocols/core.ts'
 import { type Profile, profiles } from '../../../lib/protocols/membership/config.ts'
 import type { Detection } from '../../checkers/completeness.ts'
 import type { MembershipBounds, Violation } from '../../checkers/history.ts'
@@ -29,7 +30,11 @@ export interface CrowdOptions {
   readonly loss: number
   /** Every so many packets of a member one goes through the codec. */
   readonly codecEvery: number
+  /** No churn: some are killed at once, others are cut off for a minute. */
+  readonly split: boolean
 }
+
+export const crowdProfiles = Object.keys(profiles)
 
 export const crowdDefaults = {
   seed: 1,
@@ -39,11 +44,15 @@ export const crowdDefaults = {
   churn: 0.01,
   loss: 0.05,
   codecEvery: 64,
+  split: false,
 } as const satisfies CrowdOptions
 
 export interface CrowdFigures {
   /** What each end of a process took until the first and the last of those who run knew, ms. */
-  readonly detections: readonly Detection[]
+  readonly detections: readonly (Detection & { readonly silent: boolean })[]
+  /** Of a split: until all views were one without those who were killed, and again after the heal, ms. */
+  readonly lossAgreedMs: number | undefined
+  readonly healAgreedMs: number | undefined
   /** Packets that a member sends while nothing happens, a second, and their bytes. */
   readonly idlePackets: number
   readonly idleBytes: number
@@ -67,7 +76,10 @@ const churnKinds = { kill: 2, 'power-cut': 1, leave: 1, restart: 2, join: 2 } as
 /** Connections are made by then, and nobody has anything new to say, ms. */
 const settlingMs = 20_000
 const idleMs = 20_000
-const lookEveryMs = 1000
+const lookEveryMs = 250
+const killedShare = 0.01
+const cutShare = 0.005
+const cutMs = 60_000
 /** Whose tables are compared row by row with what is so; of the others only the digest is. */
 const tablesRead = 4
 /** Of a frame: its length, a yamux header, Noise's length and tag. Of a segment: TCP with time stamps, and IPv4. */
@@ -105,7 +117,10 @@ export function runCrowd(
     violations: [...verdict.violations, ...cluster.violations],
     figures: {
       ...crowd.figures(),
-      detections: verdict.figures.detections,
+      detections: verdict.figures.detections.map((one) => ({
+        ...one,
+        silent: crowd.silent.has(`${one.at} ${one.peer}`),
+      })),
       falseSuspicions: verdict.figures.falseSuspicions,
     },
     traceHash: world.trace.digest,
@@ -137,6 +152,10 @@ class Crowd {
   readonly #random: Random
   #idle: Traffic = { packets: 0, encoded: 0, bytes: 0 }
   #agreedAfterMs: number | undefined
+  #lossAgreedMs: number | undefined
+  #healAgreedMs: number | undefined
+  /** Who lost its power when, and closed no connection. */
+  readonly silent = new Set<string>()
 
   constructor(cluster: Cluster, options: CrowdOptions) {
     this.#cluster = cluster
@@ -154,6 +173,7 @@ class Crowd {
     const after = this.#traffic()
     const encoded = after.encoded - before.encoded
     this.#idle = { packets: after.packets - before.packets, encoded, bytes: after.bytes - before.bytes }
+    if (this.#options.split) return this.#split()
     const until = minutes * 60_000
     const everyMs = 60_000 / (members * churn)
     while (this.#world.now < until) {
@@ -162,6 +182,41 @@ class Crowd {
     }
     this.#agree()
     this.#cluster.record({ at: this.#world.now, type: 'end' })
+  }
+
+  /** So many rows change that nobody could keep the history; what must not be is looked for as it happens. */
+  #split(): void {
+    const cluster = this.#cluster
+    const there = new Set(cluster.hosts.map((host) => host.peer))
+    cluster.toldOf = ({ observer, subject, status }) => {
+      if (status !== 'dead' || !there.has(subject as PeerId) || !there.has(observer as PeerId)) return
+      cluster.breach('accuracy', `${observer} shows ${subject} dead, but it runs and can be reached`)
+    }
+    const chosen = this.#random.shuffled(cluster.hosts)
+    const killed = chosen.splice(0, Math.ceil(cluster.hosts.length * killedShare))
+    for (const [index, host] of killed.entries()) {
+      there.delete(host.peer)
+      cluster.end(host, index % 2 === 0 ? 'kill' : 'power-cut')
+    }
+    this.#lossAgreedMs = this.#runUntilOne()
+    const cut = chosen.splice(0, Math.ceil(cluster.hosts.length * cutShare))
+    for (const host of cut) there.delete(host.peer)
+    this.#world.note(`cut off ${cut.length}`)
+    const { links } = cluster.network
+    across(cut, chosen, (from, to) => links.cut(from, to))
+    this.#run(cutMs)
+    across(cut, chosen, (from, to) => links.mend(from, to))
+    this.#world.note('mend the cut')
+    this.#healAgreedMs = this.#runUntilOne()
+    this.#agree()
+  }
+
+  #runUntilOne(): number | undefined {
+    const from = this.#world.now
+    const until = from + boundsOf(this.#options).convergenceMs
+    do this.#run(lookEveryMs)
+    while (this.#world.now < until && !this.#isOneView())
+    return this.#isOneView() ? this.#world.now - from : undefined
   }
 
   figures(): Omit<CrowdFigures, 'detections' | 'falseSuspicions'> {
@@ -174,6 +229,8 @@ class Crowd {
       idleFramedBytes: idlePackets * (mean + framingBytes),
       idleWireBytes: idlePackets * (mean + framingBytes + headerBytes),
       agreedAfterMs: this.#agreedAfterMs,
+      lossAgreedMs: this.#lossAgreedMs,
+      healAgreedMs: this.#healAgreedMs,
     }
   }
 
@@ -193,8 +250,11 @@ class Crowd {
 
   #befall(kind: keyof typeof churnKinds): void {
     const running = this.#cluster.hosts.filter(takesPart)
-    if (kind === 'kill' || kind === 'power-cut') this.#cluster.end(this.#random.pick(running), kind)
-    else if (kind === 'leave') this.#cluster.depart(this.#random.pick(running), 'leave')
+    if (kind === 'kill' || kind === 'power-cut') {
+      const host = this.#random.pick(running)
+      if (kind === 'power-cut') this.silent.add(`${this.#world.now} ${host.peer}`)
+      this.#cluster.end(host, kind)
+    } else if (kind === 'leave') this.#cluster.depart(this.#random.pick(running), 'leave')
     else if (kind === 'join') this.#cluster.start(this.#cluster.addHost(), this.#contacts(running))
     else {
       const gone = this.#cluster.hosts.filter((host) => host.state === 'gone')
@@ -210,11 +270,8 @@ class Crowd {
   /** Nothing happens any more: soon all have one view, and it is the true one. */
   #agree(): void {
     const from = this.#world.now
-    const until = from + boundsOf(this.#options).convergenceMs
-    do this.#run(lookEveryMs)
-    while (this.#world.now < until && !this.#digestsAgree())
-    if (this.#digestsAgree()) this.#agreedAfterMs = this.#world.now - from
-    else
+    this.#agreedAfterMs = this.#runUntilOne()
+    if (this.#agreedAfterMs === undefined)
       this.#cluster.breach(
         'one-view',
         `digests differ ${this.#world.now - from} ms after the last disturbance`,
@@ -229,9 +286,32 @@ class Crowd {
     }
   }
 
+  /** All agree, and one of them shows whoever runs as there, and nobody else. */
+  #isOneView(): boolean {
+    if (!this.#digestsAgree()) return false
+    const running = this.#cluster.hosts.filter(takesPart)
+    const rows = running[0]?.core?.members() ?? []
+    const there = rows.filter(({ status }) => status !== 'dead' && status !== 'left')
+    return there.length === running.length && there.every(({ status }) => status === 'alive')
+  }
+
   #digestsAgree(): boolean {
     const [first, ...rest] = this.#cluster.hosts.filter(takesPart).map(({ core }) => core?.digest)
     return rest.every((digest) => digest === first)
+  }
+}
+
+/** Both ways, between all of `some` and all of `others`. */
+function across(
+  some: readonly MemberHost[],
+  others: readonly MemberHost[],
+  act: (from: number, to: number) => void,
+): void {
+  for (const { machine: one } of some) {
+    for (const { machine: other } of others) {
+      act(one.index, other.index)
+      act(other.index, one.index)
+    }
   }
 }
 

@@ -108,7 +108,7 @@ export function drawOptions(seed: number, random: Random): MembershipSimOptions 
     seed,
     peers,
     profile,
-    config: { ...profiles[profile], ...drawMemory(draw) },
+    config: { ...profiles[profile], ...drawMemory(draw, lies) },
     network: drawNetwork(draw, profile),
     disk: draw.chance(0.2) ? { writeMinMs: 5, writeMaxMs: 150 } : { writeMinMs: 0.1, writeMaxMs: 5 },
     driftPpm: draw.chance(0.3) ? 200 : 20,
@@ -126,12 +126,12 @@ export function drawOptions(seed: number, random: Random): MembershipSimOptions 
 }
 
 /** Some forget who is gone within the story. */
-function drawMemory(draw: Random): Partial<MembershipConfig> {
+function drawMemory(draw: Random, lies: readonly Lie[]): Partial<MembershipConfig> {
   if (draw.chance(0.6)) return {}
   return {
     goneMs: draw.pick([4000, 15_000]),
-    // Nobody stands still or is cut off for longer, and could bring back whom all others have forgotten.
-    tombstoneMs: draw.pick([60_000, 7 * 24 * 3_600_000]),
+    // Nobody stands still or is cut off for longer; a liar may say what it once heard at any time.
+    tombstoneMs: draw.chance(0.5) && lies.length === 0 ? 60_000 : 7 * 24 * 3_600_000,
     maxGone: draw.pick([1, 1024]),
   }
 }
