@@ -16,7 +16,8 @@ const refusedCode = 9
 
 const [socketPath = '', request = '', forMs = ''] = process.argv.slice(2)
 const token = Number(process.env.P2PD_FENCING_TOKEN)
-const endsAt = machineMs() + (forMs === 'forever' ? Number.POSITIVE_INFINITY : Number(forMs))
+const enteredAt = machineMs()
+const endsAt = enteredAt + (forMs === 'forever' ? Number.POSITIVE_INFINITY : Number(forMs))
 
 const socket = connect(socketPath)
 const answers = createInterface({ input: socket })
@@ -40,5 +41,5 @@ answers.on('line', (line) => {
   socket.end()
 })
 
-say({ type: 'entered', at: machineMs(), request: Number(request), token })
+say({ type: 'entered', at: enteredAt, request: Number(request), token })
 write()
