@@ -85,6 +85,8 @@ export class Reach {
   static readonly keepMs = 30_000
   /** One to somebody at random, ms: time to compare what both know. */
   static readonly keepBrieflyMs = 3000
+  /** Members noted on disk where there are too many to note all. */
+  static readonly rememberedOnRings = 128
   /** Whoever joins a large cluster waits so long at most for its view before it looks for its neighbours, ms. */
   static readonly catchUpMs = 10_000
   readonly #init: MembershipInit
@@ -410,14 +412,27 @@ export class Reach {
     this.#agenda.cancel('note-peers')
     const peers: KnownPeer[] = []
     const hereAt = this.#view.tombstones.running.now
-    for (const { peer, generation, record, present } of this.#view.values()) {
-      if (peers.length >= this.#init.config.maxHints) break
-      if (present) peers.push({ peer, generation, addresses: record.body.addresses, hereAt })
+    for (const peer of this.#toRemember()) {
+      const body = this.#view.recordOf(peer)?.body
+      if (body !== undefined)
+        peers.push({ peer, generation: body.generation, addresses: body.addresses, hereAt })
     }
     for (const { peer, generation, addresses, remembered, hereAt } of this.#hints.values()) {
       if (remembered) peers.push({ peer, generation, addresses, hereAt })
     }
     this.#turn.note(durableKeys.peers, encodeKnownPeers(peers.slice(0, this.#init.config.maxHints)))
+  }
+
+  /** On rings whoever was drawn: of thousands a few dozen are enough to find the others again. */
+  #toRemember(): Iterable<PeerId> {
+    const { neighbours } = this.#view
+    if (neighbours.meshed) return neighbours.everybody()
+    const drawn = new Set<PeerId>(neighbours.subjects.keys())
+    for (let i = drawn.size; i < Reach.rememberedOnRings; i++) {
+      const peer = neighbours.draw(this.#init.random)
+      if (peer !== undefined) drawn.add(peer)
+    }
+    return drawn
   }
 
   dialTombstone({ peer, addresses, generation }: Tombstone): void {

@@ -107,6 +107,11 @@ export class View {
     return this.#members.get(peer) ?? this.#fromBase(peer)
   }
 
+  /** Its row is not made for that. */
+  recordOf(peer: PeerId): Signed<MemberRecord> | undefined {
+    return this.#members.get(peer)?.record ?? this.#init.base?.records.get(peer)
+  }
+
   /** Everybody but self. A walk over all: only where all are asked for. */
   *values(): IterableIterator<Member> {
     yield* this.#members.values()
