@@ -23,6 +23,12 @@ export class Allowance {
     return this.#left >= 1
   }
 
+  /** Whether more than half of the burst is used up. */
+  isSpent(rate: Rate, now: number): boolean {
+    this.has(rate, now)
+    return this.#left < rate.burst / 2
+  }
+
   take(rate: Rate, now: number): boolean {
     if (!this.has(rate, now)) return false
     this.#left--

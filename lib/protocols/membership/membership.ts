@@ -135,7 +135,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       hinted: (record) => this.#reach.hinted(record),
       disputed: (update, from) => this.#disputes.heard(update, from),
       misbehaved: (peer, reason) => this.#misbehaved(peer, reason),
-      mayIntroduce: (from) => this.#traffic.takesStranger(from, this.#turn.now),
+      mayIntroduce: (from) => this.#mayIntroduce(from),
       neighboursChanged: () => this.#reach.tendSoon(),
     })
     this.#gossip = new Gossip(init, turn, agenda, this.#view, this.#awareness, {
@@ -321,7 +321,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
 
   #disconnected(peer: PeerId, closedBy: 'remote' | 'local'): void {
     this.#connections.delete(peer)
-    this.#traffic.forget(peer)
+    this.#traffic.disconnected(peer, this.#turn.now)
     const member = this.#view.get(peer)
     this.#departure?.lost(peer)
     this.#reach.disconnected(peer)
@@ -577,6 +577,11 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     if (this.#units.accusationIsSigned(accusation, crypto)) return true
     this.#misbehaved(from, 'bad-signature')
     return false
+  }
+
+  #mayIntroduce(from: PeerId): boolean {
+    const isMember = this.#view.get(from)?.present === true
+    return this.#traffic.takesStranger(from, isMember, this.#turn.now)
   }
 
   #misbehaved(peer: PeerId, reason: Misbehaviour): void {

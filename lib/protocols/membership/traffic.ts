@@ -12,6 +12,7 @@ interface Account {
   readonly packets: Allowance
   readonly pings: Allowance
   readonly strangers: Allowance
+  readonly hints: Allowance
   blamedAt: number
 }
 
@@ -22,9 +23,15 @@ export class Traffic {
   static readonly pings: Rate = { burst: 256, perSecond: 64 }
   /** Besides a whole view: records of members that are unknown here. */
   static readonly strangersPerSecond = 64
+  /** The same, named by somebody who is no member itself: it has no view to tell. */
+  static readonly hints: Rate = { burst: 64, perSecond: 4 }
+  /** Accounts of those who used much that are kept when they disconnect: a new connection is no new start. */
+  static readonly maxFormer = 1024
   static readonly blameEveryMs = 1000
   readonly #strangers: Rate
   readonly #accounts = new Map<PeerId, Account>()
+  /** Whose connections closed; who did longest ago comes first. */
+  readonly #former = new Map<PeerId, Account>()
   readonly #isConnected: (peer: PeerId) => boolean
 
   constructor(config: MembershipConfig, isConnected: (peer: PeerId) => boolean) {
@@ -40,8 +47,9 @@ export class Traffic {
     return this.#of(from, now).pings.take(Traffic.pings, now)
   }
 
-  takesStranger(from: PeerId, now: number): boolean {
-    return this.#of(from, now).strangers.take(this.#strangers, now)
+  takesStranger(from: PeerId, isMember: boolean, now: number): boolean {
+    const account = this.#of(from, now)
+    return isMember ? account.strangers.take(this.#strangers, now) : account.hints.take(Traffic.hints, now)
   }
 
   /** Whether it is to be said again that `peer` does too much. */
@@ -52,21 +60,39 @@ export class Traffic {
     return true
   }
 
-  forget(peer: PeerId): void {
+  disconnected(peer: PeerId, now: number): void {
+    const account = this.#accounts.get(peer)
     this.#accounts.delete(peer)
+    if (account === undefined || !this.#isSpent(account, now)) return
+    this.#former.set(peer, account)
+    const [oldest] = this.#former.keys()
+    if (this.#former.size > Traffic.maxFormer && oldest !== undefined) this.#former.delete(oldest)
+  }
+
+  #isSpent({ packets, pings, strangers, hints }: Account, now: number): boolean {
+    return (
+      packets.isSpent(Traffic.packets, now) ||
+      pings.isSpent(Traffic.pings, now) ||
+      strangers.isSpent(this.#strangers, now) ||
+      hints.isSpent(Traffic.hints, now)
+    )
   }
 
   #of(peer: PeerId, now: number): Account {
     const known = this.#accounts.get(peer)
     if (known !== undefined) return known
-    const account = {
+    const former = this.#former.get(peer)
+    const account = former ?? {
       packets: new Allowance(Traffic.packets, now),
       pings: new Allowance(Traffic.pings, now),
       strangers: new Allowance(this.#strangers, now),
+      hints: new Allowance(Traffic.hints, now),
       blamedAt: Number.NEGATIVE_INFINITY,
     }
     // What was still under way when the connection closed is not worth an account.
-    if (this.#isConnected(peer)) this.#accounts.set(peer, account)
+    if (!this.#isConnected(peer)) return account
+    this.#former.delete(peer)
+    this.#accounts.set(peer, account)
     return account
   }
 }
