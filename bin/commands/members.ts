@@ -7,7 +7,7 @@ import { formatAge, formatRtt } from '../duration.ts'
 import { accusersText, namesInConflict, statusPaint, statusText } from '../member-text.ts'
 import { shortId, shortIds } from '../peer-id.ts'
 import { PeerNames, uniqueNames } from '../peer-names.ts'
-import { drawScreen } from '../screen.ts'
+import { cut, drawScreen } from '../screen.ts'
 import { type Style, styleFor } from '../style.ts'
 import { type Cell, renderTable } from '../table.ts'
 import { formatTags } from '../tags.ts'
@@ -58,7 +58,8 @@ async function watch(context: Context, client: ControlClient, { status, tag = []
     const all = [...rows.values()]
     const names = uniqueNames(all)
     const nameOf = (peerId: string): string => names.get(peerId) ?? shortId(peerId, [])
-    drawScreen(context.stdout, renderMembers(all.filter(wanted), Date.now(), style, nameOf))
+    const lines = renderMembers(all.filter(wanted), Date.now(), style, nameOf, context.stdout.columns || 80)
+    drawScreen(context.stdout, lines)
   }
   const redraws = context.stdout.isTTY === true && !context.json
   // Ages grow also while nothing changes.
@@ -87,35 +88,59 @@ function printRow(context: Context, row: MemberRow, rows: ReadonlyMap<string, Me
   printLine(context.stdout, renderChange(row, [...rows.keys()], new Date(), nameOf))
 }
 
-const header = ['NAME', 'ID', 'STATUS', 'ADDRESS', 'RTT', 'SINCE', 'INCARNATION'] as const
+interface Column {
+  readonly title: string
+  readonly cell: (row: MemberRow) => Cell
+}
 
-/** By name, then id; the last columns only where somebody has something there. `now` is wall time in ms. */
+/** What a narrow screen does without, first to go first. */
+const dispensable = ['INCARNATION', 'ADDRESS', 'RTT']
+
+/**
+ * By name, then id; tags and who says so only where there are some. Columns are left
+ * out until a line fits into `width` characters. `now` is wall time in ms.
+ */
 export function renderMembers(
   members: readonly MemberRow[],
   now: number,
   style: Style,
   nameOf: (peerId: string) => string = (peerId) => peerId,
+  width = Number.POSITIVE_INFINITY,
 ): string[] {
+  const sorted = [...members].sort((a, b) => compare(a.name, b.name) || compare(a.peerId, b.peerId))
+  const columns = columnsFor(sorted, now, style, nameOf)
+  for (let left = 0; ; left++) {
+    const shown = columns.filter(({ title }) => !dispensable.slice(0, left).includes(title))
+    const titles = shown.map(({ title }) => ({ text: title, paint: style.dim }))
+    const lines = renderTable([titles, ...sorted.map((row) => shown.map(({ cell }) => cell(row)))])
+    if (left === dispensable.length || lines.every((line) => cut(line, width) === line)) return lines
+  }
+}
+
+function columnsFor(
+  members: readonly MemberRow[],
+  now: number,
+  style: Style,
+  nameOf: (peerId: string) => string,
+): readonly Column[] {
   const ids = shortIds(members.map(({ peerId }) => peerId))
   const conflicts = namesInConflict(members)
-  const hasTags = members.some(({ tags }) => Object.keys(tags).length > 0)
-  const hasAccusers = members.some(({ accusers }) => accusers.length > 0)
-  const sorted = [...members].sort((a, b) => compare(a.name, b.name) || compare(a.peerId, b.peerId))
-  const titles = [...header, ...(hasTags ? ['TAGS'] : []), ...(hasAccusers ? ['SAID BY'] : [])]
-  return renderTable([
-    titles.map((text) => ({ text, paint: style.dim })),
-    ...sorted.map((row): Cell[] => [
-      nameCell(row, conflicts, style),
-      ids.get(row.peerId) ?? row.peerId,
-      { text: statusText(row), paint: statusPaint(row.status, style) },
-      addressText(row.addresses),
-      row.rttMs === null ? '-' : formatRtt(row.rttMs),
-      formatAge(now - row.since),
-      String(row.incarnation),
-      ...(hasTags ? [formatTags(row.tags)] : []),
-      ...(hasAccusers ? [accusersText(row.accusers, nameOf)] : []),
-    ]),
-  ])
+  const columns: Column[] = [
+    { title: 'NAME', cell: (row) => nameCell(row, conflicts, style) },
+    { title: 'ID', cell: ({ peerId }) => ids.get(peerId) ?? peerId },
+    { title: 'STATUS', cell: (row) => ({ text: statusText(row), paint: statusPaint(row.status, style) }) },
+    { title: 'ADDRESS', cell: ({ addresses }) => addressText(addresses) },
+    { title: 'RTT', cell: ({ rttMs }) => (rttMs === null ? '-' : formatRtt(rttMs)) },
+    { title: 'SINCE', cell: ({ since }) => formatAge(now - since) },
+    { title: 'INCARNATION', cell: ({ incarnation }) => String(incarnation) },
+  ]
+  if (members.some(({ tags }) => Object.keys(tags).length > 0)) {
+    columns.push({ title: 'TAGS', cell: ({ tags }) => formatTags(tags) })
+  }
+  if (members.some(({ accusers }) => accusers.length > 0)) {
+    columns.push({ title: 'SAID BY', cell: ({ accusers }) => accusersText(accusers, nameOf) })
+  }
+  return columns
 }
 
 function nameCell({ name, self, status }: MemberRow, conflicts: ReadonlySet<string>, style: Style): Cell {

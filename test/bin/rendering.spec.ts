@@ -111,6 +111,16 @@ describe('the membership table', () => {
     assert.match(renderMembers([many], 0, plain)[1] ?? '', new RegExp(`${idA}, ${idB}, ${idC} \\+2$`))
   })
 
+  it('does without what matters least where the screen is narrow', () => {
+    const row = memberRow({ status: 'dead', tags: { role: 'web' }, accusers: [idB] })
+    const titles = (width?: number) =>
+      (renderMembers([row], 0, plain, () => 'm2', width)[0] ?? '').split(/ {2,}/).join(' ')
+    assert.equal(titles(), 'NAME ID STATUS ADDRESS RTT SINCE INCARNATION TAGS SAID BY')
+    assert.equal(titles(82), 'NAME ID STATUS ADDRESS RTT SINCE TAGS SAID BY')
+    assert.equal(titles(81), 'NAME ID STATUS RTT SINCE TAGS SAID BY')
+    assert.equal(titles(10), 'NAME ID STATUS SINCE TAGS SAID BY')
+  })
+
   it('marks names that two living members bear, and no name of the dead', () => {
     const rows = [
       memberRow({ self: true }),
