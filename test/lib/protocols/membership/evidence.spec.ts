@@ -378,6 +378,24 @@ describe('healing', () => {
     assert.equal(scene.dials().length, 1)
   })
 
+  it('accuses nobody who is back by hearsay before the dial has shown it', () => {
+    const scene = new Scene({ probeAllUpTo: 16 })
+    scene.suspect()
+    scene.dialled(1500, timeout)
+    scene.lab.take()
+    scene.subject.incarnation++
+    const [a] = scene.others as [ScriptedPeer]
+    scene.lab.receive(a, a.packet({ type: 'gossip' }, [scene.subject.update()]))
+    scene.talk(50)
+    const [dial] = scene.dials()
+    assert.ok(dial !== undefined && dial.timeoutMs <= 1500)
+    scene.talk(2600)
+    assert.equal(scene.status, 'alive', 'more than a whole probe has failed')
+    scene.lab.command({ type: 'dialled', id: dial.id, outcome: timeout })
+    scene.talk(6000)
+    assert.equal(scene.status, 'suspect')
+  })
+
   it('does not dial whom it has heard itself', () => {
     const scene = new Scene()
     scene.suspect()
