@@ -98,6 +98,8 @@ export class Reach {
   readonly #nextRequest: () => number
   readonly #contacts = new Set<string>()
   readonly #hints = new Map<PeerId, Hint>()
+  /** Whom to dial was noted in this life. */
+  #noted = false
   readonly #dials = new Map<number, Dial>()
   readonly #verifications = new Map<number, Verification>()
   /** Alive by hearsay, and a dial that shall show it is under way or about to be. */
@@ -399,7 +401,8 @@ export class Reach {
   /** In a large cluster somebody changes all the time, and a list of many is not out of date so soon. */
   rememberSoon(): void {
     if (this.#agenda.has('note-peers')) return
-    const wait = Math.max(1000, 100 * this.#view.n)
+    // The first one at once: who ends before it is noted would find nobody again.
+    const wait = this.#noted ? Math.max(1000, 100 * this.#view.n) : 0
     this.#agenda.schedule('note-peers', this.#turn.now + wait, { type: 'note-peers' })
   }
 
@@ -410,6 +413,7 @@ export class Reach {
    */
   remember(): void {
     this.#agenda.cancel('note-peers')
+    this.#noted = true
     const peers: KnownPeer[] = []
     const hereAt = this.#view.tombstones.running.now
     for (const peer of this.#toRemember()) {

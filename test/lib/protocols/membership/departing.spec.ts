@@ -108,6 +108,22 @@ describe('departing', () => {
     )
   })
 
+  it('remembers the first that it meets at once, and later ones within a second', () => {
+    const lab = new Lab()
+    lab.start()
+    lab.connect(new ScriptedPeer('a'))
+    lab.run(0)
+    lab.connect(new ScriptedPeer('b'))
+    const dialled = () => {
+      const again = new Lab({ durable: lab.disk })
+      again.start()
+      return again.requests().map((request) => request.peer)
+    }
+    assert.deepEqual(dialled(), ['a'])
+    lab.run(1000)
+    assert.deepEqual(dialled().sort(), ['a', 'b'])
+  })
+
   it('remembers who to dial, without those who left for good, and dials them after a restart', () => {
     const lab = new Lab()
     const [a, b, c] = [new ScriptedPeer('a'), new ScriptedPeer('b'), new ScriptedPeer('c')]
