@@ -14,6 +14,7 @@ const updatesInPacket = 512
 
 /** Those of `riders` that fit a heartbeat beside `otherLife`; the next heartbeat comes soon. */
 export function fitting(riders: readonly Rider[], otherLife: Signed<unknown> | undefined): Rider[] {
+  if (riders.length === 0) return []
   let room = packetBytes - (otherLife === undefined ? 0 : sizeOfSigned(otherLife))
   return riders.filter((rider) => {
     const fits = sizeOfRider(rider) <= room
@@ -27,6 +28,7 @@ export function fitting(riders: readonly Rider[], otherLife: Signed<unknown> | u
  * a heartbeat, for which somebody waits, and before a sync, which says that these were all.
  */
 export function pack(generation: number, body: Body, updates: readonly Update[]): Packet[] {
+  if (updates.length === 0) return [{ generation, updates, body }]
   const parts = parted(updates, packetBytes - sizeOfBody(body))
   const bodied = body.type === 'sync' ? parts.length - 1 : 0
   return parts.map((part, i) => ({

@@ -55,11 +55,11 @@ export class Prober {
   /** A member that is heard all the time is probed this often nevertheless. */
   static readonly measureEveryPeriods = 16
   /**
-   * Where each has eight observers, each of those probes it every fourth period: the
-   * first of eight comes after 4/9 of a period on the average, and an idle member
-   * sends two pings and two acks a period, whatever the number of members.
+   * On rings, as in a mesh above eight (SWIM §4.3): each is probed once a period, there by whomever it
+   * hits, here by one of its eight observers. The first to find it silent does so after 8/9 of a period
+   * on the average, and an idle member sends one ping and one ack a period, whatever the number of members.
    */
-  static readonly subjectsPerPeriod = 2
+  static readonly subjectsPerPeriod = 1
   /** Dials for others under way at once. */
   static readonly maxRelayDials = 4
   readonly #init: MembershipInit
