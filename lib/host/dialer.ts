@@ -50,6 +50,8 @@ const quickMs = 2000
 const maxWaiting = 1024
 /** Addresses given by the user, or at which a handshake was completed. */
 const maxTrusted = 4096
+/** Until the next look at an address that accepts and resets; twice as long each time. */
+const tornDownMs = 25
 /** Between two addresses of one peer (RFC 8305 §5 recommends 250 ms). */
 const staggerMs = 250
 
@@ -246,7 +248,13 @@ export class Dialer {
   /** A probe never becomes a connection, so it always ends as some failure; which one is the answer. */
   async #knock(request: KnockRequest): Promise<KnockOutcome> {
     const deadline = new Deadline(request.timeoutMs, this.#deadlines)
-    const attempt = await this.#attempt(request.address, request.peer, this.#knocks, deadline)
+    const look = () => this.#attempt(request.address, request.peer, this.#knocks, deadline)
+    let attempt = await look()
+    // A process that is being torn down may lose its listening socket last, and resets meanwhile whom that accepts.
+    for (let waitMs = tornDownMs; isReset(attempt) && !deadline.signal.aborted; waitMs *= 2) {
+      await delay(waitMs, deadline.signal)
+      if (!deadline.signal.aborted) attempt = await look()
+    }
     deadline.clear()
     if (attempt.type === 'connected') return 'inconclusive'
     switch (attempt.reason) {
@@ -304,6 +312,10 @@ export class Dialer {
     await within(former, signal)
     return signal.aborted ? undefined : await result
   }
+}
+
+function isReset(attempt: Attempt): boolean {
+  return attempt.type === 'failed' && attempt.reason === 'unreachable'
 }
 
 function reasonOf(error: unknown, { met, peer, probe, stage }: Handshake, signal: AbortSignal): DialFailure {

@@ -129,8 +129,25 @@ describe('a short dial', () => {
 
   it('is not over because this process stood still', async () => {
     const [me, other] = [await startRawPeer(), await forkEchoPeer()]
-    const dial = reasonOf(me, [other.address], 500)
-    setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 900))
+    const dial = reasonOf(me, [other.address], 1000)
+    setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2100))
     assert.equal(await dial, 'connected')
+  })
+})
+
+describe('a knock', () => {
+  it('looks again at an address that accepts and resets, for the process may just be going', async () => {
+    const me = await startRawPeer()
+    let resets = 0
+    const address = await serverThat((socket) => {
+      resets += 1
+      socket.resetAndDestroy()
+      if (resets === 2) for (const server of servers.splice(0)) server.close()
+    })
+    const request = { type: 'knock', id: 1, peer: me.id, address, timeoutMs: 2000 } as const
+    assert.equal(await me.dialer.knock(request), 'refused')
+    assert.equal(resets, 2)
+    const resetting = await serverThat((socket) => socket.resetAndDestroy())
+    assert.equal(await me.dialer.knock({ ...request, address: resetting, timeoutMs: 300 }), 'inconclusive')
   })
 })

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
 import { connect as connectTcp, type Socket } from 'node:net'
+import type { MultiaddrConnection } from '@libp2p/interface'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { newCounters } from '../../../lib/host/counters.ts'
+import { Inbound } from '../../../lib/host/inbound.ts'
 import { eventually } from '../../support/eventually.ts'
 import { connect, type RawPeer, startRawPeer, stopRawPeers } from './raw-peer.ts'
 
@@ -59,14 +63,91 @@ describe('sockets that say nothing', () => {
     await eventually('the count', () => target.counters.refusedHandshakes.handshake > 40)
     assert.ok(sockets.size < 260, `${sockets.size} sockets are held`)
   })
+})
 
-  it('are refused and counted when one address opens more than it may in a second', async () => {
-    const target = await startRawPeer()
-    await eventually('the count', () => {
-      for (let i = 0; i < 25; i += 1) loiter(target, '127.0.0.9', '')
-      return target.counters.refusedHandshakes.crowded >= 200
-    })
-    // Another address is not refused for it.
-    assert.ok((await honestDials(target, 10)) >= 9)
+/** As much of a connection as is looked at. */
+class FakeConnection extends EventTarget {
+  readonly remoteAddr: Multiaddr
+  isOpen = true
+
+  constructor(address: string) {
+    super()
+    this.remoteAddr = multiaddr(`${address}/tcp/1`)
+  }
+
+  abort(): void {
+    this.isOpen = false
+    this.dispatchEvent(new Event('close'))
+  }
+}
+
+describe('the door', () => {
+  let now = 0
+  let counters = newCounters()
+  let inbound = new Inbound(counters, () => now)
+  beforeEach(() => {
+    now = 0
+    counters = newCounters()
+    inbound = new Inbound(counters, () => now)
+  })
+
+  const knock = (address: string): FakeConnection | undefined => {
+    const connection = new FakeConnection(address)
+    return inbound.admit(connection as unknown as MultiaddrConnection) ? connection : undefined
+  }
+  const crowd = (address: string, count: number): FakeConnection[] =>
+    Array.from({ length: count }, () => knock(address)).filter((connection) => connection !== undefined)
+  const open = (connections: readonly FakeConnection[]): number =>
+    connections.filter(({ isOpen }) => isOpen).length
+
+  it('lets an address in 128 times at once and 128 times a second, and counts the rest', () => {
+    assert.equal(crowd('/ip4/192.0.2.1', 200).length, 128)
+    assert.equal(counters.refusedHandshakes.crowded, 72)
+    assert.equal(crowd('/ip4/192.0.2.2', 1).length, 1)
+    now = 500
+    assert.equal(crowd('/ip4/192.0.2.1', 200).length, 64)
+  })
+
+  it('takes the addresses of one IPv6 network for one', () => {
+    crowd('/ip6/2001:db8::1', 128)
+    assert.equal(crowd('/ip6/2001:db8::2', 1).length, 0)
+    assert.equal(crowd('/ip6/2001:db8:0:1::2', 1).length, 1)
+  })
+
+  it('puts out the oldest that has said nothing, then the oldest that has proved nothing, and nobody too soon', () => {
+    const honest = crowd('/ip4/192.0.2.1', 60)
+    assert.equal(open(honest), 60, 'no one has had time to speak')
+    for (const one of honest.slice(0, 10)) inbound.progressed(one, 'heard')
+    now = 300
+    const late = crowd('/ip4/192.0.2.1', 50)
+    assert.deepEqual([open(honest.slice(0, 10)), open(honest), open(late)], [10, 10, 50])
+    assert.equal(counters.refusedHandshakes.handshake, 50)
+    for (const one of late) inbound.progressed(one, 'known')
+    now = 1100
+    crowd('/ip4/192.0.2.1', 10)
+    assert.deepEqual([open(honest), open(late)], [0, 50])
+  })
+
+  it('has room for another address while one holds all that it can', () => {
+    const loiterers = Array.from({ length: 40 }, (_, i) => crowd(`/ip4/192.0.2.${i + 1}`, 30)).flat()
+    assert.equal(loiterers.length, 256)
+    now = 300
+    assert.equal(crowd('/ip4/198.51.100.1', 5).length, 5)
+    assert.equal(open(loiterers), 251)
+  })
+
+  it('lets no address have more than half of all connections', () => {
+    const inside: FakeConnection[] = []
+    for (let i = 0; i < 300; i += 1) {
+      now += 10
+      const one = knock('/ip4/192.0.2.1')
+      if (one === undefined) continue
+      inbound.proved(one)
+      inside.push(one)
+    }
+    assert.equal(inside.length, 256)
+    inside[0]?.abort()
+    assert.notEqual(knock('/ip4/192.0.2.1'), undefined)
+    assert.equal(counters.refusedHandshakes.handshake, 0)
   })
 })
