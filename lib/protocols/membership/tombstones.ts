@@ -82,15 +82,29 @@ export class Tombstones {
     const { peer, generation, incarnation } = member
     const mayReturn = member.status === 'dead' || member.record.body.presence === 'stopping'
     const addresses = mayReturn ? member.record.body.addresses : []
-    this.unearth(peer)
-    this.#put({ peer, generation, incarnation, addresses, goneAt: this.running.now })
-    if (addresses.length > 0) this.#dialled.add(peer)
+    this.#bury({ peer, generation, incarnation, addresses, goneAt: this.running.now })
+  }
+
+  /** `member` is about to begin a later life: this one is over. */
+  supersede({ peer, generation, incarnation }: Member): void {
+    this.#bury({ peer, generation, incarnation, addresses: [], goneAt: this.running.now })
+  }
+
+  /** It is back. A former life is over all the same. */
+  returned({ peer, generation }: Member): void {
+    if ((this.#stones.get(peer)?.generation ?? generation) < generation) this.settle(peer)
+    else this.#unearth(peer)
+  }
+
+  #bury(stone: Tombstone): void {
+    this.#unearth(stone.peer)
+    this.#put(stone)
+    if (stone.addresses.length > 0) this.#dialled.add(stone.peer)
     this.#noteSoon()
     this.#dropOldest()
   }
 
-  /** It is back. */
-  unearth(peer: PeerId): void {
+  #unearth(peer: PeerId): void {
     if (!this.#stones.delete(peer)) return
     this.#dialled.delete(peer)
     const part = partOf(peer)
@@ -158,7 +172,7 @@ export class Tombstones {
     for (const { peer, goneAt } of this.#stones.values()) {
       const expired = this.running.now - goneAt >= this.#tombstoneMs
       if (!expired && this.#stones.size <= this.#most) return
-      this.unearth(peer)
+      this.#unearth(peer)
     }
   }
 

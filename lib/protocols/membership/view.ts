@@ -388,7 +388,7 @@ export class View {
     this.#size++
     this.population.added(member)
     this.#recordBytes += record.bytes.length
-    this.tombstones.unearth(member.peer)
+    this.tombstones.returned(member)
     this.#refreshDigest(member)
     this.#port.changed(member, 'joined')
   }
@@ -441,6 +441,7 @@ export class View {
     const reshaped = !sameDetails(record.body, member.record.body)
     if (!restarted && !reshaped && presence === 'alive') this.#blameLoneAccuser(member)
     const before = member.status
+    if (restarted) this.tombstones.supersede(member)
     member.replaceRecord(record)
     if (restarted) member.lifeKnownAt = this.#turn.now
     this.#agenda.cancel(assessKey(member.peer))
@@ -581,7 +582,7 @@ export class View {
     member.since = this.#turn.wall
     this.#refreshDigest(member)
     if (member.present) {
-      this.tombstones.unearth(member.peer)
+      this.tombstones.returned(member)
     } else {
       this.tombstones.bury(member)
       this.#gone.schedule()

@@ -183,6 +183,26 @@ describe('a tombstone', () => {
     })
   }
 
+  for (const ends of [false, true]) {
+    it(`refuses a former life of one that lives, whom it ${ends ? 'buried' : 'never buried'}, also after an own restart`, () => {
+      const [a, b, c] = peers('a', 'b', 'c')
+      const lab = started([a, b, c])
+      const former = a.update()
+      if (ends) die(lab, a, [b, c])
+      a.generation++
+      lab.receive(b, b.packet(gossip, [a.update()]))
+      assert.deepEqual([lab.member(a)?.status, lab.member(a)?.generation], ['alive', 1001])
+      lab.runWhile(1500, [b, c])
+      const again = new Lab({ durable: lab.disk })
+      again.start()
+      again.connect(b)
+      again.receive(b, b.packet(gossip, [former]))
+      assert.equal(again.member(a), undefined)
+      again.receive(b, b.packet(gossip, [a.update()]))
+      assert.equal(again.member(a)?.status, 'alive')
+    })
+  }
+
   it('is told to its owner, whose answer is news', () => {
     const [a, b, c] = peers('a', 'b', 'c')
     const lab = started([a, b, c], { goneMs: 1000 })
