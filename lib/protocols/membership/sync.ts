@@ -82,6 +82,7 @@ export class Sync {
   /** Where the next page begins: else the first parts would be all that anybody gets who is often cut off. */
   #nextBucket: number
   #exchanged = 0
+  #firstComparedAt: number | undefined
 
   constructor(init: MembershipInit, turn: MembershipTurn, agenda: Agenda<Timer>, view: View, port: SyncPort) {
     this.#init = init
@@ -112,13 +113,17 @@ export class Sync {
       return
     }
     if (member.disagreements++ === 0) member.disagreesSince = now
+    this.#firstComparedAt ??= now
     const { syncIntervalMs } = this.#init.config
+    // Who has just started missed what was told before; who starts together misses most.
+    const young = !this.#view.neighbours.meshed && now - this.#firstComparedAt < 2 * syncIntervalMs
+    const intervalMs = young ? Sync.requestIntervalMs : syncIntervalMs
     // While rumours travel digests differ for a moment; on first contact they differ for good. Where there are
     // many some rumour travels all the time, and who joins is not yet one of many.
     const { meshed } = this.#view.neighbours
     const first = meshed && member.syncedAt === Number.NEGATIVE_INFINITY
-    const due = now - member.syncedAt >= syncIntervalMs
-    const lasting = meshed || now - member.disagreesSince >= syncIntervalMs / 2
+    const due = now - member.syncedAt >= intervalMs
+    const lasting = meshed || now - member.disagreesSince >= intervalMs / 2
     if (!first && (member.disagreements < 2 || !due || !lasting)) return
     this.#begin(member, first)
   }
