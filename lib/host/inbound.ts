@@ -6,8 +6,9 @@ import type { Counters } from './counters.ts'
 const maxPendingEach = 32
 /** And from all; each holds a socket and some kilobytes. */
 export const maxPending = 256
-/** Who has proved nothing for so long makes room first: an honest peer speaks at once, and needs milliseconds. */
+/** Who has said nothing for so long may be put out when there is no room at all: an honest peer speaks at once. */
 const silentMs = 250
+/** Who gets nowhere for so long, when its address has many: a crowded machine may need that. */
 const slowMs = 1000
 /**
  * Connections a second from one address; on one machine 32 peers may dial a founder, and
@@ -126,23 +127,28 @@ export class Inbound {
   }
 
   #hasRoom(origin: Origin): boolean {
-    if (origin.pending.size >= maxPendingEach) this.#evict(origin)
+    if (origin.pending.size >= maxPendingEach) {
+      this.#putOut(this.#oldest(origin, 'silent', slowMs) ?? this.#oldest(origin, 'heard', slowMs))
+    }
     if (this.#pending.size < maxPending) return true
     let largest = origin
     for (const other of this.#origins.values()) if (other.pending.size > largest.pending.size) largest = other
-    return this.#evict(largest)
+    return this.#putOut(
+      this.#oldest(largest, 'silent', silentMs) ??
+        this.#oldest(largest, 'heard', slowMs) ??
+        this.#oldest(largest, 'known', slowMs),
+    )
   }
 
-  /** The oldest that has said nothing, else the oldest that has proved nothing. */
-  #evict({ pending }: Origin): boolean {
-    const now = this.#now()
-    const oldest = (progress: Progress, ageMs: number): Pending | undefined => {
-      for (const one of pending) if (one.progress === progress && now - one.since >= ageMs) return one
-      return undefined
-    }
-    const found = oldest('silent', silentMs) ?? oldest('heard', slowMs) ?? oldest('known', slowMs)
-    found?.connection.abort(new Error('others need the room'))
-    return found !== undefined
+  #oldest({ pending }: Origin, progress: Progress, ageMs: number): Pending | undefined {
+    const before = this.#now() - ageMs
+    for (const one of pending) if (one.progress === progress && one.since <= before) return one
+    return undefined
+  }
+
+  #putOut(pending: Pending | undefined): boolean {
+    pending?.connection.abort(new Error('others need the room'))
+    return pending !== undefined
   }
 }
 

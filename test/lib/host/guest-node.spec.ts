@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import type { Connection, Stream, StreamHandler } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
 import { newCounters } from '../../../lib/host/counters.ts'
+import type { DialStage } from '../../../lib/host/dial-watch.ts'
 import { Doorkeeper } from '../../../lib/host/doorkeeper.ts'
 import { GuestNode, type HostNode } from '../../../lib/host/guest-node.ts'
 import { identityFromBytes } from '../../../lib/host/identity.ts'
@@ -100,4 +103,27 @@ describe("a part of an app's node", () => {
       await node.close()
     })
   }
+})
+
+describe("a dial by an app's node", () => {
+  afterEach(stopApps)
+
+  async function failedDial(address: string): Promise<readonly DialStage[]> {
+    const { node } = await guest()
+    const stages: DialStage[] = []
+    const watch = { reached: (stage: DialStage) => void stages.push(stage), ends: () => false }
+    await assert.rejects(node.dial(multiaddr(address), { signal: AbortSignal.timeout(500), watch }))
+    return stages
+  }
+
+  it('tells a machine that accepts from one where nobody listens, though libp2p does not', async () => {
+    const sockets: Socket[] = []
+    const silent = createServer((socket) => void sockets.push(socket.on('error', () => {})))
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    const { port } = silent.address() as AddressInfo
+    assert.deepEqual(await failedDial(`/ip4/127.0.0.1/tcp/${port}`), ['connected'])
+    for (const socket of sockets) socket.destroy()
+    silent.close()
+    assert.deepEqual(await failedDial('/ip4/127.0.0.1/tcp/1'), [])
+  })
 })

@@ -118,14 +118,13 @@ describe('the door', () => {
     const honest = crowd('/ip4/192.0.2.1', 60)
     assert.equal(open(honest), 60, 'no one has had time to speak')
     for (const one of honest.slice(0, 10)) inbound.progressed(one, 'heard')
-    now = 300
-    const late = crowd('/ip4/192.0.2.1', 50)
-    assert.deepEqual([open(honest.slice(0, 10)), open(honest), open(late)], [10, 10, 50])
-    assert.equal(counters.refusedHandshakes.handshake, 50)
-    for (const one of late) inbound.progressed(one, 'known')
-    now = 1100
+    for (const one of honest.slice(10, 20)) inbound.progressed(one, 'known')
+    now = 1000
+    const late = crowd('/ip4/192.0.2.1', 45)
+    assert.deepEqual([open(honest.slice(0, 10)), open(honest.slice(20)), open(late)], [5, 0, 45])
+    assert.equal(counters.refusedHandshakes.handshake, 45)
     crowd('/ip4/192.0.2.1', 10)
-    assert.deepEqual([open(honest), open(late)], [0, 50])
+    assert.deepEqual([open(honest), open(late)], [10, 45])
   })
 
   it('has room for another address while one holds all that it can', () => {
