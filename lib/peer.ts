@@ -1,4 +1,5 @@
 import './host/with-resolvers.ts'
+import { Companions } from './companions.ts'
 import { mayBeDismissed, untilDismissed } from './dismissal.ts'
 import { openLife } from './first-life.ts'
 import type { ClockReading, Fork, Group, Groups, GroupView, TraceEvent } from './group.ts'
@@ -205,6 +206,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
   #core: Membership | undefined
   #driver: MembershipDriver | undefined
   #readdress: NodeJS.Timeout | undefined
+  readonly #companions: Companions
   #stopping: Promise<void> | undefined
 
   constructor(settings: PeerSettings, identity: Identity, store: Store) {
@@ -248,6 +250,13 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
       dial: (peer, addresses) => this.#dial(peer, addresses),
       trouble: (error) => this.#trouble(error),
       failed: (error) => this.#fail(internal(error)),
+    })
+    this.#companions = new Companions({
+      self: this.peerId,
+      meshUpTo: settings.config.meshUpTo,
+      members: () => this.members(),
+      groups: () => this.#groupNames,
+      dial: (peer, addresses) => this.#dial(peer, addresses),
     })
   }
 
@@ -304,6 +313,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
     // It may have failed meanwhile; then that is what the caller is told.
     if (this.#stopping !== undefined) await this.closed
     this.#readdress = setInterval(() => this.#lookAtAddresses(), readdressMs).unref()
+    this.#companions.start()
     if (this.#settings.mdns) this.#discover()
   }
 
@@ -543,6 +553,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
 
   async #shutDown(notice: 'leave' | 'stop' | undefined, reason: P2pdError | undefined): Promise<void> {
     clearInterval(this.#readdress)
+    this.#companions.stop()
     this.#tags.stop()
     this.#mdns?.stop()
     const closeBy = performance.now() + pluginStopMs + closeMs
@@ -628,6 +639,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
   #regrouped(names: readonly string[]): void {
     this.#groupNames = names
     this.#driver?.command({ type: 'regroup', groups: names })
+    this.#companions.look()
   }
 
   #runningGroups(): PeerGroups {

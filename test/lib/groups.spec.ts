@@ -57,6 +57,22 @@ describe('a group', () => {
     assert.match(answer.hlc ?? '', /^\d{13}\.\d{5}$/)
   })
 
+  it('connects its members where there are too many for everybody to be connected with everybody', async () => {
+    const membership = { meshUpTo: 3, rings: 1, randomDialMs: 3_600_000 }
+    const first = await start({ membership })
+    const peers = [first]
+    while (peers.length < 8) peers.push(await start({ membership, join: first.addresses }))
+    await eventually('all know all', () => peers.every((peer) => peer.members().length === peers.length))
+    const apart = (a: Peer) =>
+      peers.find((b) => a.members().some(({ peer, connected }) => peer === b.peerId && !connected))
+    await eventually('somebody is apart from somebody', () => peers.some((peer) => apart(peer) !== undefined))
+    const one = peers.find((peer) => apart(peer) !== undefined) as Peer
+    const other = apart(one) as Peer
+    const read = follow(await other.group('few'))
+    await (await one.group('few')).publish('hello')
+    await eventually('the message', () => read.length === 1)
+  })
+
   it('loses nothing that is published before anybody could hear it', async () => {
     const a = await start({ name: 'a' })
     const b = await start({ join: a.addresses })

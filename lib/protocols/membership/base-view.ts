@@ -5,8 +5,8 @@
  * thousand members do not fit the memory otherwise.
  */
 import type { PeerId } from '../core.ts'
+import type { Hash64 } from '../hash.ts'
 import { bucketOf, type DigestBase, rowHash, Sums } from './digest.ts'
-import type { Hash64 } from './hash.ts'
 import { digestRow } from './member.ts'
 import { bucketCount, type MemberRecord, type Signed } from './messages.ts'
 import { RingsBase } from './rings.ts'

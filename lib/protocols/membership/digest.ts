@@ -6,7 +6,7 @@
  * The same in 256 parts, by a hash of the peer id, tells where two views differ.
  */
 import type { PeerId } from '../core.ts'
-import { type Hash64, hash64 } from './hash.ts'
+import { type Hash64, hash64 } from '../hash.ts'
 import { bucketCount } from './messages.ts'
 
 /** Sums and rows that many views may start from; never changed. */

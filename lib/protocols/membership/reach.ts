@@ -7,6 +7,7 @@
  */
 import type { Agenda } from '../agenda.ts'
 import type { PeerId } from '../core.ts'
+import { hash64, placeOnRing } from '../hash.ts'
 import {
   decodeKnownPeers,
   durableKeys,
@@ -15,7 +16,6 @@ import {
   type Tombstone,
 } from './durable-state.ts'
 import { Evidence } from './evidence.ts'
-import { hash64, placeOnRing } from './hash.ts'
 import type { MembershipInit } from './init.ts'
 import type { Member } from './member.ts'
 import type { DialMode, DialOutcome, KnockOutcome, MemberRecord } from './messages.ts'

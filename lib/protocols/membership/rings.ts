@@ -8,7 +8,7 @@
  * A birth or a death changes the edges next to it and no others.
  */
 import type { PeerId } from '../core.ts'
-import { hash64, placeOnRing } from './hash.ts'
+import { hash64, placeOnRing } from '../hash.ts'
 
 interface Place {
   readonly at: number
