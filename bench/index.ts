@@ -41,18 +41,23 @@ const interrupted = new AbortController()
 process.once('SIGINT', () => interrupted.abort(new Error('interrupted')))
 
 const figures: Figure[] = []
-for (const bench of chosen) {
-  await bench.run({
-    signal: interrupted.signal,
-    quick: values.quick,
-    peers,
-    progress: (text) => console.error(`${bench.name}: ${text}`),
-    report: (question) => {
-      const answer = figure(bench.name, question)
-      figures.push(answer)
-      if (values.json) console.log(JSON.stringify(answer))
-    },
-  })
+try {
+  for (const bench of chosen) {
+    await bench.run({
+      signal: interrupted.signal,
+      quick: values.quick,
+      peers,
+      progress: (text) => console.error(`${bench.name}: ${text}`),
+      report: (question) => {
+        const answer = figure(bench.name, question)
+        figures.push(answer)
+        if (values.json) console.log(JSON.stringify(answer))
+      },
+    })
+  }
+} catch (error) {
+  if (!interrupted.signal.aborted) throw error
+  process.exit(130)
 }
 if (!values.json) console.log(table(figures))
 process.exitCode = figures.some(({ met }) => met === false) ? 1 : 0

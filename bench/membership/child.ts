@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Reaper } from '../../testnet/cluster/reaper.ts'
 
 export interface ChildOptions {
@@ -39,5 +40,30 @@ export function startChild({ command, logPath, reaper, onLine }: ChildOptions): 
     },
     ended,
     signal: (signal) => void child.kill(signal),
+  }
+}
+
+const readyWithinMs = 60_000
+
+/** What `ready` gives; rejects when the process ends, or says nothing for long. */
+export async function readyOf(
+  name: string,
+  { ended }: Child,
+  ready: Promise<number>,
+  signal: AbortSignal,
+): Promise<number> {
+  const done = new AbortController()
+  const late = async (): Promise<never> => {
+    await delay(readyWithinMs, undefined, { signal: AbortSignal.any([signal, done.signal]) })
+    throw new Error(`${name} is not ready after ${readyWithinMs / 1000} s`)
+  }
+  const over = async (): Promise<never> => {
+    await ended
+    throw new Error(`${name} ended before it was ready`)
+  }
+  try {
+    return await Promise.race([ready, over(), late()])
+  } finally {
+    done.abort()
   }
 }

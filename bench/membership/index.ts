@@ -30,13 +30,17 @@ export const membership: Bench = {
       tools.progress('no networks of their own for members (root, ip and nft are needed): all on loopback')
     }
     const measurement: Measurement = { size, effort, network, tools }
+    const ours = { lan: noSamples(), local: noSamples() }
+    const theirs = noSamples()
     try {
-      const lan = await measure('ours', 'lan', measurement)
-      const theirs = serfIsInstalled() ? await measure('serf', 'local', measurement) : noSamples()
-      const local = await measure('ours', 'local', measurement)
-      report({ ours: { lan, local }, theirs, size, effort, tools })
+      await measure('ours', 'lan', ours.lan, measurement)
+      if (serfIsInstalled()) await measure('serf', 'local', theirs, measurement)
+      else tools.progress('serf is not installed: nothing to compare with')
+      await measure('ours', 'local', ours.local, measurement)
     } finally {
       network?.close()
+      // Also when something failed: what is known by then took minutes.
+      if (!tools.signal.aborted) report({ ours, theirs, size, effort, tools })
     }
   },
 }
@@ -65,9 +69,9 @@ const phases: readonly (readonly [
 async function measure(
   whose: 'ours' | 'serf',
   profile: Profile,
+  samples: Samples,
   { size, effort, network, tools }: Measurement,
-): Promise<Samples> {
-  const samples = noSamples()
+): Promise<void> {
   const side = await open(whose, { profile, network, signal: tools.signal })
   const cluster = new Cluster(side, size, network, tools)
   const tell = (what: string) => tools.progress(`${whose} (${profile}), ${size} members: ${what}`)
@@ -83,7 +87,6 @@ async function measure(
     network?.mend()
     await side.close()
   }
-  return samples
 }
 
 async function open(whose: 'ours' | 'serf', options: SideOptions): Promise<Side> {

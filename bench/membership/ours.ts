@@ -6,7 +6,7 @@ import { ControlClient } from '../../daemon/client/client.ts'
 import { program } from '../../testnet/cluster/cluster.ts'
 import { Reaper } from '../../testnet/cluster/reaper.ts'
 import type { Row } from '../../testnet/cluster/recorder.ts'
-import { type Child, startChild } from './child.ts'
+import { type Child, readyOf, startChild } from './child.ts'
 import { placeOf, type Side, type SideOptions, type Start } from './side.ts'
 import { Sightings, type Status } from './sightings.ts'
 
@@ -17,7 +17,6 @@ interface Daemon {
 }
 
 const group = 'bench'
-const readyWithinMs = 60_000
 
 export class OurSide implements Side {
   readonly sightings = new Sightings()
@@ -144,17 +143,7 @@ export class OurSide implements Side {
         if (line.includes('"event":"ready"')) isReady(performance.now())
       },
     })
-    return { child, ready: this.#firstOf(member, child, ready) }
-  }
-
-  /** Rejects when the process ends, or nothing comes, before it is ready. */
-  async #firstOf(member: string, child: Child, ready: Promise<number>): Promise<number> {
-    const late = AbortSignal.any([AbortSignal.timeout(readyWithinMs), this.#options.signal])
-    const failed = (): never => {
-      throw new Error(`${member} did not become ready; its log is ${join(this.#folder, `${member}.log`)}`)
-    }
-    const aborted = new Promise<void>((resolve) => late.addEventListener('abort', () => resolve()))
-    return await Promise.race([ready, child.ended.then(failed), aborted.then(failed)])
+    return { child, ready: readyOf(member, child, ready, this.#options.signal) }
   }
 
   /** Resolves with the first snapshot, and reads on. */

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Reaper } from '../../testnet/cluster/reaper.ts'
 import { freePorts } from '../serf.ts'
-import { type Child, startChild } from './child.ts'
+import { type Child, readyOf, startChild } from './child.ts'
 import { placeOf, type Side, type SideOptions, type Start } from './side.ts'
 import { Sightings, type Status } from './sightings.ts'
 
@@ -65,20 +65,21 @@ export class SerfSide implements Side {
       ...(seed === undefined ? [] : [`-join=${seed[1].bind}`]),
     ]
     const spawnedAtMs = performance.now()
-    const readyAtMs = await new Promise<number>((resolve, reject) => {
-      const child = startChild({
-        command: network?.inside(place, command) ?? command,
-        logPath: join(this.#folder, `${member}.log`),
-        reaper: this.#reaper,
-        onLine: (line) => {
-          if (line === readyLine) resolve(performance.now())
-          this.#read(member, line)
-        },
-      })
-      this.#agents.set(member, { child, bind, rpc })
-      void child.ended.then(() => reject(new Error(`serf agent ${member} ended before it was ready`)))
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    let isReady: (atMs: number) => void = () => {}
+    const ready = new Promise<number>((resolve) => {
+      isReady = resolve
     })
+    const child = startChild({
+      command: network?.inside(place, command) ?? command,
+      logPath: join(this.#folder, `${member}.log`),
+      reaper: this.#reaper,
+      onLine: (line) => {
+        if (line === readyLine) isReady(performance.now())
+        this.#read(member, line)
+      },
+    })
+    this.#agents.set(member, { child, bind, rpc })
+    const readyAtMs = await readyOf(`serf agent ${member}`, child, ready, signal)
     return { spawnedAtMs, readyAtMs }
   }
 

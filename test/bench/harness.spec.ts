@@ -39,6 +39,16 @@ describe('a figure', () => {
     assert.deepEqual([beside.rival, beside.theirs], ['serf', null])
   })
 
+  it('says neither yes nor no where nothing could be measured', () => {
+    const { ours, worst, limit, met, runs } = figure('b', {
+      question: 'q',
+      unit: 'ms',
+      samples: [],
+      limit: 10,
+    })
+    assert.deepEqual([ours, worst, limit, met, runs], [null, null, 10, null, 0])
+  })
+
   it('shows in a table that a bar was missed', () => {
     const missed = figure('b', { question: 'how fast', unit: 'ms', samples: [20], limit: 10 })
     assert.match(table([missed]), /how fast\s+ms\s+20\s+20\s+–\s+–\s+median ≤ 10 ms\s+NO\s+1/)
