@@ -222,4 +222,4 @@ function heapBytes(): number {
 }
 
 /** As many as a test has time for; with a thousand it takes a minute. */
-const crowd = 60
+const crowd = 48
