@@ -57,11 +57,6 @@ export const membershipMutants: readonly MembershipMutant[] = [
     units: { witnessesCounted: ({ credible }) => credible },
   },
   {
-    name: 'muted-accusers-open',
-    mistake: 'who was refuted too often goes on opening suspicions',
-    units: { witnessesOpen: () => true },
-  },
-  {
     name: 'no-fresh-dial',
     mistake: 'who may be behind a cut connection is dialled over that connection',
     units: { healMode: () => 'connect' },
@@ -87,13 +82,9 @@ export const membershipMutants: readonly MembershipMutant[] = [
     units: { silenceIsDeath: () => true },
   },
   {
-    name: 'no-lag-rule',
-    mistake: 'a late timer says nothing of the own event loop',
+    name: 'no-lag-hop',
+    mistake: 'after a stall timers fire before what has come is read, and nobody asks how late they are',
     units: { lagOf: () => 'none' },
-  },
-  {
-    name: 'wakes-before-it-reads',
-    mistake: 'after a stall the host fires timers before it reads what has come',
     host: { wakesFirst: true },
   },
   {

@@ -1,5 +1,5 @@
 import { profiles } from '../../../lib/protocols/membership/config.ts'
-import { Cluster } from '../../../testnet/sim/membership/cluster.ts'
+import { Cluster, type MembershipMutant } from '../../../testnet/sim/membership/cluster.ts'
 import type { MemberHost } from '../../../testnet/sim/membership/member-host.ts'
 import { drawOptions, type Lie, type MembershipSimOptions } from '../../../testnet/sim/membership/options.ts'
 import { Random } from '../../../testnet/sim/random.ts'
@@ -11,19 +11,23 @@ export class ScriptedCluster {
   readonly world: World
   readonly cluster: Cluster
 
-  constructor(seed = 1, overrides: Partial<MembershipSimOptions> = {}) {
+  constructor(seed = 1, overrides: Partial<MembershipSimOptions> = {}, mutant?: MembershipMutant) {
     const random = new Random(seed, 'scripted')
     this.world = new World(random)
-    this.cluster = new Cluster(this.world, {
-      ...drawOptions(seed, random),
-      profile: 'local',
-      config: profiles.local,
-      network: { ...quietNetwork, latencyMinMs: 0.1, latencyMaxMs: 0.3 },
-      disk: { writeMinMs: 0.5, writeMaxMs: 2 },
-      wallErrorMs: 0,
-      lies: [],
-      ...overrides,
-    })
+    this.cluster = new Cluster(
+      this.world,
+      {
+        ...drawOptions(seed, random),
+        profile: 'local',
+        config: profiles.local,
+        network: { ...quietNetwork, latencyMinMs: 0.1, latencyMaxMs: 0.3 },
+        disk: { writeMinMs: 0.5, writeMaxMs: 2 },
+        wallErrorMs: 0,
+        lies: [],
+        ...overrides,
+      },
+      mutant,
+    )
   }
 
   get hosts(): readonly MemberHost[] {
