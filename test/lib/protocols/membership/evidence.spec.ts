@@ -220,7 +220,7 @@ describe('own dials where few watch for many', () => {
   it('must fail twice before an own failed probe is an accusation', () => {
     const scene = new Scene(rings)
     let dials = 0
-    for (let passed = 0; passed < 6000 && dials < 2; passed += 50) {
+    for (let passed = 0; passed < 12_000 && dials < 2; passed += 50) {
       scene.talk(50)
       assert.equal(scene.status, 'alive')
       dials += scene.dials(timeout).length
@@ -233,7 +233,7 @@ describe('own dials where few watch for many', () => {
   it('must be taken and not answered twice before it is stalled', () => {
     const scene = new Scene(rings)
     const outcomes = [unanswered, timeout, unanswered, unanswered]
-    for (let passed = 0; passed < 9000 && outcomes.length > 0; passed += 50) {
+    for (let passed = 0; passed < 15_000 && outcomes.length > 0; passed += 50) {
       scene.talk(50)
       assert.equal(scene.status, 'alive')
       if (scene.dials(outcomes[0]).length > 0) outcomes.shift()
@@ -243,7 +243,8 @@ describe('own dials where few watch for many', () => {
 
   it('keep a stop to this member for as long as it may last, and then accuse', () => {
     const scene = new Scene(rings)
-    scene.dialled(6000, unanswered)
+    for (let passed = 0; passed < 12_000 && scene.status !== 'stalled'; passed += 50)
+      scene.dialled(50, unanswered)
     assert.equal(scene.status, 'stalled')
     scene.dialled(24_000, unanswered)
     assert.equal(scene.status, 'stalled')
@@ -257,7 +258,7 @@ describe('own dials where few watch for many', () => {
 
   it('are forgotten when it speaks before they are done', () => {
     const scene = new Scene(rings)
-    for (let passed = 0; passed < 6000 && scene.dials(timeout).length === 0; passed += 50) scene.talk(50)
+    for (let passed = 0; passed < 12_000 && scene.dials(timeout).length === 0; passed += 50) scene.talk(50)
     scene.lab.hear(scene.subject)
     for (let passed = 0; passed < 1500; passed += 300) {
       scene.talk(300)
