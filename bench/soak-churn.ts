@@ -3,8 +3,8 @@
  * another goes: it leaves, stops and returns, or is killed. What grows in the three
  * grows with everybody they ever met.
  *
- * They are meant to remember those who are gone, up to `maxGone` rows and
- * `maxTombstones` lives, so for a while growth is right. Both limits are lowered
+ * They are meant to remember those who are gone, up to `maxGone` rows, `maxTombstones`
+ * lives of some 450 bytes and `maxHints` addresses, so for a while growth is right. The limits are lowered
  * here to what is met in a tenth of the time, where that is less than the
  * defaults: past the warm-up, which is three tenths, the tables are full and
  * what still grows is a leak. The defaults are reached after 17 minutes and after 18 hours.
@@ -21,7 +21,7 @@ import type { Point, Quantity, Series, Soak, SoakOptions } from './slopes.ts'
 const steadyCount = 3
 const crowdCount = 2
 /** What every profile has. */
-const defaults = { maxGone: 1024, maxTombstones: 65_536 }
+const defaults = { maxGone: 1024, maxTombstones: 65_536, maxHints: 1024 }
 const deedPeriodMs = 1000
 const samplePeriodMs = 5000
 /** Of deeds; between two kills of a whole crowd. */
@@ -82,6 +82,7 @@ async function openSteady(
   const membership = {
     maxGone: Math.min(defaults.maxGone, met),
     maxTombstones: Math.min(defaults.maxTombstones, met),
+    maxHints: Math.min(defaults.maxHints, met),
   }
   const addresses: string[] = []
   const steady: Driven[] = []
