@@ -11,7 +11,7 @@ export class NameConflicts {
   readonly #changed: (name: string, peers: readonly PeerId[]) => void
   readonly #names = new Map<PeerId, string>()
   /** The only bearer of a name, or all of them. */
-  readonly #bearers = new Map<string, PeerId | Set<PeerId>>()
+  readonly #bearers = new Map<string, PeerId | Bearers>()
 
   /** `changed`: others than before have that name; fewer than two: no conflict any more. */
   constructor(changed: (name: string, peers: readonly PeerId[]) => void) {
@@ -27,10 +27,10 @@ export class NameConflicts {
       this.#bearers.set(name, peer)
       return
     }
-    const all = typeof bearers === 'string' ? new Set([bearers]) : bearers
+    const all = typeof bearers === 'string' ? new Bearers(bearers) : bearers
     all.add(peer)
     this.#bearers.set(name, all)
-    this.#report(name, all)
+    this.#changed(name, all.first)
   }
 
   absent(peer: PeerId): void {
@@ -43,12 +43,43 @@ export class NameConflicts {
       return
     }
     bearers.delete(peer)
-    const [last] = bearers
+    const [last] = bearers.first
     if (bearers.size === 1 && last !== undefined) this.#bearers.set(name, last)
-    this.#report(name, bearers)
+    this.#changed(name, bearers.first)
+  }
+}
+
+/** All of one name. Thousands may have it and come at once, so not all are put in order for each that comes. */
+class Bearers {
+  readonly #all: Set<PeerId>
+  #first: readonly PeerId[]
+
+  constructor(peer: PeerId) {
+    this.#all = new Set([peer])
+    this.#first = [peer]
   }
 
-  #report(name: string, bearers: ReadonlySet<PeerId>): void {
-    this.#changed(name, [...bearers].sort().slice(0, NameConflicts.most))
+  get size(): number {
+    return this.#all.size
   }
+
+  /** Those that are named, in order. */
+  get first(): readonly PeerId[] {
+    return this.#first
+  }
+
+  add(peer: PeerId): void {
+    this.#all.add(peer)
+    const last = this.#first[NameConflicts.most - 1]
+    if (last === undefined || peer < last) this.#first = foremost([...this.#first, peer])
+  }
+
+  delete(peer: PeerId): void {
+    this.#all.delete(peer)
+    if (this.#first.includes(peer)) this.#first = foremost([...this.#all])
+  }
+}
+
+function foremost(peers: readonly PeerId[]): readonly PeerId[] {
+  return [...peers].sort().slice(0, NameConflicts.most)
 }

@@ -2,6 +2,8 @@
  * How many are alive, and who is not: kept as it changes, because many inputs ask
  * and none of them may cost a walk over ten thousand members.
  */
+import type { PeerId } from '../core.ts'
+import { bucketOf } from './digest.ts'
 import { IndexedSet } from './indexed-set.ts'
 import type { Member } from './member.ts'
 
@@ -20,6 +22,8 @@ export class Population {
   readonly gone = new Set<Member>()
   /** The same, to draw from. */
   readonly #gone = new IndexedSet<Member>()
+  /** And by the part of the digest that they would be in: a page of rows asks for many parts. */
+  readonly #goneIn = new Map<number, Set<PeerId>>()
   readonly #port: PopulationPort
 
   /** `alive`: how many are there from the beginning. */
@@ -38,6 +42,11 @@ export class Population {
     return this.#gone.drawn(chance, random)
   }
 
+  /** Of the gone those in that part of the digest. */
+  goneIn(bucket: number): Iterable<PeerId> {
+    return this.#goneIn.get(bucket) ?? []
+  }
+
   added(member: Member): void {
     this.#enter(member)
     if (member.present) this.#port.appeared(member)
@@ -48,8 +57,7 @@ export class Population {
     const wasPresent = before !== 'dead' && before !== 'left'
     if (before === 'alive') this.alive--
     this.suspects.delete(member)
-    this.gone.delete(member)
-    this.#gone.delete(member)
+    this.#leaveGone(member)
     this.#enter(member)
     if (member.present && !wasPresent) this.#port.appeared(member)
     if (!member.present && wasPresent) this.#port.vanished(member)
@@ -59,17 +67,31 @@ export class Population {
   removed(member: Member): void {
     if (member.status === 'alive') this.alive--
     this.suspects.delete(member)
-    this.gone.delete(member)
-    this.#gone.delete(member)
+    this.#leaveGone(member)
     if (member.present) this.#port.vanished(member)
   }
 
   #enter(member: Member): void {
     if (member.status === 'alive') this.alive++
     else if (member.present) this.suspects.add(member)
-    else {
-      this.gone.add(member)
-      this.#gone.add(member)
-    }
+    else this.#enterGone(member)
+  }
+
+  #enterGone(member: Member): void {
+    this.gone.add(member)
+    this.#gone.add(member)
+    const bucket = bucketOf(member.peer)
+    const others = this.#goneIn.get(bucket)
+    if (others === undefined) this.#goneIn.set(bucket, new Set([member.peer]))
+    else others.add(member.peer)
+  }
+
+  #leaveGone(member: Member): void {
+    if (!this.gone.delete(member)) return
+    this.#gone.delete(member)
+    const bucket = bucketOf(member.peer)
+    const others = this.#goneIn.get(bucket)
+    others?.delete(member.peer)
+    if (others?.size === 0) this.#goneIn.delete(bucket)
   }
 }

@@ -69,7 +69,7 @@ const recordKind: Kind<MemberRecord> = {
         name: record.name,
         version: record.version,
         groups: [...record.groups],
-        tags: Object.entries(record.tags).map(([key, value]) => ({ key, value })),
+        tags: tagEntries(record.tags).map(([key, value]) => ({ key, value })),
       }),
     ),
   decode: (bytes) => toRecord(fromBinary(RecordBodySchema, bytes)),
@@ -219,6 +219,11 @@ function groups(names: readonly string[]): readonly string[] {
     if (groupName(name) <= (names[i - 1] ?? '')) throw malformed('groups out of order')
   }
   return names
+}
+
+/** In rising order of keys. An object cannot keep it: of its keys those that look like numbers come first. */
+export function tagEntries(tags: Tags): readonly (readonly [key: string, value: string])[] {
+  return Object.entries(tags).sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
 /** In rising order of keys, each once. */

@@ -44,6 +44,8 @@ interface Session {
   askedAt: number
   /** Not the whole view at once. */
   isPaged: boolean
+  /** Asked, and no rows have come yet. */
+  awaited: boolean
   /** Asked for the next page, and still waiting. */
   tries: number
   /** Of its rows in this page, those that are here as they are there. */
@@ -210,7 +212,14 @@ export class Sync {
     if (!this.#sessions.has(peer) && this.#sessions.size >= this.#init.config.maxSyncs) return
     member.syncedAt = this.#turn.now
     const isPaged = !this.#isSmall(first ? Sync.wholeBytes : Sync.wholeAgainBytes)
-    const session = { peer, askedAt: this.#turn.now, isPaged, tries: 0, agreed: new Set<PeerId>() }
+    const session = {
+      peer,
+      askedAt: this.#turn.now,
+      isPaged,
+      awaited: true,
+      tries: 0,
+      agreed: new Set<PeerId>(),
+    }
     this.#sessions.set(peer, session)
     if (isPaged) return this.#ask(session)
     this.#awaitAnswer(session)
@@ -220,6 +229,7 @@ export class Sync {
   #ask(session: Session): void {
     session.askedAt = this.#turn.now
     session.isPaged = true
+    session.awaited = true
     session.tries++
     this.#exchanged++
     this.#port.send(session.peer, { type: 'buckets', sums: this.#view.sums }, [])
@@ -235,7 +245,8 @@ export class Sync {
   #giveBack({ peer }: Member, buckets: ReadonlySet<number>): void {
     const session = this.#sessions.get(peer)
     // Only once for each page that was asked for.
-    if (session === undefined) return
+    if (session?.awaited !== true) return
+    session.awaited = false
     const updates: Update[] = []
     let bytes = 0
     for (const bucket of buckets) {

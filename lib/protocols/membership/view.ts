@@ -10,7 +10,7 @@ import type { Agenda } from '../agenda.ts'
 import type { PeerId } from '../core.ts'
 import { Allowance } from './allowance.ts'
 import { Credibility } from './credibility.ts'
-import { bucketOf, Digest } from './digest.ts'
+import { Digest } from './digest.ts'
 import { Gone } from './gone.ts'
 import type { MembershipInit } from './init.ts'
 import { Member, maxAccusationsPerCharge, sameDetails } from './member.ts'
@@ -141,7 +141,7 @@ export class View {
 
   /** Whose rows are in that part: those that count in the digest, self perhaps among them, and those that are gone. */
   peersIn(bucket: number): readonly PeerId[] {
-    const gone = [...this.population.gone].flatMap(({ peer }) => (bucketOf(peer) === bucket ? [peer] : []))
+    const gone = this.population.goneIn(bucket)
     return [...new Set([...this.#digest.peersIn(bucket), ...gone])]
   }
 
@@ -279,8 +279,11 @@ export class View {
 
   /** An own stall of `lagMs` is nobody's fault: a suspicion lasts longer by as much of it as it was open. */
   grant(lagMs: number): void {
+    const { now } = this.#turn
     for (const member of this.population.suspects) {
-      member.grantedMs += Math.min(lagMs, this.#turn.now - member.statusAt)
+      member.grantedMs += Math.min(lagMs, now - member.statusAt)
+      // It may have spoken meanwhile; what it said comes after the timers.
+      if (member.stalledAt !== undefined) member.stalledAt = Math.min(now, member.stalledAt + lagMs)
       this.assess(member)
     }
   }

@@ -127,6 +127,20 @@ describe('own dials of a suspect', () => {
     assert.equal(scene.status, 'dead')
   })
 
+  it('show a stop whose time the own one does not take up', () => {
+    const scene = new Scene()
+    scene.suspect()
+    scene.dialled(1500, unanswered)
+    assert.equal(scene.status, 'stalled')
+    scene.talk(4000)
+    scene.lab.stall(26_000)
+    assert.equal(scene.status, 'stalled', 'what it said meanwhile is yet to be read')
+    scene.dialled(20_000, unanswered)
+    assert.equal(scene.status, 'stalled')
+    scene.dialled(10_000, unanswered)
+    assert.equal(scene.status, 'dead')
+  })
+
   it('are counted anew after any bytes from it', () => {
     const scene = new Scene()
     scene.suspect()

@@ -51,4 +51,27 @@ describe('names', () => {
     names.present(id('r'), 'y')
     assert.deepEqual(told, [])
   })
+
+  it('name those that come first, whoever comes and goes', () => {
+    let told: readonly string[] = []
+    const names = new NameConflicts((_, peers) => {
+      told = peers
+    })
+    const present = new Set<string>()
+    for (let i = 0; i < 400; i++) {
+      const peer = `p${100 + ((i * 37) % 101)}`
+      if (present.delete(peer)) names.absent(id(peer))
+      else names.present(id([...present.add(peer)].at(-1) ?? ''), 'x')
+      if (present.size > 1) assert.deepEqual(told, [...present].sort().slice(0, NameConflicts.most))
+    }
+  })
+
+  it('cost little where ten thousand have the same', () => {
+    let told = 0
+    const names = new NameConflicts(() => told++)
+    const before = performance.now()
+    for (let i = 0; i < 10_000; i++) names.present(id(`p${100_000 + ((i * 7919) % 10_007)}`), 'x')
+    assert.equal(told, 9999)
+    assert.ok(performance.now() - before < 1000, `${performance.now() - before} ms`)
+  })
 })

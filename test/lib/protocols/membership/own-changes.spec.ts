@@ -42,6 +42,18 @@ describe('what a member says of itself', () => {
     })
   }
 
+  it('can be read by others when keys of its tags look like numbers', () => {
+    const tags = { role: 'web', '9': 'nine', '10': 'ten', '.x': 'dot', '-1': 'dash' }
+    const lab = new Lab({ tags })
+    lab.start()
+    lab.connect(a)
+    for (const packet of lab.sent(a)) packetCodec.decode(packetCodec.encode(packet))
+    lab.command({ type: 'retag', tags: { ...tags, '8': 'eight' } })
+    lab.run(300)
+    for (const packet of lab.sent(a)) packetCodec.decode(packetCodec.encode(packet))
+    assert.deepEqual(lab.ownRecord().body.tags, { ...tags, '8': 'eight' })
+  })
+
   it('takes few generations for many that are asked for, and none is forgotten', () => {
     const lab = new Lab()
     lab.start()
@@ -142,7 +154,14 @@ describe('the tags of a member', () => {
       assert.throws(() => decode({ tags }), WireError, JSON.stringify(tags))
       assert.throws(() => lab.command({ type: 'retag', tags }), /beyond what a record may say/)
     }
-    assert.throws(() => decode({ tags: { b: '1', a: '2' } }), WireError, 'out of order')
+    const { tags } = decode({ tags: { b: '1', a: '2' } }).updates[0]?.record.body ?? {}
+    assert.deepEqual(Object.entries(tags ?? {}).join(), 'a,2,b,1', 'in order, however they were given')
+    const disordered = a.record({ tags: { a: '1', b: '2' } })
+    const key = Buffer.from(disordered.bytes).indexOf(Buffer.from([0x0a, 1, 0x61, 0x12, 1, 0x31]))
+    assert.notEqual(key, -1)
+    disordered.bytes.fill(0x63, key + 2, key + 3)
+    const packet = a.packet({ type: 'gossip' }, [a.update({ record: disordered })])
+    assert.throws(() => packetCodec.decode(packetCodec.encode(packet)), /tags out of order/)
     const full = decode({ tags: many(32, (i) => `k${100 + i}${'x'.repeat(60)}`) })
     assert.ok((full.updates[0]?.record.bytes.length ?? 0) <= statementLimits.recordBytes)
   })

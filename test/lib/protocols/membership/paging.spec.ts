@@ -158,6 +158,22 @@ describe('views of many members', () => {
     assert.ok(peers.every((peer) => told.includes(peer.id)))
   })
 
+  it('returns rows once for each page that was asked for', () => {
+    const base = baseOf(1000)
+    const party = new Party('member0', { base })
+    const liar = new ScriptedPeer('liar')
+    party.step({ type: 'connected', peer: liar.id })
+    party.step({ type: 'receive', from: liar.id, message: liar.ping() })
+    party.moveTo(party.now + 2000)
+    party.step({ type: 'sync', peer: liar.id })
+    party.outbox.length = 0
+    const buckets = new Set(Array.from({ length: 256 }, (_, i) => i))
+    const page = { type: 'sync', reply: true, buckets, more: true } as const
+    for (let i = 0; i < 50; i++) party.step({ type: 'receive', from: liar.id, message: liar.packet(page) })
+    const returned = party.outbox.filter(({ to, packet }) => to === liar.id && packet.body.type === 'sync')
+    assert.equal(returned.length, 1)
+  })
+
   it('answers one peer with a page in 100 ms, however often it asks', () => {
     const contact = new Party('member0', { base: baseOf(1000) })
     const greedy = new ScriptedPeer('greedy')
