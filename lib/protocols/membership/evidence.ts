@@ -82,7 +82,13 @@ export class Evidence {
 
   /** Own dials of `peer` that failed in a row; undefined when it is not dialled from here. */
   failedDials(peer: PeerId): number | undefined {
-    return this.#inquiries.get(peer)?.failed
+    const inquiry = this.#inquiries.get(peer)
+    const member = this.#view.get(peer)
+    if (inquiry !== undefined || member === undefined || !this.#view.neighbours.watches(peer))
+      return inquiry?.failed
+    // Others watched it when it came under suspicion.
+    this.suspected(member)
+    return 0
   }
 
   /** It is suspected, by whomever. */

@@ -271,9 +271,11 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         this.#disconnected(command.peer, command.closedBy)
         break
       case 'dialled':
-        this.#reach.dialled(command.id, command.outcome)
+        // What was under way when it left is not gone on with.
+        if (this.#own.running) this.#reach.dialled(command.id, command.outcome)
         break
       case 'knocked':
+        if (!this.#own.running) break
         this.#fastPath.knocked(command.id, command.outcome)
         this.#reach.knocked(command.id, command.outcome)
         break

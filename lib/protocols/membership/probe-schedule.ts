@@ -5,7 +5,7 @@
  * probed, which picking at random does not. Small clusters probe everybody each
  * period: with five members, one subject a period left a tail of 6–9 s before a
  * silent death was noticed. While a suspicion is open, eight are probed, those
- * not yet accused by this member first: suspects must be judged, and if many are
+ * on whom its word is still wanted first: suspects must be judged, and if many are
  * silent the own connection is the likelier culprit.
  */
 export class ProbeSchedule {
@@ -22,7 +22,7 @@ export class ProbeSchedule {
     const holdsSuspect = members.some((m) => m.suspect)
     const count = holdsSuspect ? ProbeSchedule.whileSuspecting : 1
     const subjects = members
-      .filter((m) => m.suspect && !m.accusedBySelf)
+      .filter((m) => m.suspect && !m.isJudged)
       .slice(0, count)
       .map((m) => m.peer)
     const probeable = new Set(members.map((m) => m.peer))
@@ -38,7 +38,8 @@ export class ProbeSchedule {
 export interface ProbeCandidate {
   readonly peer: string
   readonly suspect: boolean
-  readonly accusedBySelf: boolean
+  /** A probe of it would change nothing. */
+  readonly isJudged: boolean
 }
 
 /** Fisher–Yates. */

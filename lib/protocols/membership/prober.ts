@@ -8,7 +8,7 @@ import type { Agenda } from '../agenda.ts'
 import type { PeerId } from '../core.ts'
 import type { Awareness } from './awareness.ts'
 import type { MembershipInit } from './init.ts'
-import type { Member } from './member.ts'
+import { type Member, maxAccusationsPerCharge } from './member.ts'
 import type { Body } from './messages.ts'
 import { ProbeSchedule, shuffled } from './probe-schedule.ts'
 import type { Timer } from './timers.ts'
@@ -117,7 +117,7 @@ export class Prober {
       .map((member) => ({
         peer: member.peer,
         suspect: this.#isInDoubt(member),
-        accusedBySelf: member.accusations.suspected.has(this.#init.self),
+        isJudged: this.#isJudged(member),
       }))
     return this.#schedule
       .next(candidates, this.#init.config.probeAllUpTo)
@@ -132,7 +132,7 @@ export class Prober {
     for (const peer of subjects.keys()) {
       const member = this.#view.get(peer)
       if (member === undefined || !this.#isInDoubt(member)) continue
-      if (!member.accusations.suspected.has(this.#init.self)) chosen.add(member)
+      if (!this.#isJudged(member)) chosen.add(member)
     }
     for (let tries = 0, turns = 0; turns < Prober.subjectsPerPeriod && tries < subjects.size; tries++) {
       if (this.#queue.length === 0) this.#queue = shuffled([...subjects.keys()], this.#init.random)
@@ -148,6 +148,11 @@ export class Prober {
   /** Whom a dial has shown to be stalled is judged by time alone. */
   #isInDoubt(member: Member): boolean {
     return member.status === 'suspect' && member.stalledAt === undefined
+  }
+
+  /** This member has accused it, or so many have that it would add nothing: else the first to die hide the others. */
+  #isJudged({ accusations: { suspected } }: Member): boolean {
+    return suspected.has(this.#init.self) || suspected.size >= maxAccusationsPerCharge
   }
 
   /**

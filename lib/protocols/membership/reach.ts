@@ -317,6 +317,7 @@ export class Reach {
     this.#kept.set(outcome.peer, this.#turn.now + dial.keepMs)
     const member = this.#view.get(outcome.peer)
     if (member === undefined) {
+      this.#port.dialled(id, outcome.peer, outcome)
       this.#rememberHandshake(outcome.peer, outcome.address)
       return
     }

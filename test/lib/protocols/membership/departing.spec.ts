@@ -39,6 +39,33 @@ describe('departing', () => {
     assert.deepEqual(alone.events().at(-1), { type: 'departed', acknowledgements: 0 })
   })
 
+  it('goes on with nothing that was under way', () => {
+    const lab = new Lab()
+    const peers = ['a', 'b', 'c', 'd', 'e'].map((name) => new ScriptedPeer(name))
+    const [a, b, , d, e] = peers as [ScriptedPeer, ScriptedPeer, ScriptedPeer, ScriptedPeer, ScriptedPeer]
+    lab.start()
+    for (const peer of peers) lab.connect(peer)
+    lab.runWhile(2000, [a, b, d])
+    const record = e.record()
+    for (const peer of [a, b]) {
+      const update = { record, accusations: [peer.accuse(record)], contact: false }
+      lab.receive(peer, peer.packet({ type: 'gossip' }, [update]))
+    }
+    lab.runWhile(700, [a, b, d])
+    const dials = lab.requests().flatMap((request) => (request.type === 'dial' ? [request] : []))
+    assert.ok(dials.some((request) => request.peer === e.id))
+    lab.command({ type: 'leave' })
+    for (const peer of [a, b, d]) lab.receive(peer, peer.packet({ type: 'leave-ack', seq: 1 }))
+    assert.equal(lab.events().at(-1)?.type, 'departed')
+    lab.take()
+    for (const { id } of dials)
+      lab.command({ type: 'dialled', id, outcome: { type: 'failed', reason: 'timeout' } })
+    lab.run(10_000)
+    assert.deepEqual(lab.requests(), [])
+    assert.deepEqual(lab.events(), [])
+    assert.equal(lab.core.deadline, undefined)
+  })
+
   it('tells those again who have not acknowledged, also after its end, until its process ends or for two seconds', () => {
     const lab = new Lab()
     const peers = ['a', 'b', 'c', 'd'].map((name) => new ScriptedPeer(name))

@@ -177,6 +177,21 @@ describe('judging the others', () => {
     assert.equal(lab.core.members().length, 3)
   })
 
+  it('looks for others than those of whom enough is known, when many die at once', () => {
+    const { lab, peers } = cluster(...Array.from({ length: 50 }, (_, i) => `p${i}`))
+    const silent = peers.slice(0, 24)
+    const talking = peers.slice(24)
+    lab.runWhile(2000, peers)
+    const found = silent.slice(0, 12)
+    for (const subject of found) gossip(lab, talking[0] as ScriptedPeer, subject, talking.slice(0, 4))
+    // Whoever was told of them has probed them once.
+    lab.runWhile(1500, talking)
+    lab.take()
+    lab.runWhile(6000, talking)
+    const accused = silent.slice(12).filter((peer) => lab.member(peer)?.accusers.includes(lab.self))
+    assert.ok(accused.length >= 6, `${accused.length} more`)
+  })
+
   it('finds itself isolated when all are silent at once, and waits longer', () => {
     const { lab, peers } = cluster('a', 'b', 'c', 'd')
     lab.run(12_000)

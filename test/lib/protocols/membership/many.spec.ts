@@ -120,4 +120,26 @@ describe('a member among many', () => {
     const released = lab.effects.flatMap((effect) => (effect.type === 'release' ? [effect.peer] : []))
     assert.deepEqual(released, [met.id])
   })
+
+  it('dials a suspect of others itself when so few are left that all watch each other', () => {
+    const lab = among()
+    const names = new Set(dialled(lab))
+    const [victim, ...others] = peers.filter((peer) => !names.has(peer.id))
+    assert.ok(victim !== undefined)
+    const accusers = others.slice(0, 4)
+    for (const peer of others) lab.connect(peer)
+    const record = victim.record()
+    for (const peer of accusers) {
+      const update = { record, accusations: [peer.accuse(record)], contact: false }
+      lab.receive(peer, peer.packet({ type: 'gossip' }, [update]))
+    }
+    assert.equal(lab.member(victim)?.status, 'suspect')
+    for (const peer of others.slice(-45))
+      lab.receive(peer, peer.packet({ type: 'leave', seq: 1, record: peer.record({ presence: 'left' }) }))
+    const staying = others.slice(0, -45)
+    lab.take()
+    lab.runWhile(12_000, staying)
+    assert.equal(lab.member(victim)?.status, 'suspect', 'no dial has failed yet')
+    assert.ok(dialled(lab).includes(victim.id))
+  })
 })

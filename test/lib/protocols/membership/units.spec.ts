@@ -117,7 +117,7 @@ describe('the round-trip estimate', () => {
 
 describe('the probe schedule', () => {
   const candidates = (count: number, suspects = 0) =>
-    Array.from({ length: count }, (_, i) => ({ peer: `p${i}`, suspect: i < suspects, accusedBySelf: false }))
+    Array.from({ length: count }, (_, i) => ({ peer: `p${i}`, suspect: i < suspects, isJudged: false }))
 
   it('probes everybody up to eight members', () => {
     assert.equal(new ProbeSchedule(Math.random).next(candidates(7), 8).length, 7)
@@ -131,7 +131,7 @@ describe('the probe schedule', () => {
   })
 
   it('while holding a suspect probes eight, the not yet accused first', () => {
-    const members = candidates(20, 2).map((m, i) => ({ ...m, accusedBySelf: i === 0 }))
+    const members = candidates(20, 2).map((m, i) => ({ ...m, isJudged: i === 0 }))
     const subjects = new ProbeSchedule(Math.random).next(members, 8)
     assert.equal(subjects.length, 8)
     assert.equal(new Set(subjects).size, 8)
