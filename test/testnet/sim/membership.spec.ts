@@ -55,7 +55,11 @@ describe('membership in simulated clusters', function () {
 
   it('names members by their short names in what it reports', () => {
     const mutant = membershipMutants.find(({ name }) => name === 'incarnation-not-persisted')
-    const [first] = runMembership(1, { mutant }).violations
-    assert.match(first?.message ?? '', /^m\d/)
+    let messages: readonly string[] = []
+    // Which seeds show it moves with every change to the protocol.
+    for (let seed = 1; messages.length === 0 && seed <= 100; seed++) {
+      messages = runMembership(seed, { mutant }).violations.map(({ message }) => message)
+    }
+    assert.match(messages[0] ?? '', /^m\d/)
   })
 })
