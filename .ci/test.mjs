@@ -1,20 +1,29 @@
 // The suite, on two cores: what is only computed beside what waits for processes and sockets. Arguments go to mocha.
-// The simulations come second wherever both want the processor, so that no timing of the others depends on them.
+// That comes second wherever both want the processor, so that no timing of the others depends on it.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setPriority } from 'node:os'
 
 const mocha = 'node_modules/mocha/bin/mocha.js'
-const simulations = 'dist/test/testnet/sim/**/*.spec.js'
+const pure = [
+  'testnet/sim',
+  'testnet/checkers',
+  'lib/protocols',
+  'plugins/mutex/core',
+  'plugins/mutex/checker',
+].map((folder) => `dist/test/${folder}/**/*.spec.js`)
 const args = process.argv.slice(2)
 
 function start(more, stdout) {
   return spawn(process.execPath, [mocha, ...args, ...more], { stdio: ['ignore', stdout, 'inherit'] })
 }
 
-const rest = start(['--ignore', simulations], 'inherit')
+const rest = start(
+  pure.flatMap((specs) => ['--ignore', specs]),
+  'inherit',
+)
 const computed = start(
-  ['--no-config', '--timeout', '30000', '--forbid-only', '--forbid-pending', simulations],
+  ['--no-config', '--timeout', '30000', '--forbid-only', '--forbid-pending', ...pure],
   'pipe',
 )
 setPriority(computed.pid, 10)

@@ -99,6 +99,8 @@ export class ProcessGroup {
         if (leftMs <= 0 || isHurried()) break
         await sleep(Math.min(lookMs, leftMs), hurry)
         if (await this.isGone()) return
+        // Whoever was forked just then, or stops again, must not sit out the time of grace.
+        this.signal('SIGCONT')
       }
     }
     for (const lookMs of looks(longestLookMs)) {

@@ -28,7 +28,9 @@ describe('a process group', () => {
   })
 
   it('ends by SIGTERM where that is heeded', async () => {
-    const { group, child } = await startVictim("trap 'exit 3' TERM; echo ready; while :; do sleep 0.05; done")
+    const { group, child } = await startVictim(
+      "trap 'exit 3' TERM; echo ready; while :; do sleep 0.05 & wait $!; done",
+    )
     const exited = once(child, 'exit')
     await group.end({ graceMs: 5000 })
     assert.deepEqual(await exited, [3, null])
@@ -57,7 +59,9 @@ describe('a process group', () => {
   })
 
   it('ends though it is stopped', async () => {
-    const { group, child } = await startVictim("trap 'exit 4' TERM; echo ready; while :; do sleep 0.05; done")
+    const { group, child } = await startVictim(
+      "trap 'exit 4' TERM; echo ready; while :; do sleep 0.05 & wait $!; done",
+    )
     const exited = once(child, 'exit')
     group.signal('SIGSTOP')
     await group.end({ graceMs: 5000 })
