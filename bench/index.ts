@@ -38,7 +38,9 @@ if ((values.quick || peers !== undefined) && !chosen.includes(membership)) {
 }
 
 const interrupted = new AbortController()
-process.once('SIGINT', () => interrupted.abort(new Error('interrupted')))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => interrupted.abort(new Error('interrupted')))
+}
 
 const figures: Figure[] = []
 try {
@@ -57,6 +59,8 @@ try {
   }
 } catch (error) {
   if (!interrupted.signal.aborted) throw error
+  // What was measured until then is still worth reading.
+  if (!values.json && figures.length > 0) console.log(table(figures))
   process.exit(130)
 }
 if (!values.json) console.log(table(figures))

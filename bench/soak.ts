@@ -23,7 +23,9 @@ if (!(minutes >= 1 && minutes <= 7 * 24 * 60)) {
 }
 
 const interrupted = new AbortController()
-process.once('SIGINT', () => interrupted.abort(new Error('interrupted')))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => interrupted.abort(new Error('interrupted')))
+}
 
 const series = await soak.run({
   durationMs: minutes * 60_000,
