@@ -76,12 +76,14 @@ describe('the updates of a yamux window', () => {
     const pair = await connect(batchWindowUpdates)
     pair.receiver.pause()
     const [chunk, chunks] = [new Uint8Array(16 * 1024), 32]
+    let sent = 0
     const sending = (async () => {
-      for (let sent = 0; sent < chunks; sent++) {
+      for (; sent < chunks; sent++) {
         if (!pair.sender.send(chunk)) await pair.sender.onDrain()
       }
     })()
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    // The chunk that finds the window used up waits for what the pause holds back.
+    await eventually('the window is used up', () => chunk.byteLength * (sent + 1) >= 256 * 1024)
     pair.receiver.resume()
     await sending
     await eventually('all has come', () => pair.received() === 1 + chunk.byteLength * chunks)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { runMulticast } from '../../../testnet/sim/multicast/run.ts'
 import { multicastMutants } from '../../mutants/multicast.ts'
 import { describeRun } from './describe-run.ts'
+import { itReplays } from './replays.ts'
 
 /** Beyond this, `npm run sim` goes on; here is what every commit has to pass. */
 const seeds = 200
@@ -25,41 +26,7 @@ describe('multicast in simulated groups', function () {
     assert.ok(sums.truncated > 0)
   })
 
-  it('repeats a seed step by step, and no other', () => {
-    const hashes = [1, 2, 3].map((seed) => runMulticast(seed).traceHash)
-    assert.deepEqual(
-      [1, 2, 3].map((seed) => runMulticast(seed).traceHash),
-      hashes,
-    )
-    assert.equal(new Set(hashes).size, 3)
-  })
-
-  it('asks neither the clock of this machine nor its randomness', () => {
-    const expected = runMulticast(4).traceHash
-    const { random } = Math
-    const { now } = Date
-    const forbidden = (): never => {
-      throw new Error('not in a simulation')
-    }
-    Math.random = forbidden
-    Date.now = forbidden
-    try {
-      const run = runMulticast(4)
-      assert.deepEqual(run.violations, [])
-      assert.equal(run.traceHash, expected)
-    } finally {
-      Math.random = random
-      Date.now = now
-    }
-  })
-
-  it('is not changed by being told in words', () => {
-    const lines: string[] = []
-    const told = runMulticast(5, { log: (_at, line) => lines.push(line) })
-    assert.equal(told.traceHash, runMulticast(5).traceHash)
-    assert.ok(lines.some((line) => line.startsWith('start m0')))
-    assert.ok(lines.some((line) => /^m\d+ delivers m\d+#\d+:1 lamport/.test(line)))
-  })
+  itReplays(runMulticast, /^m\d+ delivers m\d+#\d+:1 lamport/)
 
   it('names members by their short names in what it reports', () => {
     const mutant = multicastMutants.find(({ name }) => name === 'no-dependency-check')

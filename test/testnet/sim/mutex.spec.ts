@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { runMutex } from '../../../testnet/sim/mutex/run.ts'
 import { describeRun } from './describe-run.ts'
+import { itReplays } from './replays.ts'
 
 /** Beyond this, `npm run sim` goes on; here is what every commit has to pass. */
 const seeds = 200
@@ -23,37 +24,5 @@ describe('locks in a simulated cluster', function () {
     assert.ok(sums.entries > 50 * seeds && sums.versions > 2 * seeds, JSON.stringify(sums))
   })
 
-  it('repeat a seed step by step, and no other', () => {
-    const hashes = [1, 2, 3].map((seed) => runMutex(seed).traceHash)
-    assert.deepEqual(
-      [1, 2, 3].map((seed) => runMutex(seed).traceHash),
-      hashes,
-    )
-    assert.equal(new Set(hashes).size, 3)
-  })
-
-  it('ask neither the clock of this machine nor its randomness', () => {
-    const expected = runMutex(4).traceHash
-    const { random } = Math
-    const { now } = Date
-    const forbidden = (): never => {
-      throw new Error('not in a simulation')
-    }
-    Math.random = forbidden
-    Date.now = forbidden
-    try {
-      assert.equal(runMutex(4).traceHash, expected)
-    } finally {
-      Math.random = random
-      Date.now = now
-    }
-  })
-
-  it('are not changed by being told in words', () => {
-    const lines: string[] = []
-    const told = runMutex(5, { log: (_at, line) => lines.push(line) })
-    assert.equal(told.traceHash, runMutex(5).traceHash)
-    assert.ok(lines.some((line) => line.startsWith('start m0')))
-    assert.ok(lines.some((line) => / enters .* with token \d+/.test(line)))
-  })
+  itReplays(runMutex, / enters .* with token \d+/)
 })
