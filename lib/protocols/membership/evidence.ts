@@ -13,6 +13,7 @@
 import type { Agenda } from '../agenda.ts'
 import type { PeerId } from '../core.ts'
 import type { MembershipInit } from './init.ts'
+import type { Judge } from './judge.ts'
 import type { Member } from './member.ts'
 import type { DialOutcome } from './messages.ts'
 import type { Timer } from './timers.ts'
@@ -58,6 +59,7 @@ export class Evidence {
   readonly #turn: MembershipTurn
   readonly #agenda: Agenda<Timer>
   readonly #view: View
+  readonly #judge: Judge
   readonly #port: EvidencePort
   readonly #inquiries = new Map<PeerId, Inquiry>()
   /** Whose dial each is. */
@@ -70,6 +72,7 @@ export class Evidence {
     turn: MembershipTurn,
     agenda: Agenda<Timer>,
     view: View,
+    judge: Judge,
     port: EvidencePort,
   ) {
     this.#init = init
@@ -77,6 +80,7 @@ export class Evidence {
     this.#turn = turn
     this.#agenda = agenda
     this.#view = view
+    this.#judge = judge
     this.#port = port
   }
 
@@ -103,7 +107,7 @@ export class Evidence {
   examine(member: Member): void {
     const inquiry = this.#inquiryInto(member) ?? this.#open(member)
     inquiry.accuses = true
-    if (inquiry.failed >= Evidence.beforeAccusing) this.#view.accuse(member, 'suspected')
+    if (inquiry.failed >= Evidence.beforeAccusing) this.#judge.accuse(member, 'suspected')
     else this.#runAt(member.peer, this.#turn.now)
   }
 
@@ -193,8 +197,8 @@ export class Evidence {
     inquiry.resting = false
     inquiry.unanswered = 0
     inquiry.failed++
-    if (inquiry.accuses && inquiry.failed >= Evidence.beforeAccusing) this.#view.accuse(member, 'suspected')
-    if (this.#isEnough(inquiry)) this.#view.assess(member)
+    if (inquiry.accuses && inquiry.failed >= Evidence.beforeAccusing) this.#judge.accuse(member, 'suspected')
+    if (this.#isEnough(inquiry)) this.#judge.assess(member)
     else this.#runAt(member.peer, inquiry.startedAt + this.#slotMs)
   }
 
@@ -210,7 +214,7 @@ export class Evidence {
   #foundStalled(member: Member, inquiry: Inquiry): void {
     restart(inquiry)
     inquiry.resting = true
-    this.#view.stalled(member)
+    this.#judge.stalled(member)
   }
 
   #open({ peer, generation }: Member): Inquiry {

@@ -8,13 +8,15 @@
  * by another identity, it signs a refusal. A time-out, a reset after connecting
  * and an unreachable network prove nothing: a full backlog times out, a
  * connection limit closes. What the refusals of several observers mean is
- * `suspicion.ts`' and `view.ts`' business.
+ * `suspicion.ts`' and `judge.ts`' business.
  *
  * A firewall that rejects looks the same, so it can be switched off.
  */
 import type { Agenda } from '../agenda.ts'
 import type { PeerId } from '../core.ts'
 import type { MembershipInit } from './init.ts'
+import type { Isolation } from './isolation.ts'
+import type { Judge } from './judge.ts'
 import type { Member } from './member.ts'
 import type { KnockOutcome } from './messages.ts'
 import type { Timer } from './timers.ts'
@@ -33,6 +35,8 @@ export class FastPath {
   readonly #turn: MembershipTurn
   readonly #agenda: Agenda<Timer>
   readonly #view: View
+  readonly #judge: Judge
+  readonly #isolation: Isolation
   readonly #nextRequest: () => number
   readonly #inquests = new Map<PeerId, Inquest>()
   readonly #knocks = new Map<number, PeerId>()
@@ -42,12 +46,16 @@ export class FastPath {
     turn: MembershipTurn,
     agenda: Agenda<Timer>,
     view: View,
+    judge: Judge,
+    isolation: Isolation,
     nextRequest: () => number,
   ) {
     this.#init = init
     this.#turn = turn
     this.#agenda = agenda
     this.#view = view
+    this.#judge = judge
+    this.#isolation = isolation
     this.#nextRequest = nextRequest
   }
 
@@ -88,12 +96,12 @@ export class FastPath {
       this.void(peer)
       return
     }
-    this.#view.refused()
+    this.#isolation.refused()
     inquest.outstanding--
     if (inquest.outstanding > 0) return
     this.void(peer)
     const member = this.#view.get(peer)
-    if (member?.generation === inquest.generation) this.#view.accuse(member, 'refused')
+    if (member?.generation === inquest.generation) this.#judge.accuse(member, 'refused')
   }
 
   /** Authenticated contact, in either direction, or a new life: nothing was proven. */

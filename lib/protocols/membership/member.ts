@@ -122,6 +122,12 @@ export class Member {
     return new Set([...this.#accusations.suspected.keys(), ...this.#accusations.refused.keys()])
   }
 
+  /** Bytes of this life came directly from it. */
+  heard(now: number): void {
+    this.heardAt = now
+    this.contact = true
+  }
+
   /** A newer record of the same life, or of a new one, which starts with nothing known. */
   replaceRecord(record: Signed<MemberRecord>): void {
     const newLife = record.body.generation !== this.generation

@@ -9,7 +9,10 @@
  * idea in its own file:
  *
  *   own-life       me: generation, incarnation, refuting, other lives of me
- *   view           the others: merging records, judging accusations
+ *   view           the others: the table and its digest
+ *   merging        what is said of them
+ *   accusers       who accuses whom, and who is believed
+ *   judge          who is alive
  *   prober         the probe cycle and its helpers
  *   evidence       own fresh dials of suspects: dead, or only stalled
  *   fast-path      refused connects as proof of a dead process
@@ -22,6 +25,7 @@
 import { Agenda } from '../agenda.ts'
 import type { Core, Effect, Input, Instant, PeerId } from '../core.ts'
 import { Turn } from '../turn.ts'
+import { Accusers } from './accusers.ts'
 import { Awareness } from './awareness.ts'
 import { Departure } from './departure.ts'
 import { Disputes } from './disputes.ts'
@@ -29,7 +33,10 @@ import { Evidence } from './evidence.ts'
 import { FastPath } from './fast-path.ts'
 import { Gossip, type Source } from './gossip.ts'
 import type { MembershipInit } from './init.ts'
+import { Isolation } from './isolation.ts'
+import { Judge } from './judge.ts'
 import { digestRow, type Member } from './member.ts'
+import { Merging } from './merging.ts'
 import type {
   Belief,
   Body,
@@ -87,6 +94,10 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   readonly #names: NameConflicts
   readonly #disputes: Disputes
   readonly #view: View
+  readonly #isolation: Isolation
+  readonly #accusers: Accusers
+  readonly #judge: Judge
+  readonly #merging: Merging
   readonly #gossip: Gossip
   readonly #sync: Sync
   readonly #prober: Prober
@@ -125,18 +136,26 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       dial: (stone) => this.#reach.dialTombstone(stone),
       send: (to, updates) => this.#send(to, { type: 'gossip' }, updates),
     })
-    this.#view = new View(init, units, turn, agenda, tombstones, {
-      isConnected,
-      ownGeneration: () => this.#own.generation,
-      failedDials: (peer) => this.#evidence.failedDials(peer),
+    this.#view = new View(init, turn, agenda, tombstones, {
       changed: (member, change) => this.#memberChanged(member, change),
+      neighboursChanged: () => this.#reach.tendSoon(),
+    })
+    this.#isolation = new Isolation(init, units, turn, this.#view)
+    this.#accusers = new Accusers(init, units, turn, this.#view, {
+      ownGeneration: () => this.#own.generation,
       accused: (member, accuser) => this.#gossip.tell(member.peer, this.#sourceOf(accuser)),
+      misbehaved: (peer, reason) => this.#misbehaved(peer, reason),
+    })
+    this.#judge = new Judge(init, units, turn, agenda, this.#view, this.#accusers, this.#isolation, {
+      isConnected,
+      failedDials: (peer) => this.#evidence.failedDials(peer),
+    })
+    this.#merging = new Merging(init, units, turn, this.#view, this.#accusers, this.#judge, {
       heardAgain: (member) => this.#gossip.heardAgain(member.peer),
       hinted: (record) => this.#reach.hinted(record),
       disputed: (update, from) => this.#disputes.heard(update, from),
       misbehaved: (peer, reason) => this.#misbehaved(peer, reason),
       mayIntroduce: (from) => this.#mayIntroduce(from),
-      neighboursChanged: () => this.#reach.tendSoon(),
     })
     this.#gossip = new Gossip(init, turn, agenda, this.#view, this.#awareness, {
       connected,
@@ -159,11 +178,11 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       isSettling: (member) => this.#reach.isSettling(member),
       failed: (member) => this.#probeFailed(member),
     })
-    this.#evidence = new Evidence(init, units, turn, agenda, this.#view, {
+    this.#evidence = new Evidence(init, units, turn, agenda, this.#view, this.#judge, {
       isConnected,
       dial: (member, timeoutMs) => this.#reach.dialFreshly(member, timeoutMs),
     })
-    this.#fastPath = new FastPath(init, turn, agenda, this.#view, nextRequest)
+    this.#fastPath = new FastPath(init, turn, agenda, this.#view, this.#judge, this.#isolation, nextRequest)
     const reachPort = {
       isConnected,
       connectionCount,
@@ -172,7 +191,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       dialled: (id: number, peer: PeerId, outcome: DialOutcome) => this.#evidence.dialled(id, peer, outcome),
       healSuspect: (member: Member, chance: number) => this.#evidence.heal(member, chance),
     }
-    this.#reach = new Reach(init, turn, agenda, this.#view, units, reachPort, nextRequest)
+    this.#reach = new Reach(init, turn, agenda, this.#view, this.#isolation, units, reachPort, nextRequest)
   }
 
   get deadline(): number | undefined {
@@ -205,7 +224,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   }
 
   get health(): Health {
-    return { score: this.#awareness.score, isolated: this.#view.isolated }
+    return { score: this.#awareness.score, isolated: this.#isolation.holds }
   }
 
   /** The table: self first, then by peer id. */
@@ -247,7 +266,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         this.#own.retag(command.tags)
         break
       case 'dismiss':
-        this.#view.dismiss(command.peer)
+        this.#judge.dismiss(command.peer)
         break
       case 'sync':
         this.#requestSync(command.peer)
@@ -336,7 +355,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     // Who only wanted to compare views closes when it has.
     if (closedBy === 'remote' && this.#view.neighbours.wants(peer)) this.#fastPath.open(member)
     this.#evidence.lost(peer)
-    this.#view.assess(member)
+    this.#judge.assess(member)
   }
 
   #receive(from: PeerId, packet: Packet): void {
@@ -355,7 +374,8 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     const member = this.#view.get(from)
     const current = member?.generation === packet.generation ? member : undefined
     if (current !== undefined) {
-      this.#view.heard(current)
+      current.heard(this.#turn.now)
+      this.#isolation.heard()
       this.#evidence.heard(current)
       this.#fastPath.void(from)
     }
@@ -448,7 +468,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       this.#prober.voidOutstanding(lag === 'away' ? config.suspicionMinMs : 0)
       this.#fastPath.voidAll()
       this.#evidence.voidAll()
-      this.#view.grant(lagMs)
+      this.#judge.grant(lagMs)
       if (lag === 'away') this.#own.reassert()
     }
     for (;;) {
@@ -484,7 +504,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         break
       case 'assess': {
         const member = this.#view.get(timer.peer)
-        if (member !== undefined) this.#view.judge(member)
+        if (member !== undefined) this.#judge.judge(member)
         break
       }
       case 'knock':
@@ -548,7 +568,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
 
   #merge(update: Update, from: PeerId): void {
     if (update.record.body.peer === this.#init.self) this.#mergeAboutSelf(update, from)
-    else this.#view.merge(update, from)
+    else this.#merging.merge(update, from)
   }
 
   #mergeAboutSelf(update: Update, from: PeerId): void {
@@ -618,6 +638,8 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     if (member.present) this.#names.present(member.peer, member.record.body.name)
     else this.#names.absent(member.peer)
     if (change === 'reaped') {
+      this.#judge.settled(member)
+      this.#accusers.forget(member.peer)
       this.#gossip.forget(member.peer)
       this.#fastPath.void(member.peer)
       return
@@ -644,7 +666,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
 
   #probeFailed(member: Member): void {
     const { neighbours } = this.#view
-    if (neighbours.meshed) this.#view.accuse(member, 'suspected')
+    if (neighbours.meshed) this.#judge.accuse(member, 'suspected')
     else if (neighbours.watches(member.peer)) this.#evidence.examine(member)
   }
 

@@ -17,6 +17,7 @@ import {
 } from './durable-state.ts'
 import { Evidence } from './evidence.ts'
 import type { MembershipInit } from './init.ts'
+import type { Isolation } from './isolation.ts'
 import type { Member } from './member.ts'
 import type { DialMode, DialOutcome, KnockOutcome, MemberRecord } from './messages.ts'
 import { shuffled } from './probe-schedule.ts'
@@ -93,6 +94,7 @@ export class Reach {
   readonly #turn: MembershipTurn
   readonly #agenda: Agenda<Timer>
   readonly #view: View
+  readonly #isolation: Isolation
   readonly #units: MembershipUnits
   readonly #port: ReachPort
   readonly #nextRequest: () => number
@@ -116,6 +118,7 @@ export class Reach {
     turn: MembershipTurn,
     agenda: Agenda<Timer>,
     view: View,
+    isolation: Isolation,
     units: MembershipUnits,
     port: ReachPort,
     nextRequest: () => number,
@@ -124,6 +127,7 @@ export class Reach {
     this.#turn = turn
     this.#agenda = agenda
     this.#view = view
+    this.#isolation = isolation
     this.#units = units
     this.#port = port
     this.#nextRequest = nextRequest
@@ -306,7 +310,7 @@ export class Reach {
     if (outcome.type === 'failed') {
       if (dial.peer === undefined) return
       this.#hintFailed(dial.peer)
-      if (outcome.reason === 'refused' || outcome.reason === 'other-identity') this.#view.refused()
+      if (outcome.reason === 'refused' || outcome.reason === 'other-identity') this.#isolation.refused()
       this.#port.dialled(id, dial.peer, outcome)
       return
     }
