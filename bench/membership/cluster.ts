@@ -1,8 +1,8 @@
 /** A cluster of either side, and what is done to it, so that every figure is taken the same way. */
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Network } from '../../testnet/cluster/network.ts'
 import type { BenchTools } from '../harness.ts'
-import type { Network } from './network.ts'
-import { memberNames, placeOf, type Side, type Start } from './side.ts'
+import { memberNames, type Side, type Start } from './side.ts'
 import { patienceMs, type Status } from './sightings.ts'
 
 /** Two processes start at once: on a small machine more would starve those that run. */
@@ -86,10 +86,6 @@ export class Cluster {
     await this.allAlive()
     this.heal(member)
     return start
-  }
-
-  place(member: string): number {
-    return placeOf(member)
   }
 
   /** From now on a verdict about it, or by it, is no mistake. */

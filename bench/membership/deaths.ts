@@ -20,11 +20,11 @@ export async function measureSilence(cluster: Cluster, samples: Samples, effort:
     const victim = cluster.victim()
     cluster.fault(victim)
     const fromMs = performance.now()
-    network.silence(cluster.place(victim))
+    await network.silence(victim)
     samples.silentMs.push(await cluster.knownToAll(victim, 'dead', fromMs))
     side.signal(victim, 'SIGKILL')
     await side.ended(victim)
-    network.mend()
+    await network.unsilence(victim)
     await cluster.restart(victim)
   }
 }

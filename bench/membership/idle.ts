@@ -9,18 +9,17 @@ export async function measureIdle(cluster: Cluster, samples: Samples, effort: Ef
   const members = side.running()
   const startedAt = performance.now()
   const cpuBefore = members.map((member) => cpuSeconds(side.pid(member)))
-  const bytesBefore = network?.sentBytes()
+  const bytesBefore = await network?.sentBytes()
   await cluster.pause(effort.idleMs)
   const seconds = (performance.now() - startedAt) / 1000
-  const bytesAfter = network?.sentBytes()
+  const bytesAfter = await network?.sentBytes()
   for (const [i, member] of members.entries()) {
     const pid = side.pid(member)
     samples.cpuPercent.push(((cpuSeconds(pid) - (cpuBefore[i] ?? 0)) / seconds) * 100)
     const { privateMib, rssMib } = memory(pid)
     samples.privateMib.push(privateMib)
     samples.rssMib.push(rssMib)
-    const place = cluster.place(member)
     if (bytesAfter === undefined) continue
-    samples.idleBytes.push(((bytesAfter.get(place) ?? 0) - (bytesBefore?.get(place) ?? 0)) / seconds)
+    samples.idleBytes.push(((bytesAfter.get(member) ?? 0) - (bytesBefore?.get(member) ?? 0)) / seconds)
   }
 }

@@ -3,6 +3,9 @@
  * in both of its quick profiles beside serf in its quickest, each member with a
  * network of its own where the machine lets us make that.
  */
+import { P2pdError } from '../../lib/wire/errors.ts'
+import { Network } from '../../testnet/cluster/network.ts'
+import { Reaper } from '../../testnet/cluster/reaper.ts'
 import type { Bench, BenchTools } from '../harness.ts'
 import { serfIsInstalled } from '../serf.ts'
 import { Cluster } from './cluster.ts'
@@ -10,12 +13,11 @@ import { measureJoins, measureNews } from './coming-and-going.ts'
 import { measureKills, measureSilence } from './deaths.ts'
 import { measureIdle } from './idle.ts'
 import { measureLoss, measureStops } from './mistakes.ts'
-import { createNetwork, type Network } from './network.ts'
 import { OurSide } from './ours.ts'
 import { measureHeal } from './partition.ts'
 import { report } from './report.ts'
 import { type Effort, full, noSamples, quick, type Samples } from './samples.ts'
-import type { Profile, Side, SideOptions } from './side.ts'
+import { memberNames, type Profile, type Side, type SideOptions } from './side.ts'
 import { SerfSide } from './theirs.ts'
 
 const defaultPeers = 30
@@ -25,10 +27,8 @@ export const membership: Bench = {
   async run(tools) {
     const size = tools.peers ?? defaultPeers
     const effort = tools.quick ? quick : full
-    const network = createNetwork(size + 1)
-    if (network === undefined) {
-      tools.progress('no networks of their own for members (root, ip and nft are needed): all on loopback')
-    }
+    const reaper = Reaper.start()
+    const network = await networkOf(size + 1, reaper, tools)
     const measurement: Measurement = { size, effort, network, tools }
     const ours = { lan: noSamples(), local: noSamples() }
     const theirs = noSamples()
@@ -39,6 +39,7 @@ export const membership: Bench = {
       await measure('ours', 'local', ours.local, measurement)
     } finally {
       network?.close()
+      await reaper.close()
       // Also when something failed: what is known by then took minutes.
       if (!tools.signal.aborted) report({ ours, theirs, size, effort, tools })
     }
@@ -84,8 +85,19 @@ async function measure(
     }
     samples.calledDead.push(cluster.wronglyDead())
   } finally {
-    network?.mend()
+    await network?.mend()
     await side.close()
+  }
+}
+
+/** Undefined where members cannot have one. */
+async function networkOf(members: number, reaper: Reaper, tools: BenchTools): Promise<Network | undefined> {
+  try {
+    return await Network.create(memberNames(members), reaper)
+  } catch (error) {
+    if (!(error instanceof P2pdError)) throw error
+    tools.progress(`${error.message}: all are on loopback`)
+    return undefined
   }
 }
 

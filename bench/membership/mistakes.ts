@@ -41,9 +41,9 @@ export async function measureLoss(cluster: Cluster, samples: Samples, effort: Ef
   const { network } = cluster
   if (network === undefined) return
   const fromMs = performance.now()
-  network.lose(10)
+  await network.lose(10)
   await cluster.pause(effort.lossMs)
-  network.mend()
+  await network.mend()
   samples.lossCalledDead.push(cluster.wronglyDead(fromMs))
   await cluster.allAlive()
 }

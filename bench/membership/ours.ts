@@ -7,7 +7,7 @@ import { program } from '../../testnet/cluster/cluster.ts'
 import { Reaper } from '../../testnet/cluster/reaper.ts'
 import type { Row } from '../../testnet/cluster/recorder.ts'
 import { type Child, readyOf, startChild } from './child.ts'
-import { placeOf, type Side, type SideOptions, type Start } from './side.ts'
+import type { Side, SideOptions, Start } from './side.ts'
 import { Sightings, type Status } from './sightings.ts'
 
 interface Daemon {
@@ -44,18 +44,17 @@ export class OurSide implements Side {
 
   async start(member: string): Promise<Start> {
     const { network, profile, signal } = this.#options
-    const place = placeOf(member)
     const dataDir = join(this.#folder, member)
     const command = [
       process.execPath,
       program,
       ...['--data', dataDir, '--name', member, '--profile', profile, '--json'],
-      ...['--listen', `/ip4/${network?.address(place) ?? '127.0.0.1'}/tcp/0`],
+      ...['--listen', `/ip4/${network?.addressOf(member) ?? '127.0.0.1'}/tcp/0`],
       ...(this.#daemons.size === 0 ? [] : ['--invite', this.#invitePath]),
     ]
     const first = this.#daemons.size === 0
     const spawnedAtMs = performance.now()
-    const { child, ready } = this.#spawn(member, network?.inside(place, command) ?? command)
+    const { child, ready } = this.#spawn(member, [...(network?.enter(member) ?? []), ...command])
     const client = ControlClient.open(dataDir)
     const daemon: Daemon = { child, client, watch: new AbortController() }
     this.#daemons.set(member, daemon)

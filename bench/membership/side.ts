@@ -1,5 +1,5 @@
 /** What both sides can be asked, so that one code measures both. */
-import type { Network } from './network.ts'
+import type { Network } from '../../testnet/cluster/network.ts'
 import type { Sightings } from './sightings.ts'
 
 export interface SideOptions {
@@ -11,7 +11,7 @@ export interface SideOptions {
 
 export type Profile = 'lan' | 'local'
 
-/** Members are `n1`, `n2` …; `n7` lives at place 7 of the network. */
+/** Members are `n1`, `n2` …; each lives at the place of that name in the network. */
 export interface Side {
   readonly sightings: Sightings
   /** Whose process runs. */
@@ -39,8 +39,6 @@ export interface Start {
   readonly spawnedAtMs: number
   readonly readyAtMs: number
 }
-
-export const placeOf = (member: string): number => Number(member.slice(1))
 
 export const memberNames = (count: number): readonly string[] =>
   Array.from({ length: count }, (_, i) => `n${i + 1}`)

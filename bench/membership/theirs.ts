@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { Reaper } from '../../testnet/cluster/reaper.ts'
 import { freePorts } from '../serf.ts'
 import { type Child, readyOf, startChild } from './child.ts'
-import { placeOf, type Side, type SideOptions, type Start } from './side.ts'
+import type { Side, SideOptions, Start } from './side.ts'
 import { Sightings, type Status } from './sightings.ts'
 
 interface Agent {
@@ -57,8 +57,7 @@ export class SerfSide implements Side {
 
   async start(member: string): Promise<Start> {
     const { network, profile, signal } = this.#options
-    const place = placeOf(member)
-    const { bind, rpc } = this.#agents.get(member) ?? (await this.#addresses(place))
+    const { bind, rpc } = this.#agents.get(member) ?? (await this.#addresses(member))
     const seed = [...this.#agents.entries()].find(([name, { child }]) => name !== member && child.running)
     const command = [
       ...['serf', 'agent', `-node=${member}`, `-bind=${bind}`, `-rpc-addr=${rpc}`, `-profile=${profile}`],
@@ -70,7 +69,7 @@ export class SerfSide implements Side {
       isReady = resolve
     })
     const child = startChild({
-      command: network?.inside(place, command) ?? command,
+      command: [...(network?.enter(member) ?? []), ...command],
       logPath: join(this.#folder, `${member}.log`),
       reaper: this.#reaper,
       onLine: (line) => {
@@ -129,9 +128,9 @@ export class SerfSide implements Side {
     return agent
   }
 
-  async #addresses(place: number): Promise<{ bind: string; rpc: string }> {
+  async #addresses(member: string): Promise<{ bind: string; rpc: string }> {
     const { network } = this.#options
-    if (network !== undefined) return { bind: `${network.address(place)}:7946`, rpc: '127.0.0.1:7373' }
+    if (network !== undefined) return { bind: `${network.addressOf(member)}:7946`, rpc: '127.0.0.1:7373' }
     const [bindPort, rpcPort] = await freePorts(2)
     return { bind: `127.0.0.1:${bindPort}`, rpc: `127.0.0.1:${rpcPort}` }
   }
@@ -153,7 +152,7 @@ export class SerfSide implements Side {
     const { network } = this.#options
     const [verb = '', ...rest] = args
     const asked = ['serf', verb, `-rpc-addr=${this.#agent(member).rpc}`, ...rest]
-    const [program = '', ...words] = network?.inside(placeOf(member), asked) ?? asked
+    const [program = '', ...words] = [...(network?.enter(member) ?? []), ...asked]
     const [code] = await once(spawn(program, words, { stdio: 'ignore' }), 'exit')
     if (code !== 0) throw new Error(`serf ${args.join(' ')} failed`)
   }

@@ -15,6 +15,7 @@ import { LockCommand } from './lock-command.ts'
 import { LockLog } from './lock-log.ts'
 import { assertMoved, type Member, newMember, successor } from './member.ts'
 import { Network } from './network.ts'
+import type { Family } from './network-plan.ts'
 import { freePort, wipe } from './places.ts'
 import { DaemonProcess, describeExit, type Exit } from './process.ts'
 import { Reaper } from './reaper.ts'
@@ -25,6 +26,8 @@ export interface ClusterOptions {
   readonly profile: string
   /** Whether each peer has a network namespace of its own. */
   readonly network?: boolean
+  /** Of the addresses at which peers listen: IPv4, or IPv6 and no other. */
+  readonly family?: Family
   readonly env: NodeJS.ProcessEnv
   readonly signal: AbortSignal
 }
@@ -35,6 +38,8 @@ export const startsAtOnce = Math.max(2, availableParallelism())
 const readyWithinMs = 60_000
 /** After SIGTERM, ms; the daemon promises 5 s. */
 const stopWithinMs = 6000
+
+const loopback: Readonly<Record<Family, string>> = { ip4: '127.0.0.1', ip6: '::1' }
 
 /** The compiled `p2pd`. */
 export const program = fileURLToPath(new URL('../../bin/p2pd.js', import.meta.url))
@@ -67,7 +72,7 @@ export class Cluster {
     if (!options.network) return cluster
     try {
       const places = cluster.members.map(({ place }) => place)
-      cluster.#network = await Network.create(places, cluster.#reaper)
+      cluster.#network = await Network.create(places, cluster.#reaper, cluster.#family)
       return cluster
     } catch (error) {
       await cluster.close()
@@ -213,7 +218,10 @@ export class Cluster {
     const row = this.running().map(({ name }) => this.recorder.row(name, member.name))[0]
     member.left = row?.addresses ?? []
     if (this.#network !== undefined) await this.#network.move(member.place)
-    member.flags = ['--listen', this.#listenAddress(member, this.#network ? 0 : await freePort())]
+    member.flags = [
+      '--listen',
+      this.#listenAddress(member, this.#network ? 0 : await freePort(loopback[this.#family])),
+    ]
   }
 
   /** From now on no bytes pass from any of `from` to any of `to`, and with `both` none back either. */
@@ -248,7 +256,7 @@ export class Cluster {
    */
   async startStranger(name: string): Promise<Member> {
     const stranger = newMember(this.folder, name)
-    const args = ['--name', name, '--listen', '/ip4/127.0.0.1/tcp/0', '--cluster', name]
+    const args = ['--name', name, '--listen', this.#listenAddress(stranger, 0), '--cluster', name]
     stranger.process = this.#spawn(stranger, args)
     this.#strangers.push(stranger.process)
     await stranger.process.ready(readyWithinMs, this.#options.signal)
@@ -333,7 +341,12 @@ export class Cluster {
   }
 
   #listenAddress({ place }: Member, port: number): string {
-    return `/ip4/${this.#network?.addressOf(place) ?? '127.0.0.1'}/tcp/${port}`
+    const family = this.#family
+    return `/${family}/${this.#network?.addressOf(place) ?? loopback[family]}/tcp/${port}`
+  }
+
+  get #family(): Family {
+    return this.#options.family ?? 'ip4'
   }
 
   /** Flags that let somebody in, from a peer that runs. */

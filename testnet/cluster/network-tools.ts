@@ -1,12 +1,15 @@
 /** What it takes to give each peer a network of its own: Linux, root, iproute2, and nft or iptables. */
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, isAbsolute, join } from 'node:path'
 import { P2pdError } from '../../lib/wire/errors.ts'
+import type { Family } from './network-plan.ts'
 
 export interface NetworkTools {
   /** Path of iproute2's `ip`. */
   readonly ip: string
   readonly filter: { readonly type: 'nft' | 'iptables'; readonly path: string }
+  /** The kernel has IPv6, and there is what it takes to drop its packets. */
+  readonly ip6: boolean
 }
 
 /** Where they are beside the PATH, which often lacks them. */
@@ -17,14 +20,24 @@ export interface Machine {
   /** Undefined where there are none. */
   readonly uid: number | undefined
   readonly find: (tool: string) => string | undefined
+  /** Of the kernel. */
+  readonly ip6: boolean
 }
 
 export function thisMachine(): Machine {
-  return { platform: process.platform, uid: process.getuid?.(), find: findTool }
+  const ip6 = existsSync('/proc/sys/net/ipv6')
+  return { platform: process.platform, uid: process.getuid?.(), find: findTool, ip6 }
 }
 
-/** Throws ERR_TESTNET_NETWORK with the first thing that is missing. */
-export function networkTools({ platform, uid, find }: Machine): NetworkTools {
+/** Throws ERR_TESTNET_NETWORK with the first thing that is missing; IPv6 only where `family` is that. */
+export function networkTools(machine: Machine, family: Family = 'ip4'): NetworkTools {
+  const tools = toolsOf(machine)
+  if (tools.ip6 || family === 'ip4') return tools
+  if (!machine.ip6) throw unable('this machine has no IPv6', 'run it on one whose kernel has it')
+  throw unable("there is neither 'nft' nor 'ip6tables-restore'", 'install the package nftables, or iptables')
+}
+
+function toolsOf({ platform, uid, find, ip6 }: Machine): NetworkTools {
   if (platform !== 'linux') throw unable('only Linux has network namespaces', 'run it on Linux')
   if (uid !== 0) {
     throw unable(
@@ -35,9 +48,12 @@ export function networkTools({ platform, uid, find }: Machine): NetworkTools {
   const ip = find('ip')
   if (ip === undefined) throw unable("there is no 'ip'", 'install the package iproute2')
   const nft = find('nft')
-  if (nft !== undefined) return { ip, filter: { type: 'nft', path: nft } }
+  if (nft !== undefined) return { ip, filter: { type: 'nft', path: nft }, ip6 }
   const iptables = find('iptables-restore')
-  if (iptables !== undefined) return { ip, filter: { type: 'iptables', path: iptables } }
+  if (iptables !== undefined) {
+    const filter = { type: 'iptables', path: iptables } as const
+    return { ip, filter, ip6: ip6 && find('ip6tables-restore') !== undefined }
+  }
   throw unable("there is neither 'nft' nor 'iptables-restore'", 'install the package nftables, or iptables')
 }
 

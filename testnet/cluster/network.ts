@@ -1,8 +1,8 @@
 /**
- * A network of a testnet's own, in namespaces: its links can be cut, and lose packets.
+ * A network for several peers on this machine, in namespaces: its links can be cut, and lose packets.
  *
  * Everything of it goes when it is closed, and when this process dies: the reaper
- * removes it then, and where that was killed too, the next run on this machine.
+ * removes it then, and where that was killed too, the next network on this machine.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,11 +13,15 @@ import {
   type Command,
   counters,
   dropped,
+  type Family,
   type Faults,
   filter,
+  maxPeers,
   move,
   noFaults,
+  sentBytes,
   setUp,
+  traffic,
 } from './network-plan.ts'
 import { type NetworkTools, networkTools, thisMachine, unable } from './network-tools.ts'
 import type { Reaper } from './reaper.ts'
@@ -25,6 +29,7 @@ import type { Reaper } from './reaper.ts'
 export class Network {
   readonly #tools: NetworkTools
   readonly #run: string
+  readonly #family: Family
   readonly #names: readonly string[]
   readonly #reaper: Pick<Reaper, 'watch' | 'forget'>
   readonly #moves = new Map<string, number>()
@@ -34,16 +39,28 @@ export class Network {
     tools: NetworkTools,
     names: readonly string[],
     reaper: Pick<Reaper, 'watch' | 'forget'>,
+    family: Family,
   ) {
+    this.#family = family
     this.#tools = tools
     this.#run = runId()
     this.#names = names
     this.#reaper = reaper
   }
 
-  /** One namespace for each of `names`, all of which reach each other. Throws ERR_TESTNET_NETWORK, and leaves nothing. */
-  static async create(names: readonly string[], reaper: Pick<Reaper, 'watch' | 'forget'>): Promise<Network> {
-    const network = new Network(networkTools(thisMachine()), names, reaper)
+  /**
+   * One namespace for each of `names`, which are `n1`, `n2` …; all of them reach each other,
+   * by IPv4 and, where the machine has it, by IPv6. `family`: of what `addressOf` gives.
+   * Throws ERR_TESTNET_NETWORK, and leaves nothing. One at a time for a process.
+   */
+  static async create(
+    names: readonly string[],
+    reaper: Pick<Reaper, 'watch' | 'forget'>,
+    family: Family = 'ip4',
+  ): Promise<Network> {
+    if (names.length > maxPeers) throw unable(`there is room for ${maxPeers}`, 'ask for fewer peers')
+    const tools = networkTools(thisMachine(), family)
+    const network = new Network(tools, names, reaper, family)
     removeLeftovers()
     for (const namespace of network.#namespaces()) reaper.watch(namespace)
     try {
@@ -61,11 +78,12 @@ export class Network {
     return [this.#tools.ip, 'netns', 'exec', namespaceName(this.#run, name)]
   }
 
+  /** Of the family that was asked for. */
   addressOf(name: string): string {
-    return addressOf(this.#numberOf(name), this.#moves.get(name))
+    return addressOf(this.#numberOf(name), this.#family, this.#moves.get(name))
   }
 
-  /** Gives a peer another address; the old one is gone. */
+  /** Gives a peer other addresses; the old ones are gone. */
   async move(name: string): Promise<void> {
     const moves = (this.#moves.get(name) ?? 0) + 1
     await execute(move(this.#tools, this.#run, name, this.#numberOf(name), moves))
@@ -77,6 +95,18 @@ export class Network {
     const numbers = (names: readonly string[]) => names.map((name) => this.#numberOf(name))
     const cut = { from: numbers(from), to: numbers(to) }
     await this.#apply({ ...this.#faults, cuts: [...this.#faults.cuts, cut] })
+  }
+
+  /** From now on nothing passes between these and the others. */
+  async split(names: readonly string[]): Promise<void> {
+    const here = names.map((name) => this.#numberOf(name))
+    const all = this.#names.map((name) => this.#numberOf(name))
+    const there = all.filter((number) => !here.includes(number))
+    const ways = [
+      { from: here, to: there },
+      { from: there, to: here },
+    ]
+    await this.#apply({ ...this.#faults, cuts: [...this.#faults.cuts, ...ways] })
   }
 
   /** From now on each packet is lost with this chance. */
@@ -91,7 +121,15 @@ export class Network {
 
   /** Packets since the last change. */
   async dropped(): Promise<number> {
-    return dropped(await execute(counters(this.#tools, this.#run)))
+    const counts: number[] = []
+    for (const command of counters(this.#tools, this.#run)) counts.push(dropped(await execute(command)))
+    return counts.reduce((total, count) => total + count, 0)
+  }
+
+  /** Bytes that each peer has sent so far, headers and all; by name. */
+  async sentBytes(): Promise<ReadonlyMap<string, number>> {
+    const sent = sentBytes(await execute(traffic(this.#tools, this.#run)))
+    return new Map(this.#names.map((name) => [name, sent.get(this.#numberOf(name)) ?? 0]))
   }
 
   /** Nothing passes from this peer or to it any more. */
@@ -116,7 +154,7 @@ export class Network {
   }
 
   async #apply(faults: Faults): Promise<void> {
-    await execute(filter(this.#tools, this.#run, faults))
+    for (const command of filter(this.#tools, this.#run, faults)) await execute(command)
     this.#faults = faults
   }
 

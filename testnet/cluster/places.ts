@@ -18,8 +18,8 @@ export async function wipe(dataDir: string, keep?: 'key'): Promise<void> {
 }
 
 /** A port of loopback at which nobody listens at this moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
+export async function freePort(loopback: string): Promise<number> {
+  const server = createServer().listen(0, loopback)
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   server.close()

@@ -65,13 +65,16 @@ export function parseScenario(text: string, source: string, profile = 'local'): 
   }
 }
 
+const scenarioFields = ['summary', 'peers', 'network', 'family', 'bounds', 'never', 'steps'] as const
+
 function readScenario(value: unknown, name: string): Scenario {
-  const fields = object(value, 'it', ['summary', 'peers', 'network', 'bounds', 'never', 'steps'])
+  const fields = object(value, 'it', scenarioFields)
   return {
     name,
     summary: text(fields.summary, 'summary', /^[^\p{Cc}]{1,200}$/u, 'a line of up to 200 characters'),
     peers: whole(fields.peers, 'peers', peerLimits.min, peerLimits.max),
     network: fields.network === undefined ? false : flag(fields.network, 'network'),
+    family: fields.family === undefined ? 'ip4' : choice(fields.family, 'family', ['ip4', 'ip6']),
     bounds: readBounds(fields.bounds),
     never: fields.never === undefined ? [] : list(fields.never, 'never').map(readProhibition),
     steps: list(fields.steps, 'steps').map((step, index) => readStep(step, `steps[${index}]`)),

@@ -5,6 +5,7 @@
  */
 import type { MembershipBounds } from '../checkers/history.ts'
 import type { Prohibition } from '../checkers/prohibitions.ts'
+import type { Family } from './network-plan.ts'
 
 export interface Scenario {
   readonly name: string
@@ -14,6 +15,8 @@ export interface Scenario {
   readonly peers: number
   /** Each peer has a network namespace of its own, so that links can be cut: Linux, and root. */
   readonly network: boolean
+  /** Of the addresses at which peers listen; they have no other. */
+  readonly family: Family
   readonly bounds: Bounds
   /** What nobody may ever show, beyond what the checkers forbid everywhere. */
   readonly never: readonly Prohibition[]

@@ -68,8 +68,12 @@ export async function runTestnet(options: TestnetOptions, io: TestnetIo): Promis
     )
   }
   assertPeers(scenario, peers)
-  const { network } = scenario
-  const cluster = await Cluster.create({ peers, profile, network, env: { ...io.env }, signal: io.signal })
+  const { network, family } = scenario
+  const cluster = await Cluster.create({
+    ...{ peers, profile, network, family },
+    env: { ...io.env },
+    signal: io.signal,
+  })
   const reporter = options.json ? jsonReporter(io.stdout) : textReporter(io)
   let keepsFolder = false
   try {

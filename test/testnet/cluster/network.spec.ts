@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -62,6 +62,7 @@ async function run(
 }
 
 const stopped = await obstacle()
+const hasIp6 = thisMachine().ip6
 
 describe('a testnet with a network of its own', function () {
   this.timeout(120_000)
@@ -120,6 +121,56 @@ describe('a testnet with a network of its own', function () {
       await network.cut(['n1'], ['n2'])
       assert.equal(await network.dropped(), 0)
     } finally {
+      network.close()
+    }
+  })
+
+  it('carries both families, is split for both, and tells what each peer has sent', async () => {
+    const network = await Network.create(['n1', 'n2', 'n3'], nobody)
+    const children: ChildProcess[] = []
+    const inside = (name: string, script: string) => {
+      const [program = '', ...args] = network.enter(name)
+      const child = spawn(program, [...args, process.execPath, '-e', script], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      })
+      children.push(child)
+      return createInterface({ input: child.stdout })
+    }
+    /** What becomes of a connect from n1 to n2. The kernel may take a second until IPv6 is carried for the first time. */
+    const connect = async (address: string, patienceMs: number): Promise<string> => {
+      const script = `
+        const socket = require('net').connect(4000, '${address}', () => said('connected'))
+        socket.on('error', ({ code }) => said(code))
+        setTimeout(() => said('nothing'), ${patienceMs})
+        function said(what) { console.log(what); process.exit() }`
+      const [line] = (await once(inside('n1', script), 'line')) as [string]
+      return line
+    }
+    try {
+      const server = "require('net').createServer().listen(4000, '::', () => console.log('listens'))"
+      await once(inside('n2', server), 'line')
+      const addresses = ['10.77.2.2', 'fd77:0:0:2::2'].slice(0, hasIp6 ? 2 : 1)
+      const all = (ms: number) => Promise.all(addresses.map((address) => connect(address, ms)))
+      const before = await network.sentBytes()
+      assert.deepEqual(
+        await all(withinMs),
+        addresses.map(() => 'connected'),
+      )
+      const after = await network.sentBytes()
+      assert.ok(Number(after.get('n1')) >= Number(before.get('n1')) + 100 * addresses.length)
+      await network.split(['n1', 'n3'])
+      assert.deepEqual(
+        await all(300),
+        addresses.map(() => 'nothing'),
+      )
+      assert.ok((await network.dropped()) >= addresses.length)
+      await network.mend()
+      assert.deepEqual(
+        await all(withinMs),
+        addresses.map(() => 'connected'),
+      )
+    } finally {
+      for (const child of children) child.kill('SIGKILL')
       network.close()
     }
   })

@@ -41,7 +41,17 @@ describe('scenarios', () => {
   it('are valid where they come with p2pd, for as many peers as they say, and for each profile', async () => {
     const names = scenarioNames()
     assert.deepEqual(names, [
-      ...['catch-up', 'default', 'kill', 'leave', 'leave-all-but-one', 'link-one-way', 'lock', 'loss-10'],
+      ...[
+        'catch-up',
+        'default',
+        'ipv6',
+        'kill',
+        'leave',
+        'leave-all-but-one',
+        'link-one-way',
+        'lock',
+        'loss-10',
+      ],
       ...['outsider', 'partition-one-way', 'partition-two-way', 'restart-new-address'],
       ...['restart-same-address', 'rolling-restart', 'silent-death', 'stall-10', 'stall-20', 'stall-5'],
       ...['stop', 'talk', 'wiped', 'wiped-but-key'],
@@ -107,7 +117,7 @@ describe('scenarios', () => {
       assert.equal(error.code, 'ERR_UNKNOWN_SCENARIO')
       assert.match(
         error.hint ?? '',
-        /choose one of catch-up, default, kill, .*, or the path of a \.json file/,
+        /choose one of catch-up, default, ipv6, kill, .*, or the path of a \.json file/,
       )
       return true
     })
@@ -119,7 +129,7 @@ describe('scenarios', () => {
     [
       'has an unknown key',
       { ...good, step: [] },
-      /it has no 'step': it takes summary, peers, network, bounds, never, steps/,
+      /it has no 'step': it takes summary, peers, network, family, bounds, never, steps/,
     ],
     ['has too few peers', { ...good, peers: 2 }, /peers must be a whole number from 3 to 20/],
     ['lacks its bounds', { ...good, bounds: undefined }, /bounds must be an object/],
@@ -236,11 +246,12 @@ describe('scenarios', () => {
   })
 
   it('need no network of their own, and forbid nothing more, unless they say so', () => {
-    const { network, never } = parseScenario(JSON.stringify(good), 'mine')
-    assert.deepEqual([network, never], [false, []])
-    const strict = { ...good, network: true, never: [{ status: 'dead' }, { status: 'left', peer: 'n1' }] }
+    const { network, family, never } = parseScenario(JSON.stringify(good), 'mine')
+    assert.deepEqual([network, family, never], [false, 'ip4', []])
+    const forbidden = [{ status: 'dead' }, { status: 'left', peer: 'n1' }]
+    const strict = { ...good, network: true, family: 'ip6', never: forbidden }
     const parsed = parseScenario(JSON.stringify(strict), 'mine')
-    assert.deepEqual([parsed.network, parsed.never], [true, strict.never])
+    assert.deepEqual([parsed.network, parsed.family, parsed.never], [true, 'ip6', strict.never])
   })
 
   it('lose nobody over a lock unless they say so', () => {
