@@ -18,7 +18,7 @@
  *   fast-path      refused connects as proof of a dead process
  *   reach          whom to dial
  *   gossip         spreading the news
- *   sync           whole views, where digests differ
+ *   sync, pages    rows, where digests differ: asking for them, and telling them
  *   tombstones     who is gone, and does not come back by hearsay
  *   departure      going, with notice
  */
@@ -56,6 +56,7 @@ import type {
 import { NameConflicts } from './name-conflicts.ts'
 import { OwnLife } from './own-life.ts'
 import { fitting, pack } from './packing.ts'
+import { Pages } from './pages.ts'
 import { Prober } from './prober.ts'
 import { Reach } from './reach.ts'
 import { ridersFor } from './riders.ts'
@@ -99,6 +100,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   readonly #judge: Judge
   readonly #merging: Merging
   readonly #gossip: Gossip
+  readonly #pages: Pages
   readonly #sync: Sync
   readonly #prober: Prober
   readonly #fastPath: FastPath
@@ -133,12 +135,12 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     this.#disputes = new Disputes(init, turn, tombstones, {
       ownGeneration: () => this.#own.generation,
       isMember: (peer) => peer === init.self || this.#view.get(peer)?.present === true,
-      dial: (stone) => this.#reach.dialTombstone(stone),
+      dial: (stone) => this.#reach.dials.reach(stone),
       send: (to, updates) => this.#send(to, { type: 'gossip' }, updates),
     })
     this.#view = new View(init, turn, agenda, tombstones, {
       changed: (member, change) => this.#memberChanged(member, change),
-      neighboursChanged: () => this.#reach.tendSoon(),
+      neighboursChanged: () => this.#reach.overlay.tendSoon(),
     })
     this.#isolation = new Isolation(init, units, turn, this.#view)
     this.#accusers = new Accusers(init, units, turn, this.#view, {
@@ -152,7 +154,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     })
     this.#merging = new Merging(init, units, turn, this.#view, this.#accusers, this.#judge, {
       heardAgain: (member) => this.#gossip.heardAgain(member.peer),
-      hinted: (record) => this.#reach.hinted(record),
+      hinted: (record) => this.#reach.hints.hinted(record),
       disputed: (update, from) => this.#disputes.heard(update, from),
       misbehaved: (peer, reason) => this.#misbehaved(peer, reason),
       mayIntroduce: (from) => this.#mayIntroduce(from),
@@ -163,10 +165,13 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       updateOf: (subject) => this.#updateOf(subject),
       send: (to, updates) => this.#send(to, { type: 'gossip' }, updates),
     })
-    this.#sync = new Sync(init, turn, agenda, this.#view, {
-      isConnected,
+    this.#pages = new Pages(init, turn, this.#view, {
       send: (to, body, updates) => this.#send(to, body, updates),
       ownUpdate: () => ({ record: this.#own.record, accusations: [], contact: true }),
+    })
+    this.#sync = new Sync(init, turn, agenda, this.#view, this.#pages, {
+      isConnected,
+      send: (to, body, updates) => this.#send(to, body, updates),
     })
     this.#prober = new Prober(init, turn, agenda, this.#view, this.#awareness, {
       isConnected,
@@ -174,13 +179,13 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       ack: (to, seq) => this.#sendHeartbeat('ack', to, seq),
       send: (to, body) => this.#send(to, body),
       connected,
-      dial: (member) => this.#reach.dialBriefly(member),
-      isSettling: (member) => this.#reach.isSettling(member),
+      dial: (member) => this.#reach.dials.connectBriefly(member),
+      isSettling: (member) => this.#reach.revivals.isSettling(member),
       failed: (member) => this.#probeFailed(member),
     })
     this.#evidence = new Evidence(init, units, turn, agenda, this.#view, this.#judge, {
       isConnected,
-      dial: (member, timeoutMs) => this.#reach.dialFreshly(member, timeoutMs),
+      dial: (member, timeoutMs) => this.#reach.dials.reachFreshly(member, timeoutMs),
     })
     this.#fastPath = new FastPath(init, turn, agenda, this.#view, this.#judge, this.#isolation, nextRequest)
     const reachPort = {
@@ -189,9 +194,10 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       isSyncing: (peer?: PeerId) => this.#sync.isUnderWay(peer),
       reached: (member: Member) => this.#sendHeartbeat('ping', member.peer, this.#prober.nextSeq()),
       dialled: (id: number, peer: PeerId, outcome: DialOutcome) => this.#evidence.dialled(id, peer, outcome),
-      healSuspect: (member: Member, chance: number) => this.#evidence.heal(member, chance),
+      healSuspect: (member: Member) => this.#evidence.heal(member, 1),
+      nextRequest,
     }
-    this.#reach = new Reach(init, turn, agenda, this.#view, this.#isolation, units, reachPort, nextRequest)
+    this.#reach = new Reach(init, turn, agenda, this.#view, this.#isolation, units, reachPort)
   }
 
   get deadline(): number | undefined {
@@ -254,7 +260,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         this.#start(command.contacts)
         break
       case 'join':
-        this.#reach.join(command.contacts)
+        this.#reach.hints.join(command.contacts)
         break
       case 'readdress':
         this.#own.readdress(command.addresses)
@@ -296,7 +302,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       case 'knocked':
         if (!this.#own.running) break
         this.#fastPath.knocked(command.id, command.outcome)
-        this.#reach.knocked(command.id, command.outcome)
+        this.#reach.dialBacks.knocked(command.id, command.outcome)
         break
     }
   }
@@ -345,13 +351,13 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     this.#traffic.disconnected(peer, this.#turn.now)
     const member = this.#view.get(peer)
     this.#departure?.lost(peer)
-    this.#reach.disconnected(peer)
+    this.#reach.dials.disconnected(peer)
     this.#sync.disconnected(peer)
     if (member === undefined || !member.present || this.#own.status === 'leaving' || !this.#own.running)
       return
     // The next connection may be to another life: it has to hear all again.
     member.knowsGeneration = 0
-    this.#reach.redial(member)
+    this.#reach.overlay.redial(member)
     // Who only wanted to compare views closes when it has.
     if (closedBy === 'remote' && this.#view.neighbours.wants(peer)) this.#fastPath.open(member)
     this.#evidence.lost(peer)
@@ -419,7 +425,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       case 'gossip':
         break
       case 'buckets':
-        if (current !== undefined) this.#sync.asked(current, body.sums)
+        if (current !== undefined) this.#pages.asked(current, body.sums)
         break
       case 'sync':
         if (current === undefined) break
@@ -523,22 +529,22 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         this.#settle()
         break
       case 'mesh-dial':
-        this.#reach.meshDial(timer.peer)
+        this.#reach.overlay.dial(timer.peer)
         break
       case 'evidence':
         this.#evidence.run(timer.peer)
         break
       case 'revived-dial':
-        this.#reach.dialRevived(timer.peer)
+        this.#reach.revivals.dial(timer.peer)
         break
       case 'dial-back':
-        this.#reach.dialBack(timer.peer)
+        this.#reach.dialBacks.dial(timer.peer)
         break
       case 'tend':
-        this.#reach.tend()
+        this.#reach.overlay.tend()
         break
       case 'heal':
-        this.#reach.heal()
+        this.#reach.healing.tick()
         break
       case 'reap':
         this.#view.reap()
@@ -550,7 +556,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         this.#sync.goOn(timer.peer)
         break
       case 'note-peers':
-        this.#reach.remember()
+        this.#reach.hints.remember()
         break
       case 'leave-again':
         this.#departure?.again()
@@ -648,7 +654,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     const quiet = change === 'suspect' || change === 'stalled' || change === 'dead'
     if (!quiet) this.#gossip.tell(member.peer, this.#sourceOf(member.peer))
     if (member.status !== 'suspect') this.#evidence.closed(member.peer)
-    if (change === 'alive' && this.#speaker !== member.peer) this.#reach.revived(member)
+    if (change === 'alive' && this.#speaker !== member.peer) this.#reach.revivals.revived(member)
     if (change === 'joined' || change === 'restarted') {
       this.#fastPath.void(member.peer)
       this.#reach.welcome(member)
@@ -660,7 +666,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
       this.#evidence.suspected(member)
     } else if (change !== 'stalled') {
       this.#fastPath.void(member.peer)
-      this.#reach.rememberSoon()
+      this.#reach.hints.rememberSoon()
     }
   }
 
@@ -701,7 +707,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     }
     this.#agenda.clear()
     this.#fastPath.voidAll()
-    this.#reach.remember()
+    this.#reach.hints.remember()
     this.#tombstones.running.note()
     this.#tombstones.note()
     this.#own.depart(presence)

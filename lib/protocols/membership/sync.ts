@@ -20,11 +20,10 @@
  */
 import type { Agenda } from '../agenda.ts'
 import type { PeerId } from '../core.ts'
-import { bucketOf } from './digest.ts'
 import type { MembershipInit } from './init.ts'
 import { digestRow, type Member } from './member.ts'
-import { type Body, bucketCount, type Update } from './messages.ts'
-import { sizeOfUpdate } from './packing.ts'
+import type { Body, Update } from './messages.ts'
+import { Pages, type SyncBody } from './pages.ts'
 import type { Timer } from './timers.ts'
 import type { MembershipTurn } from './turn.ts'
 import type { View } from './view.ts'
@@ -32,11 +31,7 @@ import type { View } from './view.ts'
 export interface SyncPort {
   send(to: PeerId, body: Body, updates: readonly Update[]): void
   isConnected(peer: PeerId): boolean
-  /** Self, as others see it. */
-  ownUpdate(): Update
 }
-
-type SyncBody = Extract<Body, { type: 'sync' }>
 
 /** Rows asked of one member. */
 interface Session {
@@ -53,57 +48,49 @@ interface Session {
 }
 
 export class Sync {
-  /** A peer's request for a whole view is answered at most this often, ms. */
-  static readonly answerIntervalMs = 1000
-  /** One for a page, ms: a megabyte in a second. */
-  static readonly pageIntervalMs = 100
   /** One member is asked for its view at most this often, ms. */
   static readonly requestIntervalMs = 1000
-  /** Up to so many bytes of records a view goes as a whole: some eighty members, and one frame. */
-  static readonly wholeBytes = 32 * 1024
   /** After first contact the sums alone, 2 KiB, cost less than a view from this size on. */
   static readonly wholeAgainBytes = 4 * 1024
-  /** A page: a link's queue holds 256 KiB, and heartbeats have to get through. */
-  static readonly pageBytes = 96 * 1024
-  /** What of it is told in return: whoever lacks more than that asks for itself. */
-  static readonly returnBytes = 32 * 1024
   /** Who has not answered by then has others to answer, and is asked again a few times, ms. */
   static readonly patienceMs = 3000
   static readonly maxTries = 5
-  /** Rows of those whom somebody dismissed go with each page: no digest speaks of them. */
-  static readonly maxDismissed = 64
   readonly #init: MembershipInit
   readonly #turn: MembershipTurn
   readonly #agenda: Agenda<Timer>
   readonly #view: View
+  readonly #pages: Pages
   readonly #port: SyncPort
   /** Syncs that this member has begun. */
   readonly #sessions = new Map<PeerId, Session>()
-  /** Whom it has more to send, and when it last did. */
-  readonly #readers = new Map<PeerId, number>()
-  /** Where the next page begins: else the first parts would be all that anybody gets who is often cut off. */
-  #nextBucket: number
-  #exchanged = 0
+  #asked = 0
   #firstComparedAt: number | undefined
 
-  constructor(init: MembershipInit, turn: MembershipTurn, agenda: Agenda<Timer>, view: View, port: SyncPort) {
+  constructor(
+    init: MembershipInit,
+    turn: MembershipTurn,
+    agenda: Agenda<Timer>,
+    view: View,
+    pages: Pages,
+    port: SyncPort,
+  ) {
     this.#init = init
     this.#turn = turn
     this.#agenda = agenda
     this.#view = view
+    this.#pages = pages
     this.#port = port
-    this.#nextBucket = bucketOf(init.self)
   }
 
   /** Views, whole or in part, that were asked for or sent. */
   get exchanged(): number {
-    return this.#exchanged
+    return this.#asked + this.#pages.sent
   }
 
   /** Rows are awaited, of that member or of anybody. */
   isUnderWay(peer?: PeerId): boolean {
-    this.#forgetStale()
-    return peer === undefined ? this.#sessions.size > 0 : this.#sessions.has(peer) || this.#readers.has(peer)
+    if (peer === undefined) return this.#sessions.size > 0
+    return this.#sessions.has(peer) || this.#pages.isReading(peer)
   }
 
   /** A heartbeat told the digest of `member`'s view. */
@@ -143,19 +130,12 @@ export class Sync {
 
   /** `member` has sent its rows of those buckets, of all when undefined, and asks for the own ones. */
   answer(member: Member, buckets: ReadonlySet<number> | undefined): void {
-    if (buckets !== undefined) return this.#giveBack(member, buckets)
-    if (!this.#isSmall(Sync.wholeBytes)) return this.#sendPage(member, () => true)
-    const { now } = this.#turn
-    if (now - member.syncAnsweredAt < Sync.answerIntervalMs) return
-    member.syncAnsweredAt = now
-    member.syncedAt = now
-    this.#sendView(member.peer, false)
-  }
-
-  /** `member` asks for the rows of the buckets in which the two views differ. */
-  asked(member: Member, sums: readonly bigint[]): void {
-    const own = this.#view.sums
-    this.#sendPage(member, (bucket) => own[bucket] !== sums[bucket])
+    if (buckets === undefined) return this.#pages.answer(member)
+    const session = this.#sessions.get(member.peer)
+    // Only once for each page that was asked for.
+    if (session?.awaited !== true) return
+    session.awaited = false
+    this.#pages.sendBack(member.peer, buckets, session.agreed)
   }
 
   /** An update came from a member of which rows are awaited. */
@@ -183,7 +163,7 @@ export class Sync {
     session.isPaged = true
     session.tries = 0
     member.syncedAt = this.#turn.now
-    const at = Math.max(this.#turn.now, session.askedAt + Sync.pageIntervalMs + 1)
+    const at = Math.max(this.#turn.now, session.askedAt + Pages.pageIntervalMs + 1)
     this.#agenda.schedule(`sync ${member.peer}`, at, { type: 'sync-on', peer: member.peer })
   }
 
@@ -200,7 +180,7 @@ export class Sync {
 
   disconnected(peer: PeerId): void {
     this.#finish(peer)
-    this.#readers.delete(peer)
+    this.#pages.disconnected(peer)
   }
 
   #finish(peer: PeerId): void {
@@ -211,7 +191,7 @@ export class Sync {
     const { peer } = member
     if (!this.#sessions.has(peer) && this.#sessions.size >= this.#init.config.maxSyncs) return
     member.syncedAt = this.#turn.now
-    const isPaged = !this.#isSmall(first ? Sync.wholeBytes : Sync.wholeAgainBytes)
+    const isPaged = !this.#pages.isSmall(first ? Pages.wholeBytes : Sync.wholeAgainBytes)
     const session = {
       peer,
       askedAt: this.#turn.now,
@@ -223,7 +203,7 @@ export class Sync {
     this.#sessions.set(peer, session)
     if (isPaged) return this.#ask(session)
     this.#awaitAnswer(session)
-    this.#sendView(peer, true)
+    this.#pages.sendView(peer, true)
   }
 
   #ask(session: Session): void {
@@ -231,7 +211,7 @@ export class Sync {
     session.isPaged = true
     session.awaited = true
     session.tries++
-    this.#exchanged++
+    this.#asked++
     this.#port.send(session.peer, { type: 'buckets', sums: this.#view.sums }, [])
     this.#awaitAnswer(session)
   }
@@ -240,111 +220,4 @@ export class Sync {
     const at = this.#turn.now + Sync.patienceMs * (1 + 0.5 * this.#init.random())
     this.#agenda.schedule(`sync ${peer}`, at, { type: 'sync-on', peer })
   }
-
-  /** What is here of those buckets and was not in the page: newer rows, and such as `member` does not have. */
-  #giveBack({ peer }: Member, buckets: ReadonlySet<number>): void {
-    const session = this.#sessions.get(peer)
-    // Only once for each page that was asked for.
-    if (session?.awaited !== true) return
-    session.awaited = false
-    const updates: Update[] = []
-    let bytes = 0
-    for (const bucket of buckets) {
-      for (const update of this.#rowsOf(bucket, peer)) {
-        if (session.agreed.has(update.record.body.peer)) continue
-        bytes += sizeOfUpdate(update)
-        if (bytes <= Sync.returnBytes) updates.push(update)
-      }
-    }
-    const more = bytes > Sync.returnBytes
-    if (updates.length > 0) this.#sendRows(peer, updates, { reply: false, buckets, more })
-  }
-
-  #sendPage(member: Member, differs: (bucket: number) => boolean): void {
-    this.#forgetStale()
-    const { now } = this.#turn
-    const { peer } = member
-    if (!this.#readers.has(peer) && this.#readers.size >= this.#init.config.maxSyncs) return
-    if (now - member.syncAnsweredAt < Sync.pageIntervalMs) return
-    member.syncAnsweredAt = now
-    const page = this.#page(peer, differs)
-    if (page.more) this.#readers.set(peer, now)
-    else this.#readers.delete(peer)
-    member.syncedAt = now
-    const updates = [...page.updates, ...this.#view.dismissals(Sync.maxDismissed)]
-    this.#sendRows(peer, updates, { reply: true, buckets: page.buckets, more: page.more })
-  }
-
-  /** Of the parts that differ as many as fit, from where the last page ended. */
-  #page(peer: PeerId, differs: (bucket: number) => boolean) {
-    const updates: Update[] = []
-    const buckets = new Set<number>()
-    const first = this.#nextBucket
-    let bytes = 0
-    for (let i = 0; i < bucketCount; i++) {
-      const bucket = (first + i) % bucketCount
-      if (!differs(bucket)) continue
-      if (bytes > Sync.pageBytes) return { updates, buckets, more: true }
-      this.#nextBucket = (bucket + 1) % bucketCount
-      buckets.add(bucket)
-      for (const update of this.#rotated(this.#rowsOf(bucket, peer))) {
-        // Records may be so large that a single part is too much for a page; it differs until all have come.
-        if (bytes > 2 * Sync.pageBytes) break
-        updates.push(update)
-        bytes += sizeOfUpdate(update)
-      }
-    }
-    return { updates, buckets, more: false }
-  }
-
-  #rotated<T>(rows: readonly T[]): readonly T[] {
-    const first = Math.floor(this.#init.random() * rows.length)
-    return [...rows.slice(first), ...rows.slice(0, first)]
-  }
-
-  #rowsOf(bucket: number, reader: PeerId): Update[] {
-    return this.#view.peersIn(bucket).flatMap((peer) => {
-      const update = this.#updateOf(peer)
-      return update === undefined || isOwnNews(update, reader) ? [] : [update]
-    })
-  }
-
-  #updateOf(peer: PeerId): Update | undefined {
-    if (peer === this.#init.self) return this.#port.ownUpdate()
-    const member = this.#view.get(peer)
-    return member === undefined ? undefined : this.#view.tell(member)
-  }
-
-  #sendView(to: PeerId, reply: boolean): void {
-    const updates: Update[] = []
-    for (const member of this.#view.values()) {
-      const update = this.#view.tell(member)
-      if (!isOwnNews(update, to)) updates.push(update)
-    }
-    this.#sendRows(to, updates, { reply, buckets: undefined, more: false })
-  }
-
-  #sendRows(
-    to: PeerId,
-    updates: readonly Update[],
-    page: Omit<Extract<Body, { type: 'sync' }>, 'type'>,
-  ): void {
-    this.#exchanged++
-    this.#port.send(to, { type: 'sync', ...page }, updates)
-  }
-
-  #isSmall(bytes: number): boolean {
-    return this.#view.neighbours.meshed && this.#view.recordBytes <= bytes
-  }
-
-  /** Who has not asked for its next page by now does not want it. */
-  #forgetStale(): void {
-    const since = this.#turn.now - 2 * Sync.patienceMs
-    for (const [peer, sentAt] of this.#readers) if (sentAt < since) this.#readers.delete(peer)
-  }
-}
-
-/** To a member itself only what it has to answer is news. */
-function isOwnNews({ record, accusations }: Update, reader: PeerId): boolean {
-  return record.body.peer === reader && accusations.length === 0
 }

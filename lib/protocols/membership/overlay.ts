@@ -1,0 +1,141 @@
+/**
+ * The connections that are to last: in a mesh with everybody, on rings with those
+ * whom this member watches. Now and then also one to somebody at random, so that
+ * parts which have lost sight of each other meet.
+ */
+import type { Agenda } from '../agenda.ts'
+import type { PeerId } from '../core.ts'
+import type { DialBacks } from './dial-backs.ts'
+import { addressOf, type Dials } from './dials.ts'
+import type { MembershipInit } from './init.ts'
+import type { Member } from './member.ts'
+import type { Timer } from './timers.ts'
+import type { MembershipTurn } from './turn.ts'
+import type { View } from './view.ts'
+
+export interface OverlayPort {
+  isConnected(peer: PeerId): boolean
+  /** Rows are on their way from anybody. */
+  isSyncing(): boolean
+}
+
+export class Overlay {
+  static readonly redialEveryMs = 1000
+  /** The lower id dials at once; the higher waits, or both would dial each other. */
+  static readonly mesh = { firstMs: 50, secondMs: 1500, spreadMs: 500 } as const
+  /** Whoever joins a large cluster waits so long at most for its view before it looks for its neighbours, ms. */
+  static readonly catchUpMs = 10_000
+  readonly #init: MembershipInit
+  readonly #turn: MembershipTurn
+  readonly #agenda: Agenda<Timer>
+  readonly #view: View
+  readonly #dials: Dials
+  readonly #dialBacks: DialBacks
+  readonly #port: OverlayPort
+  #startedAt = 0
+  #drawAt = Number.NEGATIVE_INFINITY
+
+  constructor(
+    init: MembershipInit,
+    turn: MembershipTurn,
+    agenda: Agenda<Timer>,
+    view: View,
+    dials: Dials,
+    dialBacks: DialBacks,
+    port: OverlayPort,
+  ) {
+    this.#init = init
+    this.#turn = turn
+    this.#agenda = agenda
+    this.#view = view
+    this.#dials = dials
+    this.#dialBacks = dialBacks
+    this.#port = port
+  }
+
+  start(): void {
+    this.#startedAt = this.#turn.now
+    this.#drawAt = this.#turn.now + this.#init.random() * this.#init.config.randomDialMs
+  }
+
+  /** In a mesh, where one is missing. */
+  want(member: Member): void {
+    if (member.status !== 'alive' || this.#port.isConnected(member.peer)) return
+    if (!this.#view.neighbours.meshed) return
+    const { firstMs, secondMs, spreadMs } = Overlay.mesh
+    const wait =
+      this.#init.self < member.peer
+        ? this.#init.random() * firstMs
+        : secondMs + this.#init.random() * spreadMs
+    this.#dialAt(member.peer, this.#turn.now + wait)
+  }
+
+  dial(peer: PeerId): void {
+    const member = this.#view.get(peer)
+    if (member === undefined || !member.present || this.#port.isConnected(peer)) return
+    if (this.#view.neighbours.wants(peer)) this.#dials.connect(addressOf(member))
+  }
+
+  /**
+   * A connection closed that should be open: a living peer is reached again at
+   * once. One that closes each connection would have both do nothing but shake
+   * hands, so the next time is a second later.
+   */
+  redial(member: Member): void {
+    if (!this.#view.neighbours.wants(member.peer)) return
+    const notBefore = member.redialledAt + Overlay.redialEveryMs
+    if (this.#turn.now < notBefore) {
+      this.#dialAt(member.peer, notBefore)
+      return
+    }
+    member.redialledAt = this.#turn.now
+    this.#dials.connect(addressOf(member))
+  }
+
+  /** The neighbours may be others now. */
+  tendSoon(): void {
+    const soon = this.#turn.now + this.#init.random() * Overlay.mesh.firstMs
+    this.#agenda.scheduleAtLatest('tend', soon, { type: 'tend' })
+  }
+
+  /** Where there are rings: connects with the subjects, and lets go of whom nobody wants. */
+  tend(): void {
+    const { neighbours } = this.#view
+    if (neighbours.meshed) return
+    const { now } = this.#turn
+    const { probePeriodMs } = this.#init.config
+    this.#dials.release()
+    if (now >= this.#drawAt) this.#dialAtRandom()
+    // Half a view shows the wrong neighbours.
+    const catchingUp = this.#port.isSyncing() && now - this.#startedAt < Overlay.catchUpMs
+    const complete = !catchingUp && this.#dialSubjects()
+    this.#agenda.schedule('tend', now + (complete ? 4 : 1) * probePeriodMs, { type: 'tend' })
+  }
+
+  /** Whether there is a connection to each already. */
+  #dialSubjects(): boolean {
+    let complete = true
+    for (const peer of this.#view.neighbours.subjects.keys()) {
+      const member = this.#view.get(peer)
+      if (member !== undefined && this.#port.isConnected(peer)) {
+        this.#dialBacks.want(member)
+      } else {
+        complete = false
+        this.dial(peer)
+      }
+    }
+    return complete
+  }
+
+  #dialAtRandom(): void {
+    const { random, config } = this.#init
+    this.#drawAt = this.#turn.now + config.randomDialMs * (0.75 + 0.5 * random())
+    const peer = this.#view.neighbours.draw(random)
+    const member = peer === undefined ? undefined : this.#view.get(peer)
+    if (member !== undefined && !this.#port.isConnected(member.peer)) this.#dials.connectBriefly(member)
+  }
+
+  #dialAt(peer: PeerId, at: number): void {
+    this.#agenda.scheduleAtLatest(`mesh ${peer}`, at, { type: 'mesh-dial', peer })
+  }
+}
