@@ -13,7 +13,7 @@ import { type Profile, profiles } from '../lib/protocols/membership/config.ts'
 import type { Tags } from '../lib/protocols/membership/messages.ts'
 import { P2pdError } from '../lib/wire/errors.ts'
 import { splitTag, tagsProblem } from '../lib/wire/tag.ts'
-import { badAddress, isDialAddress, isListenAddress, maxAddressCount } from './address.ts'
+import { badAddress, isListenAddress, isReachableAddress, maxAddressCount } from './address.ts'
 import { readFileIfAny } from './files.ts'
 import { namePattern } from './names.ts'
 import { type Environment, resolveDataDir } from './paths.ts'
@@ -53,8 +53,8 @@ const settingsSchema = z.strictObject({
   name: nameField.optional(),
   cluster: nameField.optional(),
   listen: addressesField(isListenAddress).min(1).optional(),
-  announce: addressesField(isDialAddress).optional(),
-  join: addressesField(isDialAddress).optional(),
+  announce: addressesField(isReachableAddress).optional(),
+  join: addressesField(isReachableAddress).optional(),
   expect: z.coerce
     .number()
     .refine((count) => Number.isInteger(count) && count >= 2 && count <= maxExpected, {
@@ -330,10 +330,8 @@ function explainIssue(issue: z.core.$ZodIssue, values: unknown, nameOf: (key: st
   }
   if (issue.code === 'custom' && issue.params?.address === true) {
     const address = issue.path.reduce<unknown>((value, part) => Reflect.get(Object(value), part), values)
-    const { message, hint } = badAddress(String(address))
-    return new P2pdError('ERR_BAD_ADDRESS', `${nameOf(key)}: ${message}`, {
-      hint: key === 'listen' ? 'write it like /ip4/0.0.0.0/tcp/4001 or /ip6/::/tcp/4001' : (hint ?? ''),
-    })
+    const { message, hint = '' } = badAddress(String(address), key === 'listen' ? 'listen' : 'dial')
+    return new P2pdError('ERR_BAD_ADDRESS', `${nameOf(key)}: ${message}`, { hint })
   }
   return configError(nameOf(key), describe(issue))
 }

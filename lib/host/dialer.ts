@@ -371,7 +371,9 @@ async function resolveHosts(address: TcpAddress): Promise<readonly string[]> {
     case 'dns6': {
       const family = address.family === 'dns' ? 0 : address.family === 'dns4' ? 4 : 6
       const found = await lookup(address.host, { all: true, family })
-      return found.map((entry) => entry.address).slice(0, maxAddresses)
+      // A name that is an address with a zone, `::1%lo`, stands for that; no multiaddr does.
+      const hosts = found.flatMap(({ address: host }) => (host.includes('%') ? [] : [host]))
+      return hosts.slice(0, maxAddresses)
     }
   }
 }

@@ -65,7 +65,9 @@ export function listenError(text: string, port: number, cause: unknown): P2pdErr
     })
   }
   return new P2pdError('ERR_BAD_ADDRESS', `cannot listen on ${text}: ${String(cause)}`, {
-    hint: 'it must be an address of this machine, for example /ip4/0.0.0.0/tcp/4001',
+    hint: hasCode(cause, 'EINVAL')
+      ? 'link-local addresses of IPv6 and IPv4 addresses within IPv6 cannot be listened on; /ip6/::/tcp/4001 is all IPv6 addresses'
+      : 'it must be an address of this machine, for example /ip4/0.0.0.0/tcp/4001',
     cause,
   })
 }

@@ -202,6 +202,16 @@ describe('a start that cannot be', () => {
     const data = await fresh()
     await refused(data, { listen: ['/ip4/127.0.0.1/udp/1'] }, 'ERR_BAD_ADDRESS', 2)
     await refused(data, { join: ['localhost:4001'] }, 'ERR_BAD_ADDRESS', 2)
+    for (const nowhere of [
+      '/ip4/0.0.0.0',
+      '/ip6/::',
+      '/ip6/::ffff:0.0.0.0',
+      '/ip6/fe80::1',
+      '/ip6/ff02::1',
+    ]) {
+      await refused(data, { join: [`${nowhere}/tcp/4001`] }, 'ERR_BAD_ADDRESS', 2)
+      await refused(data, { announce: [`${nowhere}/tcp/4001`] }, 'ERR_BAD_ADDRESS', 2)
+    }
     await mkdir(data, { mode: 0o700 })
     await writeFile(join(data, 'config.toml'), 'lissen = []\n')
     await refused(data, {}, 'ERR_CONFIG', 2)

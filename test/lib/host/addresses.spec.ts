@@ -63,6 +63,30 @@ describe('an address', () => {
     assert.deepEqual(['10.0.0.1', '192.0.2.1', '2001:db8::1'].map(hostKind), ['global', 'global', 'global'])
   })
 
+  it('is known by its kind in whatever way IPv6 is written, zones included', () => {
+    const spellings: Readonly<Record<string, readonly string[]>> = {
+      loopback: ['0:0:0:0:0:0:0:1', '::1%lo', '::ffff:7f00:1', '::FFFF:127.255.255.254'],
+      'link-local': ['fe80::1%eth0', 'febf:ffff::1', '::ffff:169.254.1.1', '::ffff:a9fe:101'],
+      unspecified: ['0:0:0:0:0:0:0:0', '::ffff:0.0.0.0', '::ffff:0:0'],
+      multicast: ['ff02::1', 'ff02::1%eth0', '::ffff:224.0.0.1'],
+      global: ['fd00::1', 'fec0::1', '::2', '::ffff:10.0.0.1', '2001:db8::ffff:127.0.0.1'],
+    }
+    for (const [kind, hosts] of Object.entries(spellings)) {
+      for (const host of hosts) assert.equal(hostKind(host), kind, host)
+    }
+  })
+
+  it('of IPv6 is one however it is written, and has no zone', () => {
+    assert.equal(readAddress('/ip6/FD77:0:0:1:0:0:0:2/tcp/4001')?.host, 'fd77:0:0:1::2')
+    assert.equal(readAddress('/ip6/::ffff:127.0.0.1/tcp/1')?.host, '::ffff:7f00:1')
+    for (const text of [
+      ...['/ip6/fe80::1%eth0/tcp/1', '/ip6zone/eth0/ip6/fe80::1/tcp/1', '/ip6/[::1]/tcp/1'],
+      ...['/ip6/::1', '/ip6/127.0.0.1/tcp/1', '/ip4/::1/tcp/1', '/ip6/1::2::3/tcp/1'],
+    ]) {
+      assert.equal(readAddress(text), undefined, text)
+    }
+  })
+
   it('goes into the record unless others cannot use it', () => {
     const lan = '/ip4/10.0.0.5/tcp/1'
     const loopback = '/ip4/127.0.0.1/tcp/1'
@@ -70,6 +94,11 @@ describe('an address', () => {
     assert.deepEqual(recordAddresses([loopback, lan, linkLocal], ['/ip4/0.0.0.0/tcp/0']), [lan])
     assert.deepEqual(recordAddresses([loopback, linkLocal], ['/ip4/0.0.0.0/tcp/0']), [loopback])
     assert.deepEqual(recordAddresses([loopback, lan], ['/ip4/127.0.0.1/tcp/1', lan]), [loopback, lan])
+    const site = '/ip6/fd00::5/tcp/1'
+    const own = '/ip6/::1/tcp/1'
+    assert.deepEqual(recordAddresses([own, site, linkLocal, loopback], ['/ip6/::/tcp/0']), [site])
+    assert.deepEqual(recordAddresses([own, linkLocal], ['/ip6/::/tcp/0']), [own])
+    assert.deepEqual(recordAddresses([own], ['/ip6/::1/tcp/0']), [own])
     const many = Array.from({ length: 40 }, (_, i) => `/ip4/10.0.0.${i + 1}/tcp/1`)
     assert.equal(recordAddresses(many, []).length, 16)
   })
@@ -107,5 +136,8 @@ describe('the port to listen on', () => {
   it('must be of this machine', async () => {
     await assert.rejects(settleListen(['/ip4/192.0.2.77/tcp/0'], undefined), { code: 'ERR_BAD_ADDRESS' })
     await assert.rejects(settleListen(['/dns4/localhost/tcp/0'], undefined), { code: 'ERR_BAD_ADDRESS' })
+    for (const address of ['/ip6/2001:db8::77/tcp/0', '/ip6/fe80::77/tcp/0', '/ip6/::ffff:127.0.0.1/tcp/0']) {
+      await assert.rejects(settleListen([address], undefined), { code: 'ERR_BAD_ADDRESS' }, address)
+    }
   })
 })

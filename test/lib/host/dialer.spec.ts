@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { type AddressInfo, connect as connectTcp, createServer, type Server, type Socket } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import type { DialMode, DialOutcome } from '../../../lib/protocols/membership/messages.ts'
 import { eventually } from '../../support/eventually.ts'
 import { forkEchoPeer, killChildPeers } from './child-peer.ts'
@@ -149,5 +150,66 @@ describe('a knock', () => {
     assert.equal(resets, 2)
     const resetting = await serverThat((socket) => socket.resetAndDestroy())
     assert.equal(await me.dialer.knock({ ...request, address: resetting, timeoutMs: 300 }), 'inconclusive')
+  })
+})
+
+describe('what a record may have this peer dial', () => {
+  /** Loopback of both families, as far as the machine has them, and how often somebody came. */
+  async function door(): Promise<{ readonly port: number; readonly visits: () => number }> {
+    let visits = 0
+    const server = createServer((socket) => {
+      visits += 1
+      sockets.push(socket.on('error', () => {}))
+    })
+    servers.push(server)
+    await new Promise<void>((resolve) => server.listen(0, '::', resolve))
+    return { port: (server.address() as AddressInfo).port, visits: () => visits }
+  }
+
+  before(function () {
+    const all = Object.values(networkInterfaces()).flatMap((found) => found ?? [])
+    // Without IPv6 there is no such door.
+    if (!all.some(({ address }) => address === '::1')) this.skip()
+  })
+
+  const here = ['/ip4/127.0.0.1', '/ip6/::1', '/ip6/::ffff:127.0.0.1', '/ip6/::ffff:7f00:1', '/dns/localhost']
+  const all = ['/ip4/0.0.0.0', '/ip6/::', '/ip6/::ffff:0.0.0.0', '/dns/0']
+  const linkLocal = ['/ip4/169.254.0.1', '/ip6/fe80::1', '/ip6/::ffff:169.254.0.1']
+  const zoned = ['/dns/::1%lo', '/dns6/fe80::1%lo']
+
+  it('is not its own machine, however that is written, and no link', async () => {
+    const { port, visits } = await door()
+    const me = await startRawPeer({ ownAddresses: ['/ip4/10.0.0.1/tcp/1', '/ip6/fd00::1/tcp/1'] })
+    for (const host of [...here, ...all, ...linkLocal, ...zoned, '/ip6/ff02::1', '/ip4/224.0.0.1']) {
+      assert.equal(await reasonOf(me, [`${host}/tcp/${port}`], 300), 'unreachable', host)
+    }
+    assert.equal(visits(), 0)
+  })
+
+  it('is its own machine where it is reached there itself, though never all of its addresses', async () => {
+    const { port, visits } = await door()
+    for (const own of ['/ip6/::1/tcp/1', '/ip4/127.0.0.1/tcp/1']) {
+      const before = visits()
+      const me = await startRawPeer({ ownAddresses: [own] })
+      for (const host of here) {
+        assert.equal(await reasonOf(me, [`${host}/tcp/${port}`], 100), 'unanswered', host)
+      }
+      assert.ok(visits() >= before + here.length)
+      for (const host of [...all, ...linkLocal, ...zoned]) {
+        assert.equal(await reasonOf(me, [`${host}/tcp/${port}`], 100), 'unreachable', host)
+      }
+    }
+  })
+
+  it('is whatever a person has named, in the words of that person', async () => {
+    const { port, visits } = await door()
+    const me = await startRawPeer({ ownAddresses: ['/ip6/fd00::1/tcp/1'] })
+    me.dialer.trust([`/ip6/::1/tcp/${port}`, `/dns/::1%lo/tcp/${port}`])
+    assert.equal(await reasonOf(me, [`/ip6/::1/tcp/${port}`], 100), 'unanswered')
+    assert.equal(visits(), 1)
+    // A zone has no place in an address that is dialled.
+    assert.equal(await reasonOf(me, [`/dns/::1%lo/tcp/${port}`], 100), 'unreachable')
+    assert.equal(await reasonOf(me, [`/ip4/127.0.0.1/tcp/${port}`], 100), 'unreachable')
+    assert.equal(visits(), 1)
   })
 })

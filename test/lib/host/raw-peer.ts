@@ -43,6 +43,8 @@ export interface RawPeerOptions {
   /** Instead of collecting what arrives. */
   readonly receive?: (peer: RawPeer, from: PeerId, frame: Uint8Array) => void
   readonly listen?: string
+  /** Instead of those at which it listens: where it says that it is reached. */
+  readonly ownAddresses?: readonly string[]
   /** Instead of accepting all gossip. */
   readonly judge?: (heard: Heard) => Verdict
   /** Instead of a new one. */
@@ -122,7 +124,8 @@ export async function startRawPeer(options: RawPeerOptions = {}): Promise<RawPee
     ...options.protocol,
   })
   await node.open()
-  address.own = node.addresses()
+  const listening = node.addresses()
+  address.own = options.ownAddresses ?? listening
   const stop = async () => {
     if (running.includes(peer)) running.splice(running.indexOf(peer), 1)
     dialer.stop()
@@ -138,7 +141,7 @@ export async function startRawPeer(options: RawPeerOptions = {}): Promise<RawPee
     links,
     dialer,
     counters,
-    address: address.own[0] ?? '',
+    address: listening[0] ?? '',
     received,
     closings,
     denied,
