@@ -1,4 +1,7 @@
 import type { TraceEvent } from './group.ts'
+import type { PeerId } from './protocols/core.ts'
+import type { DotKey, Envelope } from './protocols/multicast/messages.ts'
+import { parentsOf } from './protocols/multicast/multicast.ts'
 
 /** Events of one group that are remembered. */
 const maxEvents = 10_000
@@ -38,10 +41,42 @@ class GroupTrace {
   }
 }
 
+/** Whose line it is: this peer, in this life, in a group. */
+export type TraceLine = Pick<TraceEvent, 'group' | 'host' | 'hostEpoch'>
+
 /** The traces of all groups, also of those that were left: events of one life are numbered through. */
 export class GroupTraces {
   readonly #traces = new Map<string, GroupTrace>()
   #weight = 0
+
+  /** Messages from `first` to the last of `envelope`, at the moment of their delivery. `nameOf` tells who an author is. */
+  delivered(
+    line: TraceLine,
+    envelope: Envelope,
+    first: number,
+    nameOf: (author: DotKey['author']) => PeerId | undefined,
+  ): void {
+    const { author, epoch } = envelope.header
+    const own = author === line.host && epoch === line.hostEpoch
+    const dots = parentsOf(envelope).map(
+      (dot) => `${nameOf(dot.author) ?? dot.author}#${dot.epoch}:${dot.seq}`,
+    )
+    const event = {
+      ...line,
+      kind: own ? 'publish' : 'deliver',
+      time: Date.now(),
+      sender: author,
+      epoch,
+    } as const
+    for (let seq = first; seq <= envelope.last; seq++) {
+      const after = seq === envelope.header.seq ? dots : [`${author}#${epoch}:${seq - 1}`]
+      this.record({ ...event, seq, after })
+    }
+  }
+
+  events(group: string): readonly TraceEvent[] {
+    return this.#traces.get(group)?.events() ?? []
+  }
 
   record(event: Omit<TraceEvent, 'index'>): void {
     const trace = this.#of(event.group)
@@ -49,10 +84,6 @@ export class GroupTraces {
     trace.record(event)
     this.#weight += trace.weight - before
     while (this.#weight > maxWeightInAll) this.#forgetOldestOfHeaviest()
-  }
-
-  events(group: string): readonly TraceEvent[] {
-    return this.#traces.get(group)?.events() ?? []
   }
 
   #forgetOldestOfHeaviest(): void {
