@@ -26,7 +26,7 @@ import type { Journal } from './host/store.ts'
 import { orAbort } from './or-abort.ts'
 import { formatHybrid } from './protocols/clocks/hybrid.ts'
 import type { PeerClock } from './protocols/clocks/peer-clock.ts'
-import type { Crypto, PeerId } from './protocols/core.ts'
+import type { Crypto, Instant, PeerId } from './protocols/core.ts'
 import { type MembershipEvent, type MemberView, riderKinds } from './protocols/membership/messages.ts'
 import { decodeTails, encodeTails, multicastCodec } from './protocols/multicast/codec.ts'
 import type { MulticastConfig } from './protocols/multicast/config.ts'
@@ -176,8 +176,8 @@ export class PeerGroups implements Groups {
   }
 
   /** What rides on a heartbeat to `peer`. */
-  rider(peer: PeerId): Uint8Array | undefined {
-    const tails = this.#core.tails(peer)
+  rider(peer: PeerId, now: Instant): Uint8Array | undefined {
+    const tails = this.#core.tailNews(peer, now.monotonic)
     return tails.length === 0 ? undefined : encodeTails(tails)
   }
 

@@ -441,7 +441,7 @@ class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
       tags: this.#tags.current,
       riders: [
         { kind: riderKinds.clocks, body: (_to, now) => this.#clock?.rider(now) },
-        { kind: riderKinds.multicast, body: (to) => groups.rider(to) },
+        { kind: riderKinds.multicast, body: (to, now) => groups.rider(to, now) },
       ],
     })
     const driver: MembershipDriver = new Driver({

@@ -19,6 +19,7 @@
  *   repair          pulling what is missing, serving what others miss
  *   inquiries       asking for single headers
  *   anti-entropy    finding out what nobody knows to be missing, and comparison when
+ *   tail-news       what heartbeats tell, so that it shows
  *   joining         standing on what was delivered before
  *   catching-up     going on where nobody can serve what comes next
  *   undeliverable   giving up what waits for what does not come
@@ -52,6 +53,7 @@ import type {
   SignedHeader,
   Verdict,
 } from './messages.ts'
+import { TailNews } from './tail-news.ts'
 import type { Timer } from './timers.ts'
 import { type MulticastUnits, standardUnits } from './units.ts'
 
@@ -87,6 +89,7 @@ export class Multicast implements Core<MulticastPacket, MulticastCommand, Multic
   readonly #byName = new Map<string, Group>()
   readonly #byId = new Map<string, Group>()
   readonly #denied = new Set<PeerId>()
+  readonly #tailNews = new TailNews()
   #epoch = 0
   #settled = false
   /** What the disk held, until the first step: only then it is known what time it is. */
@@ -131,7 +134,15 @@ export class Multicast implements Core<MulticastPacket, MulticastCommand, Multic
     return this.#examiner.examine(group, bytes)
   }
 
-  /** What rides on a heartbeat to `to`: a tail of each group that both are in. */
+  /** What rides on a heartbeat to `to` at that monotonic instant: nothing when it has been told. */
+  tailNews(to: PeerId, now: number): readonly GroupTail[] {
+    const tails = this.tails(to)
+    // Whoever is not connected is told nothing.
+    if (tails.length === 0 || !this.#directory.isConnected(to)) return tails
+    return this.#tailNews.takes(to, tails, now) ? tails : []
+  }
+
+  /** A tail of each group that this member and `to` are both in. */
   tails(to: PeerId): readonly GroupTail[] {
     return this.#directory.groupsOf(to).flatMap((name) => {
       const group = this.#byName.get(name)
@@ -237,6 +248,7 @@ export class Multicast implements Core<MulticastPacket, MulticastCommand, Multic
 
   #connected(peer: PeerId): void {
     this.#directory.connected(peer)
+    this.#tailNews.forget(peer)
     for (const group of this.#groupsWith(peer)) group.reached(peer)
   }
 
@@ -261,6 +273,7 @@ export class Multicast implements Core<MulticastPacket, MulticastCommand, Multic
         break
       case 'disconnected':
         this.#directory.disconnected(command.peer)
+        this.#tailNews.forget(command.peer)
         for (const group of this.#byName.values()) group.lost(command.peer)
         break
       case 'subscription':

@@ -447,7 +447,7 @@ export class GroupCluster {
 
   #tell(from: Life, to: Life): void {
     if (!from.process.alive || from.epoch === 0) return
-    const tails = from.core.tails(to.host.peer)
+    const tails = from.core.tailNews(to.host.peer, this.world.now)
     if (tails.length === 0) return
     const { links } = this.network
     this.world.after(links.segmentDelay(links.direction(from.index, to.index)), () => {

@@ -258,7 +258,7 @@ export class Pump {
   heartbeats(): void {
     for (const from of this.#nodes.values()) {
       for (const to of from.connected) {
-        const tails: readonly GroupTail[] = from.core.tails(to.peer)
+        const tails: readonly GroupTail[] = from.core.tailNews(to.peer, this.now)
         if (tails.length > 0)
           this.#after(1, () => this.#alive(to)?.tell({ type: 'tails', from: from.peer, tails }))
       }
