@@ -135,19 +135,19 @@ export class Admission {
  * The list as libp2p's connection gater. Inbound peers are judged as soon as
  * Noise has proved who they are, before a stream can be opened.
  */
-export function gaterOf(
-  admits: (peer: PeerId) => boolean,
-  counters: Counters,
-  inbound: Inbound,
-): ConnectionGater {
+export function gaterOf(admits: (peer: PeerId) => boolean, inbound: Inbound): ConnectionGater {
   return {
     denyDialPeer: (peer) => !admits(peer.toString() as PeerId),
     denyInboundConnection: (connection) => !inbound.admit(connection),
     denyInboundEncryptedConnection: (peer, connection) => {
-      inbound.proved(connection)
+      inbound.progressed(connection, 'proved')
       const denied = !admits(peer.toString() as PeerId)
-      if (denied) counters.refusedHandshakes.denied += 1
+      if (denied) inbound.denied(connection)
       return denied
+    },
+    denyInboundUpgradedConnection: (_peer, connection) => {
+      inbound.opened(connection)
+      return false
     },
     denyOutboundEncryptedConnection: (peer) => !admits(peer.toString() as PeerId),
   }

@@ -54,6 +54,8 @@ export type RefusalReason =
   | 'denied'
   /** Too many from one address, or in all. */
   | 'crowded'
+  /** It was open, and no frame came. */
+  | 'mute'
 
 export function newCounters(): Counters {
   return {
@@ -72,7 +74,7 @@ export function newCounters(): Counters {
     },
     dials: {},
     knocks: {},
-    refusedHandshakes: { handshake: 0, denied: 0, crowded: 0 },
+    refusedHandshakes: { handshake: 0, denied: 0, crowded: 0, mute: 0 },
     connectionsOpened: 0,
     connectionsClosed: 0,
     linksCut: 0,

@@ -9,6 +9,7 @@ import type {
 } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { PeerId } from '../protocols/core.ts'
+import { limitBacklog } from './backlog.ts'
 import type { DialOptions, DialWatch } from './dial-watch.ts'
 import type { Inbound } from './inbound.ts'
 
@@ -68,9 +69,11 @@ export class DialWatches {
       return {
         protect: async (connection, options) => {
           const watch = this.#of(options?.signal)
+          limitBacklog(connection)
           if (watch !== undefined) this.#byConnection.set(connection, watch)
           watch?.reached('connected')
           const inside = await inner.protect(connection, options)
+          limitBacklog(inside)
           watch?.reached('heard')
           this.#inbound.progressed(connection, 'heard')
           this.#bare.set(inside, connection)

@@ -5,6 +5,7 @@ import { P2pdError, WireError } from '../wire/errors.ts'
 import { encodeFrame, FrameDecoder } from '../wire/frame.ts'
 import type { Connections } from './connections.ts'
 import type { Counters } from './counters.ts'
+import { MutePeers } from './mute-peers.ts'
 import type { Node } from './node.ts'
 import { type LinkLimits, OutboundLink } from './outbound-link.ts'
 import { batchWindowUpdates } from './window-updates.ts'
@@ -36,6 +37,8 @@ const background = 'membership'
 /** So many bad frames within this time, and the connection is cut. */
 const strikesAllowed = 3
 const strikeWindowMs = 60_000
+/** Until the first frame of who has connected: a core greets at once. */
+const muteMs = 30_000
 /** Peers whose misdeeds are remembered. */
 const maxOffenders = 1024
 
@@ -62,7 +65,13 @@ export class Links {
   /** When the last frame came over it, wall time as that of its opening. */
   readonly #heardAt = new WeakMap<Connection, number>()
 
-  constructor(node: Node, connections: Connections, counters: Counters) {
+  readonly #mute: MutePeers
+
+  constructor(node: Node, connections: Connections, counters: Counters, patienceMs = muteMs) {
+    this.#mute = new MutePeers(patienceMs, (peer) => {
+      counters.refusedHandshakes.mute += 1
+      connections.abort(peer, new P2pdError('ERR_MISBEHAVED', `${peer} has connected and says nothing`))
+    })
     this.#node = node
     this.#connections = connections
     this.#counters = counters
@@ -116,11 +125,14 @@ export class Links {
       for (const link of this.#outbound.get(peer)?.values() ?? []) link.close()
       this.#outbound.delete(peer)
       this.#usedAt.delete(peer)
+      this.#mute.settled(peer)
       return
     }
     const links = this.#outbound.get(peer)
-    if (links === undefined) this.#outbound.set(peer, this.#openLinks(newest))
-    else for (const link of links.values()) link.use(this.#best(connections, newest))
+    if (links === undefined) {
+      this.#outbound.set(peer, this.#openLinks(newest))
+      this.#mute.connected(peer)
+    } else for (const link of links.values()) link.use(this.#best(connections, newest))
   }
 
   /** A peer broke the rules; when it repeats that, all its connections are cut. */
@@ -141,6 +153,7 @@ export class Links {
   }
 
   stop(): void {
+    this.#mute.stop()
     for (const links of this.#outbound.values()) for (const link of links.values()) link.close()
     this.#outbound.clear()
   }
@@ -207,6 +220,7 @@ export class Links {
   }
 
   #take(protocol: LinkProtocol, from: PeerId, frame: Uint8Array): void {
+    this.#mute.settled(from)
     this.#counters.framesIn += 1
     this.#counters.bytesIn += frame.byteLength
     // Not of one that has gone, or it would be remembered for ever.

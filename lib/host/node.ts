@@ -16,13 +16,16 @@ import type { Datastore } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
 import type { PeerId } from '../protocols/core.ts'
 import { withoutPeer } from './addresses.ts'
+import type { Counters } from './counters.ts'
 import type { DialOptions } from './dial-watch.ts'
 import { DialWatches, type Transports } from './dial-watches.ts'
 import { type Doorkeeper, doorProtocol, maxDoorStreams } from './doorkeeper.ts'
 import { type GossipService, gossipService } from './gossip-service.ts'
 import type { Identity } from './identity.ts'
-import { type Inbound, maxPending } from './inbound.ts'
+import { type Inbound, maxOpen, maxPending } from './inbound.ts'
 import { listenError } from './listen.ts'
+import { PassingPeers } from './passing-peers.ts'
+import { guardYamux, type YamuxLimits } from './yamux-guard.ts'
 
 /** A libp2p node as the host uses it: one of its own, or its part of an app's. */
 export interface Node {
@@ -58,19 +61,19 @@ export interface NodeInit {
   readonly listen: readonly string[]
   readonly gater: ConnectionGater
   readonly inbound: Inbound
+  readonly counters: Counters
   /** Answers who asks for a proof of the secret; of its own connections pnet is the proof. */
   readonly doorkeeper: Doorkeeper
   readonly datastore: Datastore | undefined
   readonly version: string
+  /** For a handshake of somebody else; 10 s by default. */
+  readonly handshakeMs?: number
   /** It listens. */
   readonly opened?: () => Promise<void>
 }
 
-/** A full mesh of a few hundred machines, with room for the second connection of a redial. */
-const maxConnections = 512
-
-/** A peer in the same building needs milliseconds; libp2p's 10 s let a silent socket hold a slot for long. */
-const inboundUpgradeTimeoutMs = 3000
+/** Who gets nowhere holds a place for so long at most, while nobody else needs it. A crowded machine may need that. */
+const handshakeMs = 10_000
 
 /**
  * Bytes that one stream may have waiting before yamux aborts it (its default is
@@ -87,8 +90,21 @@ const maxWriteBufferBytes = 4 * 1024 * 1024
  */
 const maxStreamWindowBytes = 256 * 1024
 
-/** Streams that one peer may open on a connection: a few per protocol. */
-const maxInboundStreams = 64
+/** Streams that one peer may have open on a connection: a few per protocol. */
+const maxInboundStreams = 32
+
+/**
+ * Some ten streams are opened with a connection, and as many when the links move to another; p2pd sends
+ * no pings of the multiplexer, other nodes of libp2p a few.
+ */
+const yamuxLimits: YamuxLimits = {
+  maxFrameBytes: maxStreamWindowBytes,
+  burst: 256,
+  perSecond: 64,
+}
+
+/** To agree on the protocol of a stream: while that lasts, libp2p keeps up to 4 MiB of what comes on it. */
+const negotiationTimeoutMs = 5000
 
 /** A node of its own that does not listen yet. */
 export async function createNode(init: NodeInit): Promise<Node> {
@@ -102,6 +118,7 @@ class OwnNode implements Node {
   readonly #libp2p: OwnLibp2p
   readonly #watches: DialWatches
   readonly #init: NodeInit
+  readonly #passing: PassingPeers
   #onOpen: ((event: CustomEvent<Connection>) => void) | undefined
 
   constructor(libp2p: OwnLibp2p, watches: DialWatches, init: NodeInit) {
@@ -109,6 +126,7 @@ class OwnNode implements Node {
     this.#watches = watches
     this.#init = init
     this.gossip = libp2p.services.gossip
+    this.#passing = new PassingPeers(libp2p)
   }
 
   watch(opened: ((connection: Connection) => void) | undefined): void {
@@ -138,6 +156,7 @@ class OwnNode implements Node {
       },
       { maxInboundStreams: maxDoorStreams },
     )
+    await this.#passing.forgetFormer()
     try {
       await this.#libp2p.start()
     } catch (error) {
@@ -152,6 +171,7 @@ class OwnNode implements Node {
   }
 
   async close(): Promise<void> {
+    this.#passing.stop()
     await this.#libp2p.stop()
   }
 }
@@ -165,21 +185,27 @@ function createOwnLibp2p(init: NodeInit, watches: DialWatches): Promise<OwnLibp2
     connectionProtector: watches.protector(preSharedKey({ psk: swarmKey(init.secret) })),
     connectionEncrypters: [watches.encrypter(noise())],
     streamMuxers: [
-      yamux({
-        // A ping each 30 s and connection, whose only use is to let windows grow: membership probes anyway.
-        enableKeepAlive: false,
-        maxInboundStreams,
-        streamOptions: {
-          maxWriteBufferLength: maxWriteBufferBytes,
-          maxStreamWindowSize: maxStreamWindowBytes,
-        },
-      }),
+      guardYamux(
+        yamux({
+          // A ping each 30 s and connection, whose only use is to let windows grow: membership probes anyway.
+          enableKeepAlive: false,
+          maxInboundStreams,
+          streamOptions: {
+            maxWriteBufferLength: maxWriteBufferBytes,
+            maxStreamWindowSize: maxStreamWindowBytes,
+          },
+        }),
+        yamuxLimits,
+        init.counters,
+      ),
     ],
     connectionGater: watches.gater(init.gater),
     connectionManager: {
-      maxConnections,
-      inboundUpgradeTimeout: inboundUpgradeTimeoutMs,
-      // `Inbound` decides who waits at the door, and counts whom it refuses; libp2p's limits lie above its own.
+      // `Inbound` decides who waits at the door, and who is inside, and counts whom it refuses;
+      // libp2p's limits, which it does not tell of, lie above its own.
+      maxConnections: 2 * maxOpen,
+      inboundUpgradeTimeout: init.handshakeMs ?? handshakeMs,
+      inboundStreamProtocolNegotiationTimeout: negotiationTimeoutMs,
       maxIncomingPendingConnections: 2 * maxPending,
       inboundConnectionThreshold: 1_000_000,
       // Membership decides whom to dial again and when.

@@ -75,9 +75,9 @@ class FakeConnection extends EventTarget {
     this.remoteAddr = multiaddr(`${address}/tcp/1`)
   }
 
-  abort(): void {
+  abort(error?: Error): void {
     this.isOpen = false
-    this.dispatchEvent(new Event('close'))
+    this.dispatchEvent(Object.assign(new Event('close'), { error }))
   }
 }
 
@@ -100,6 +100,19 @@ describe('the door', () => {
   const open = (connections: readonly FakeConnection[]): number =>
     connections.filter(({ isOpen }) => isOpen).length
 
+  /** One after the other; who got in. */
+  const enter = (address: string, count: number): FakeConnection[] => {
+    const inside: FakeConnection[] = []
+    for (let i = 0; i < count; i += 1) {
+      now += 10
+      const one = knock(address)
+      if (one === undefined) continue
+      inbound.opened(one)
+      inside.push(one)
+    }
+    return inside
+  }
+
   it('lets an address in 128 times at once and 128 times a second, and counts the rest', () => {
     assert.equal(crowd('/ip4/192.0.2.1', 200).length, 128)
     assert.equal(counters.refusedHandshakes.crowded, 72)
@@ -115,16 +128,37 @@ describe('the door', () => {
   })
 
   it('puts out the oldest that has said nothing, then the oldest that has proved nothing, and nobody too soon', () => {
-    const honest = crowd('/ip4/192.0.2.1', 60)
-    assert.equal(open(honest), 60, 'no one has had time to speak')
+    const honest = crowd('/ip4/192.0.2.1', 128)
+    assert.equal(open(honest), 128, 'no one has had time to speak')
     for (const one of honest.slice(0, 10)) inbound.progressed(one, 'heard')
     for (const one of honest.slice(10, 20)) inbound.progressed(one, 'known')
     now = 1000
-    const late = crowd('/ip4/192.0.2.1', 45)
-    assert.deepEqual([open(honest.slice(0, 10)), open(honest.slice(20)), open(late)], [5, 0, 45])
-    assert.equal(counters.refusedHandshakes.handshake, 45)
+    const late = crowd('/ip4/192.0.2.1', 113)
+    assert.deepEqual([open(honest.slice(0, 10)), open(honest.slice(10)), open(late)], [5, 10, 113])
+    assert.equal(counters.refusedHandshakes.handshake, 113)
     crowd('/ip4/192.0.2.1', 10)
-    assert.deepEqual([open(honest), open(late)], [10, 45])
+    assert.deepEqual([open(honest), open(late)], [10, 113])
+  })
+
+  it('lets who knows the secret finish, however slowly, and counts it when it does not', () => {
+    const slow = crowd('/ip4/192.0.2.1', 100)
+    for (const one of slow) inbound.progressed(one, 'known')
+    for (now = 1000; now < 9000; now += 1000) crowd('/ip4/192.0.2.1', 60)
+    assert.equal(open(slow), 100)
+    for (const one of slow.slice(0, 99)) inbound.opened(one)
+    const { handshake } = counters.refusedHandshakes
+    for (const one of slow) one.abort()
+    assert.equal(counters.refusedHandshakes.handshake, handshake + 1)
+  })
+
+  it('does not count who only wanted to see who answers, nor twice who is denied', () => {
+    const [knocked, denied, late] = crowd('/ip4/192.0.2.1', 3)
+    for (const one of [knocked, denied, late]) inbound.progressed(one ?? {}, 'proved')
+    inbound.denied(denied ?? {})
+    knocked?.abort(Object.assign(new Error('reset'), { code: 'ECONNRESET' }))
+    denied?.abort()
+    late?.abort(new Error('too late'))
+    assert.deepEqual(counters.refusedHandshakes, { handshake: 1, denied: 1, crowded: 0, mute: 0 })
   })
 
   it('has room for another address while one holds all that it can', () => {
@@ -136,17 +170,18 @@ describe('the door', () => {
   })
 
   it('lets no address have more than half of all connections', () => {
-    const inside: FakeConnection[] = []
-    for (let i = 0; i < 300; i += 1) {
-      now += 10
-      const one = knock('/ip4/192.0.2.1')
-      if (one === undefined) continue
-      inbound.proved(one)
-      inside.push(one)
-    }
-    assert.equal(inside.length, 256)
+    const inside = enter('/ip4/192.0.2.1', 600)
+    assert.equal(inside.length, 512)
     inside[0]?.abort()
     assert.notEqual(knock('/ip4/192.0.2.1'), undefined)
     assert.equal(counters.refusedHandshakes.handshake, 0)
+  })
+
+  it('has an end, and counts whom it refuses then', () => {
+    enter('/ip4/192.0.2.1', 512)
+    assert.equal(enter('/ip4/192.0.2.2', 512).length, 512)
+    const { crowded } = counters.refusedHandshakes
+    assert.equal(knock('/ip4/192.0.2.3'), undefined)
+    assert.equal(counters.refusedHandshakes.crowded, crowded + 1)
   })
 })

@@ -52,6 +52,10 @@ export interface RawPeerOptions {
   /** The first connection to a peer, and the end of the last. */
   readonly connected?: (other: PeerId) => void
   readonly disconnected?: (other: PeerId, closedBy: ClosedBy) => void
+  /** For a handshake of somebody else, instead of what it has by default. */
+  readonly handshakeMs?: number
+  /** Until the first frame. */
+  readonly muteMs?: number
 }
 
 export const testSecret = new Uint8Array(32).fill(7)
@@ -74,10 +78,12 @@ export async function startRawPeer(options: RawPeerOptions = {}): Promise<RawPee
     secret,
     doorkeeper: new Doorkeeper({ self: identity.peerId, secret, cluster: 'test', admits, counters }),
     listen: asked,
-    gater: gaterOf(admits, counters, inbound),
+    gater: gaterOf(admits, inbound),
     inbound,
+    counters,
     datastore: undefined,
     version: '0',
+    ...(options.handshakeMs === undefined ? {} : { handshakeMs: options.handshakeMs }),
   })
   const received: RawPeer['received'] = []
   const closings: RawPeer['closings'] = []
@@ -89,7 +95,7 @@ export async function startRawPeer(options: RawPeerOptions = {}): Promise<RawPee
     },
     changed: (peer) => links.reconcile(peer),
   })
-  const links = new Links(node, connections, counters)
+  const links = new Links(node, connections, counters, options.muteMs)
   const heard: Heard[] = []
   const shown = new Set<string>()
   const gossip = new Gossip({
