@@ -28,6 +28,7 @@
  * ```
  */
 
+export { createPeer } from './create-peer.ts'
 export type {
   ClockReading,
   Dot,
@@ -49,7 +50,7 @@ export { type Admission, type AdmissionList, ConfirmError } from './host/admissi
 export type { Counters } from './host/counters.ts'
 export type { HostNode } from './host/guest-node.ts'
 export { swarmKey } from './host/node.ts'
-export { createPeer, type Peer, type PeerCounters } from './peer.ts'
+export type { Peer, PeerCounters } from './peer.ts'
 export type { MemberEvent, MembersUpdate, PeerEvents } from './peer-events.ts'
 export type { PeerOptions } from './peer-options.ts'
 export { NoAnswerError, type PingPath, type Pong } from './pings.ts'
