@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { connect, createServer } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { cryptoOf, generateIdentity } from '../../lib/host/identity.ts'
@@ -181,6 +182,30 @@ describe('a cluster with hostile insiders', () => {
         peer.members().every((row) => row.generation < 2 ** 52 && row.incarnation < 2 ** 30),
       ),
     )
+  })
+
+  it('lets in who was turned away at the door, as soon as it comes again', async () => {
+    const [first] = honest
+    assert.ok(first !== undefined)
+    const port = Number(/tcp\/(\d+)/.exec(first.addresses[0] ?? '')?.[1])
+    let turnedAway = 0
+    const door = createServer((socket) => {
+      socket.on('error', () => {})
+      if (turnedAway++ === 0) return void socket.resetAndDestroy()
+      const inside = connect(port, '127.0.0.1').on('error', () => socket.destroy())
+      socket.pipe(inside).pipe(socket)
+    })
+    await new Promise<void>((resolve) => door.listen(0, '127.0.0.1', resolve))
+    const bound = door.address()
+    const address = `/ip4/127.0.0.1/tcp/${typeof bound === 'object' ? bound?.port : 0}`
+    const joiner = await createPeer({ ...options, name: 'late', join: [address] })
+    assert.equal(joiner.members().length, 1)
+    await eventually('to be in', () =>
+      first.members().some(({ peer, status }) => peer === joiner.peerId && status === 'alive'),
+    )
+    assert.ok(turnedAway > 1)
+    await joiner.leave()
+    door.close()
   })
 
   it('stays well while a crowd of new identities joins and goes from one address', async function () {
