@@ -1,5 +1,6 @@
 import './with-resolvers.ts'
 import type { Connection, Stream } from '@libp2p/interface'
+import { concat } from '../protocols/bytes.ts'
 import type { PeerId } from '../protocols/core.ts'
 import { P2pdError } from '../wire/errors.ts'
 import type { Counters } from './counters.ts'
@@ -144,13 +145,6 @@ class Reader {
     this.#rest = new Uint8Array(0)
     return bytes
   }
-}
-
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const both = new Uint8Array(a.byteLength + b.byteLength)
-  both.set(a)
-  both.set(b, a.byteLength)
-  return both
 }
 
 function asError(reason: unknown): Error {

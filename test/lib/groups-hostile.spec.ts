@@ -9,9 +9,10 @@ import {
   type Peer,
   type PeerOptions,
 } from '../../lib/index.ts'
+import { ascii } from '../../lib/protocols/bytes.ts'
 import type { PeerId } from '../../lib/protocols/core.ts'
 import { multicastCodec } from '../../lib/protocols/multicast/codec.ts'
-import { ascii, authorKeyOf, groupIdOf, toHex } from '../../lib/protocols/multicast/dots.ts'
+import { authorKeyOf, groupIdOf, toHex } from '../../lib/protocols/multicast/dots.ts'
 import { encodeEnvelope, sealEnvelope } from '../../lib/protocols/multicast/envelope.ts'
 import type { AuthorKey, Envelope, PacketBody, Refusal } from '../../lib/protocols/multicast/messages.ts'
 import { EnvelopeSchema } from '../../lib/wire/gen/multicast_pb.ts'

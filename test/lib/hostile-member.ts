@@ -1,9 +1,10 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import { bulkLimits } from '../../lib/host/links.ts'
 import type { Peer } from '../../lib/peer.ts'
+import { ascii } from '../../lib/protocols/bytes.ts'
 import type { Crypto, PeerId } from '../../lib/protocols/core.ts'
 import { multicastCodec } from '../../lib/protocols/multicast/codec.ts'
-import { ascii, authorKeyOf, groupIdOf } from '../../lib/protocols/multicast/dots.ts'
+import { authorKeyOf, groupIdOf } from '../../lib/protocols/multicast/dots.ts'
 import { sealEnvelope } from '../../lib/protocols/multicast/envelope.ts'
 import type {
   AuthorKey,

@@ -18,6 +18,7 @@ import {
   type Update as WireUpdate,
 } from '../../wire/gen/membership_pb.ts'
 import type { Codec } from '../core.ts'
+import { maxAccusationsPerCharge } from './member.ts'
 import {
   type Belief,
   type Body,
@@ -34,7 +35,8 @@ export const packetLimits = {
   /** The control frame's limit; a view that does not fit goes in several packets. */
   bytes: 64 * 1024,
   updates: 512,
-  accusationsPerUpdate: 12,
+  /** Of each kind as many as are kept. */
+  accusationsPerUpdate: 3 * maxAccusationsPerCharge,
   /** Into which a view's digest is split. */
   buckets: bucketCount,
   riders: 4,

@@ -27,7 +27,7 @@ export interface MembershipConfig {
   readonly gossipTickMs: number
   /** An update is retransmitted this × ⌈log2(n + 1)⌉ times (SWIM §4.1). */
   readonly retransmitFactor: number
-  /** Between two full syncs with one peer whose digest differs, ms. */
+  /** Between two syncs with one peer whose digest differs, ms. */
   readonly syncIntervalMs: number
   /** Syncs under way at once, with whomever. */
   readonly maxSyncs: number

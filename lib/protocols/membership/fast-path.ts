@@ -71,8 +71,8 @@ export class FastPath {
       outstanding: knockAtMs.length * addresses.length,
     })
     for (const [round, after] of knockAtMs.entries()) {
-      const timer = { type: 'knock', peer: member.peer, round } as const
-      this.#agenda.schedule(key(member.peer, round), this.#turn.now + after, timer)
+      const at = this.#turn.now + after
+      this.#agenda.schedule(key(member.peer, round), at, { type: 'knock', peer: member.peer })
     }
   }
 

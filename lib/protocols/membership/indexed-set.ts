@@ -3,14 +3,6 @@ export class IndexedSet<T> {
   readonly #items: T[] = []
   readonly #places = new Map<T, number>()
 
-  get size(): number {
-    return this.#items.length
-  }
-
-  has(item: T): boolean {
-    return this.#places.has(item)
-  }
-
   add(item: T): void {
     if (this.#places.has(item)) return
     this.#places.set(item, this.#items.push(item) - 1)
@@ -24,11 +16,6 @@ export class IndexedSet<T> {
     if (last === item) return
     this.#items[place] = last
     this.#places.set(last, place)
-  }
-
-  /** In no particular order. */
-  values(): IterableIterator<T> {
-    return this.#items.values()
   }
 
   /**

@@ -11,7 +11,7 @@ import type { Accusers } from './accusers.ts'
 import type { MembershipInit } from './init.ts'
 import type { Isolation } from './isolation.ts'
 import type { Member } from './member.ts'
-import { scaledMinimumMs } from './suspicion.ts'
+import { refusalSilenceMs, scaledMinimumMs } from './suspicion.ts'
 import type { Timer } from './timers.ts'
 import type { MembershipTurn } from './turn.ts'
 import type { MembershipUnits } from './units.ts'
@@ -146,7 +146,7 @@ export class Judge {
     const connected = this.#port.isConnected(member.peer)
     if (this.#units.refusalStands({ connected, silentForMs })) return true
     // A disconnect assesses again; silence has to be waited for.
-    if (!connected) this.#assessAt(member, this.#turn.now + Math.max(1, 100 - silentForMs))
+    if (!connected) this.#assessAt(member, this.#turn.now + Math.max(1, refusalSilenceMs - silentForMs))
     return false
   }
 

@@ -150,8 +150,8 @@ export type MembershipCommand =
   /** A person does not expect that dead member back: it counts as left, here and elsewhere. */
   | { readonly type: 'dismiss'; readonly peer: PeerId }
   /**
-   * Exchange whole views with that connected member, at most once a second: some
-   * other protocol has heard of somebody whom this view does not know.
+   * Exchange views with that connected member, at most once a second: some other
+   * protocol has heard of somebody whom this view does not know.
    */
   | { readonly type: 'sync'; readonly peer: PeerId }
   /** Take a new generation, as a restart would: some protocol has used up this one. */

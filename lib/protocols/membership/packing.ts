@@ -1,6 +1,7 @@
 /**
  * Cutting what is to be said into packets that fit a frame.
  */
+import { packetLimits } from './codec.ts'
 import type { Body, Packet, Rider, Signed, Update } from './messages.ts'
 
 /**
@@ -9,8 +10,6 @@ import type { Body, Packet, Rider, Signed, Update } from './messages.ts'
  * be that large, so their number alone bounds nothing.
  */
 const packetBytes = 60 * 1024
-/** Each has a record of some hundred bytes at least, so this is rarely what parts them. */
-const updatesInPacket = 512
 
 /** Those of `riders` that fit a heartbeat beside `otherLife`; the next heartbeat comes soon. */
 export function fitting(riders: readonly Rider[], otherLife: Signed<unknown> | undefined): Rider[] {
@@ -45,7 +44,8 @@ function parted(updates: readonly Update[], room: number): Update[][] {
   let left = room
   for (const update of updates) {
     const size = sizeOfUpdate(update)
-    if (size > left || part.length >= updatesInPacket) {
+    // Each has a record of some hundred bytes at least, so their number is rarely what parts them.
+    if (size > left || part.length >= packetLimits.updates) {
       part = []
       parts.push(part)
       left = packetBytes

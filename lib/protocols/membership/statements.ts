@@ -22,6 +22,7 @@ import {
 import { isGroupName } from '../../wire/group-name.ts'
 import { maxAddresses, maxAddressLength, maxGroups, maxTags } from '../../wire/limits.ts'
 import { isTagKey, isTagValue } from '../../wire/tag.ts'
+import { ascii, concat } from '../bytes.ts'
 import type { Crypto, PeerId } from '../core.ts'
 import type { Accusation, Charge, MemberRecord, Presence, Signed, Tags } from './messages.ts'
 
@@ -247,15 +248,4 @@ function text(value: string, maxLength: number, field: string): string {
   if (value.length > maxLength) throw malformed(`a ${field} of ${value.length} characters`)
   if (!/^[ -~]*$/.test(value)) throw malformed(`a ${field} that is not printable ASCII`)
   return value
-}
-
-function ascii(value: string): Uint8Array {
-  return Uint8Array.from(value, (c) => c.charCodeAt(0))
-}
-
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const joined = new Uint8Array(a.length + b.length)
-  joined.set(a)
-  joined.set(b, a.length)
-  return joined
 }

@@ -73,7 +73,10 @@ export function refusersAmongStrangers(meshed: boolean): number {
   return meshed ? Number.POSITIVE_INFINITY : 4
 }
 
+/** So long nothing may have come from a subject before refusals count, ms. */
+export const refusalSilenceMs = 100
+
 /** Own bytes outrank any number of refusals: else two colluding liars could evict everybody. */
 export function refusalStands(own: { connected: boolean; silentForMs: number }): boolean {
-  return !own.connected && own.silentForMs >= 100
+  return !own.connected && own.silentForMs >= refusalSilenceMs
 }

@@ -14,7 +14,7 @@ export type Timer =
   | { readonly type: 'gossip' }
   /** Look again whether a suspicion has become a death. */
   | { readonly type: 'assess'; readonly peer: PeerId }
-  | { readonly type: 'knock'; readonly peer: PeerId; readonly round: number }
+  | { readonly type: 'knock'; readonly peer: PeerId }
   | { readonly type: 'refute' }
   /** Another life of the own identity was proven, and nobody has said when it was heard. */
   | { readonly type: 'contest-end' }

@@ -5,6 +5,7 @@
  * SHA-256 of its peer id, so that a dependency costs 24 bytes and not 65; who
  * collides with a known member is not admitted.
  */
+import { ascii } from '../bytes.ts'
 import type { PeerId } from '../core.ts'
 import { malformed } from './decoding.ts'
 import { multicastLimits } from './limits.ts'
@@ -109,13 +110,6 @@ export function toHex(bytes: Uint8Array): string {
 export function fromHex(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length >>> 1)
   writeHex(bytes, 0, text)
-  return bytes
-}
-
-/** Bytes of text that is known to be ASCII. */
-export function ascii(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length)
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i)
   return bytes
 }
 

@@ -6,6 +6,7 @@
  * Charters and accepts are encoded anew to verify them: there is one form, fields in the
  * order of their numbers and defaults left out. Votes are verified as received.
  */
+import { ascii, concat } from '../../../lib/protocols/bytes.ts'
 import type { Crypto, PeerId } from '../../../lib/protocols/core.ts'
 import { ProtoReader } from '../../../lib/wire/reader.ts'
 import { ProtoWriter } from '../../../lib/wire/writer.ts'
@@ -26,7 +27,7 @@ const writer = new ProtoWriter()
 export function charterBytes(charter: Charter): Uint8Array {
   writer.begin()
   charters.writeFields(writer, charter)
-  return tagged(charterTag, writer.finish())
+  return concat(charterTag, writer.finish())
 }
 
 /** The first half of SHA-256 of what the founder signs. */
@@ -46,17 +47,17 @@ export function acceptBytes(
   writer.uint(2, version)
   ballots.write(writer, 3, ballot)
   decisions.write(writer, 4, decision)
-  return tagged(acceptTag, writer.finish())
+  return concat(acceptTag, writer.finish())
 }
 
 /** Signs the grants of one frame, at most 256. */
 export function signVotes(statements: readonly VoteStatement[], crypto: Crypto): SignedVotes {
   const bytes = encodeVotes(statements)
-  return { bytes, signature: crypto.sign(tagged(votesTag, bytes)) }
+  return { bytes, signature: crypto.sign(concat(votesTag, bytes)) }
 }
 
 export function votesAreSigned(arbiter: PeerId, votes: SignedVotes, crypto: Crypto): boolean {
-  return crypto.verify(arbiter, tagged(votesTag, votes.bytes), votes.signature)
+  return crypto.verify(arbiter, concat(votesTag, votes.bytes), votes.signature)
 }
 
 /**
@@ -124,15 +125,4 @@ function readStatement(outer: ProtoReader, before: VoteStatement | undefined): V
     },
     proposal,
   }
-}
-
-function tagged(tag: Uint8Array, bytes: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(tag.length + bytes.length)
-  whole.set(tag)
-  whole.set(bytes, tag.length)
-  return whole
-}
-
-function ascii(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0))
 }

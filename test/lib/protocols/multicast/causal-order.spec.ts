@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { ascii, compareDots, dotOf, dotText } from '../../../../lib/protocols/multicast/dots.ts'
+import { ascii } from '../../../../lib/protocols/bytes.ts'
+import { compareDots, dotOf, dotText } from '../../../../lib/protocols/multicast/dots.ts'
 import type { DotKey, Envelope } from '../../../../lib/protocols/multicast/messages.ts'
 import {
   dotsOf,

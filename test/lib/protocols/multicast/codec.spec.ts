@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import fc from 'fast-check'
+import { ascii } from '../../../../lib/protocols/bytes.ts'
 import { packetLimits } from '../../../../lib/protocols/membership/codec.ts'
 import { decodeTails, encodeTails, multicastCodec } from '../../../../lib/protocols/multicast/codec.ts'
-import { ascii, fromHex } from '../../../../lib/protocols/multicast/dots.ts'
+import { fromHex } from '../../../../lib/protocols/multicast/dots.ts'
 import { multicastLimits } from '../../../../lib/protocols/multicast/limits.ts'
 import type {
   FrontierDot,

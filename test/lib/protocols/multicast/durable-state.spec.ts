@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { ascii, groupIdOf } from '../../../../lib/protocols/multicast/dots.ts'
+import { ascii } from '../../../../lib/protocols/bytes.ts'
+import { groupIdOf } from '../../../../lib/protocols/multicast/dots.ts'
 import {
   durableKeys,
   encodeEntry,

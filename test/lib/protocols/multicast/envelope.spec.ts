@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto'
 import { create, toBinary } from '@bufbuild/protobuf'
 import fc from 'fast-check'
 import { generateIdentity, cryptoOf as hostCryptoOf } from '../../../../lib/host/identity.ts'
-import { ascii, authorKeyOf, entryKey, fromHex, packDots } from '../../../../lib/protocols/multicast/dots.ts'
+import { ascii } from '../../../../lib/protocols/bytes.ts'
+import { authorKeyOf, entryKey, fromHex, packDots } from '../../../../lib/protocols/multicast/dots.ts'
 import {
   encodeEnvelope,
   headerIsSigned,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { create, toBinary } from '@bufbuild/protobuf'
-import { ascii } from '../../../../lib/protocols/multicast/dots.ts'
+import { ascii } from '../../../../lib/protocols/bytes.ts'
 import { encodeEnvelope, openEnvelope } from '../../../../lib/protocols/multicast/envelope.ts'
 import { Examiner, type ExaminerInit } from '../../../../lib/protocols/multicast/examiner.ts'
 import type { Envelope } from '../../../../lib/protocols/multicast/messages.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { ascii } from '../../../../lib/protocols/multicast/dots.ts'
+import { ascii } from '../../../../lib/protocols/bytes.ts'
 import { contradict, Forks } from '../../../../lib/protocols/multicast/forks.ts'
 import type { EntryKey } from '../../../../lib/protocols/multicast/messages.ts'
 import { historyOf, stepsOf, Writer } from './history.ts'

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { ascii, dotOf } from '../../../../lib/protocols/multicast/dots.ts'
+import { ascii } from '../../../../lib/protocols/bytes.ts'
+import { dotOf } from '../../../../lib/protocols/multicast/dots.ts'
 import {
   durableKeys,
   encodeEntry,

@@ -4,9 +4,10 @@
  * entries below and bases is here a maximum over a set.
  */
 import fc from 'fast-check'
+import { ascii } from '../../../../lib/protocols/bytes.ts'
 import type { PeerId } from '../../../../lib/protocols/core.ts'
 import { CausalOrder, type CausalOrderPort } from '../../../../lib/protocols/multicast/causal-order.ts'
-import { ascii, compareDots, dotOf, dotText } from '../../../../lib/protocols/multicast/dots.ts'
+import { compareDots, dotOf, dotText } from '../../../../lib/protocols/multicast/dots.ts'
 import { sealEnvelope } from '../../../../lib/protocols/multicast/envelope.ts'
 import { toFrontierDots } from '../../../../lib/protocols/multicast/frontier.ts'
 import type { LogItem } from '../../../../lib/protocols/multicast/log.ts'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { ascii, dotOf, dotText, groupIdOf } from '../../../../lib/protocols/multicast/dots.ts'
+import { ascii } from '../../../../lib/protocols/bytes.ts'
+import { dotOf, dotText, groupIdOf } from '../../../../lib/protocols/multicast/dots.ts'
 import { sealEnvelope } from '../../../../lib/protocols/multicast/envelope.ts'
 import type { StampingClock } from '../../../../lib/protocols/multicast/init.ts'
 import type { Envelope } from '../../../../lib/protocols/multicast/messages.ts'
