@@ -177,6 +177,12 @@ function addTraffic(registry: Registry, { peer }: MetricsSource): void {
     (c) => c.syncs,
   )
   add(
+    'p2pd_strangers_refused_total',
+    'Records of peers that are no members, not taken in: no room, or too many from one member',
+    undefined,
+    (c) => c.refusedStrangers,
+  )
+  add(
     'p2pd_refused_handshakes_total',
     'Inbound connections that did not get in',
     'reason',

@@ -95,9 +95,13 @@ export class PeerMembership {
     return this.#tags.current
   }
 
-  get counts(): { readonly tombstones: number; readonly syncs: number } {
-    const { tombstones = 0, syncs = 0 } = this.#core ?? {}
-    return { tombstones, syncs }
+  get counts(): {
+    readonly tombstones: number
+    readonly syncs: number
+    readonly refusedStrangers: number
+  } {
+    const { tombstones = 0, syncs = 0, refusedStrangers = 0 } = this.#core ?? {}
+    return { tombstones, syncs, refusedStrangers }
   }
 
   /** Makes the core; it does nothing before the command `start`. */

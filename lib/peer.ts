@@ -18,6 +18,8 @@ export type PeerCounters = Counters & {
   readonly tombstones: number
   /** Views, or parts of them, that were sent to members whose digest differs. */
   readonly syncs: number
+  /** Records of peers that are no members, not taken in: no room, or too many from one member. */
+  readonly refusedStrangers: number
 }
 
 /** A member of a cluster. Made by `createPeer`; ends with `stop()` or `leave()`. */

@@ -124,6 +124,7 @@ describe('a cluster with hostile insiders', () => {
     for (let at = 0; at < claims.length; at += 50) say(liar, claims.slice(at, at + 50))
     await eventually('a full table', () => honest.every((peer) => peer.members().length > maxMembers / 2))
     assert.ok(honest.every((peer) => peer.members().length <= maxMembers + 1))
+    await eventually('the count', () => honest.every((peer) => peer.counters().refusedStrangers > 100))
     // As many rows as its bytes can hold, each as small as can be, and far more than a packet may have.
     const before = honest.map((peer) => peer.counters().dropped.malformed)
     const tiny = packetCodec.encode({ generation: 1, updates: [], body: { type: 'gossip' } })

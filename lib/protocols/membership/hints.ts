@@ -80,16 +80,18 @@ export class Hints {
     }
   }
 
-  hinted(record: MemberRecord): void {
+  /** False when there are too many. */
+  hinted(record: MemberRecord): boolean {
     const known = this.#hints.get(record.peer)
-    if (known !== undefined && known.generation >= record.generation) return
-    if (known === undefined && this.#hints.size >= this.#init.config.maxHints) return
+    if (known !== undefined && known.generation >= record.generation) return true
+    if (known === undefined && this.#hints.size >= this.#init.config.maxHints) return false
     const { peer, generation, addresses } = record
     const remembered = known?.remembered ?? false
     const hereAt = this.#view.tombstones.running.now
     const hint = { peer, generation, addresses, remembered, hereAt, failures: 0, dialled: false }
     this.#hints.set(peer, hint)
     this.#dial(hint)
+    return true
   }
 
   /** It is a member now. */

@@ -81,6 +81,11 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     return this.#parts.sync.exchanged
   }
 
+  /** Records of strangers that were not taken in: no room, or too many from one member. */
+  get refusedStrangers(): number {
+    return this.#parts.merging.refused
+  }
+
   get health(): Health {
     const { awareness, isolation } = this.#parts
     return { score: awareness.score, isolated: isolation.holds }

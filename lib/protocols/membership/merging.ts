@@ -21,8 +21,8 @@ import type { View } from './view.ts'
 export interface MergingPort {
   /** Nothing of it was news. */
   heardAgain(member: Member): void
-  /** Somebody unknown is said to be alive: worth a dial, no more. */
-  hinted(record: MemberRecord): void
+  /** Somebody unknown is said to be alive: worth a dial, no more. False when too many are. */
+  hinted(record: MemberRecord): boolean
   /** `from` speaks of a life whose tombstone is here. */
   disputed(update: Update, from: PeerId): void
   misbehaved(peer: PeerId, reason: Misbehaviour): void
@@ -38,6 +38,7 @@ export class Merging {
   readonly #accusers: Accusers
   readonly #judge: Judge
   readonly #port: MergingPort
+  #refused = 0
 
   constructor(
     init: MembershipInit,
@@ -55,6 +56,11 @@ export class Merging {
     this.#accusers = accusers
     this.#judge = judge
     this.#port = port
+  }
+
+  /** Records of strangers for whom there was no room, or of whom one member named too many. */
+  get refused(): number {
+    return this.#refused
   }
 
   /** `from` says so of somebody else, or of itself. */
@@ -94,7 +100,10 @@ export class Merging {
       this.#port.disputed(update, from)
       return
     }
-    if (!this.#port.mayIntroduce(from)) return
+    if (!this.#port.mayIntroduce(from)) {
+      this.#refused++
+      return
+    }
     if (!recordIsSigned(record, this.#init.crypto)) {
       this.#port.misbehaved(from, 'bad-signature')
       return
@@ -103,12 +112,16 @@ export class Merging {
     // First-hand only: a member that somebody once relayed would come back for ever.
     const confirmed = update.contact && this.#view.get(from)?.present === true
     if (!own && !confirmed) {
-      this.#port.hinted(record.body)
+      if (!this.#port.hinted(record.body)) this.#refused++
       return
     }
-    if (this.#view.makePlace(record.bytes.length)) this.#view.add(record)
+    if (this.#view.makePlace(record.bytes.length)) {
+      this.#view.add(record)
+      return
+    }
+    this.#refused++
     // Who relays it may have room, and had no way of knowing that this view has none.
-    else if (own) this.#port.misbehaved(from, 'too-many-members')
+    if (own) this.#port.misbehaved(from, 'too-many-members')
   }
 
   /** False when the update is of an older life or incarnation, or refused. */

@@ -369,6 +369,7 @@ describe('the control API', () => {
       'p2pd_name_conflicts 0',
       'p2pd_tombstones 6',
       'p2pd_syncs_total 8',
+      'p2pd_strangers_refused_total 3',
       'p2pd_frames_received_total 42',
       'p2pd_dials_total{outcome="connected"} 3',
       'p2pd_suspicions_total 1',

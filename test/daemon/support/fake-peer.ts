@@ -129,6 +129,7 @@ export class FakePeer extends FakeGroups implements PeerPort {
       connections: 1,
       tombstones: 6,
       syncs: 8,
+      refusedStrangers: 3,
       dials: { connected: 3 },
       multicast,
     }
