@@ -6,11 +6,14 @@
  * are the most of it: what is put off again and again, to a day that is far away,
  * would else fill the memory. So both are O(log n) and `deadline` is O(1).
  */
+/** What a timer is known by. Numbers cost less, where there are many and each is used but once. */
+export type TimerKey = string | number
+
 export class Agenda<Timer> {
   /** Of dead entries so many are no matter. */
   static readonly deadAllowed = 64
   readonly #heap: Entry<Timer>[] = []
-  readonly #live = new Map<string, Entry<Timer>>()
+  readonly #live = new Map<TimerKey, Entry<Timer>>()
   #order = 0
 
   /** Monotonic milliseconds of the earliest timer; undefined when there is none. */
@@ -19,7 +22,7 @@ export class Agenda<Timer> {
   }
 
   /** Sets, or moves, the timer of `key` to the monotonic instant `at`. */
-  schedule(key: string, at: number, timer: Timer): void {
+  schedule(key: TimerKey, at: number, timer: Timer): void {
     this.cancel(key)
     const entry: Entry<Timer> = { key, at, order: this.#order++, timer, live: true }
     this.#live.set(key, entry)
@@ -27,16 +30,16 @@ export class Agenda<Timer> {
   }
 
   /** Like `schedule`, but an earlier timer of the same key stays. */
-  scheduleAtLatest(key: string, at: number, timer: Timer): void {
+  scheduleAtLatest(key: TimerKey, at: number, timer: Timer): void {
     const current = this.#live.get(key)
     if (current === undefined || current.at > at) this.schedule(key, at, timer)
   }
 
-  has(key: string): boolean {
+  has(key: TimerKey): boolean {
     return this.#live.has(key)
   }
 
-  cancel(key: string): void {
+  cancel(key: TimerKey): void {
     const entry = this.#live.get(key)
     if (entry === undefined) return
     entry.live = false
@@ -109,7 +112,7 @@ export class Agenda<Timer> {
 }
 
 interface Entry<Timer> {
-  readonly key: string
+  readonly key: TimerKey
   readonly at: number
   readonly order: number
   readonly timer: Timer

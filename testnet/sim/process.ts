@@ -44,6 +44,7 @@ const inboxLimit = 2048
 /** Connects that a kernel keeps for a process that does not take them: what Node asks for when it listens. */
 export const backlogLimit = 511
 const wakeHash = hashText('wake')
+const sendHash = hashText('send')
 /** A real timer fires a little late, ms. */
 const timerLateMinMs = 0.01
 const timerLateMaxMs = 1
@@ -284,6 +285,18 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
   }
 
   /** In order; a write holds back what comes after it until it is durable. */
+  #carryOutAll(effects: readonly Effect<Message, Event, Request>[]): void {
+    const waits = this.#draining || this.#writing || this.#outbox.length > 0 || effects.some(isPersist)
+    if (waits) {
+      for (const effect of effects) this.#outbox.push(effect)
+    } else {
+      this.#draining = true
+      for (const effect of effects) if (this.#alive) this.#carryOut(effect)
+      this.#draining = false
+    }
+    this.#drain()
+  }
+
   #drain(): void {
     if (this.#draining) return
     this.#draining = true
@@ -344,7 +357,7 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
     if (end === undefined) return
     const whole = this.#codecEvery === 1 || ++this.#sinceEncoded >= this.#codecEvery
     const frame = whole ? this.#encoded(message) : { bytes: noBytes, hash: 0, message }
-    this.#world.trace.step(this.#world.now, this.machine.index, this.#world.hashOf(to), frame.hash)
+    this.#world.trace.step(this.#world.now, this.machine.index, end.other.node.index, frame.hash)
     if (!end.send(frame)) {
       this.figures.framesDropped++
       return
@@ -398,9 +411,9 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
     return known ?? hashText(JSON.stringify(input))
   }
 
-  /** Of a packet only its receiver: its bytes are folded in when they leave. */
+  /** Of a packet only that it is one: its receiver and its bytes are folded in when it leaves. */
   #hashEffect(effect: Effect<Message, Event, Request>): number {
-    if (isSend(effect)) return this.#world.hashOf(effect.to)
+    if (isSend(effect)) return sendHash
     if (isPersist(effect)) return hash32(effect.value ?? new Uint8Array(0), hashText(effect.key))
     if (isNote(effect)) return hash32(effect.value, hashText(effect.key))
     const said = isEmit<Event>(effect) ? effect.event : (effect as Request)

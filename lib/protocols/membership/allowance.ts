@@ -8,35 +8,32 @@ export interface Rate {
 }
 
 export class Allowance {
-  #left: number
-  #at: number
-
-  constructor({ burst }: Rate, now: number) {
-    this.#left = burst
-    this.#at = now
-  }
+  /** When all that was taken will have been earned again, ms (GCRA's theoretical arrival time). */
+  #paidAt = Number.NEGATIVE_INFINITY
 
   /** Whether there is one to take at the monotonic instant `now`, ms. */
-  has({ burst, perSecond }: Rate, now: number): boolean {
-    this.#left = Math.min(burst, this.#left + ((now - this.#at) * perSecond) / 1000)
-    this.#at = now
-    return this.#left >= 1
+  has(rate: Rate, now: number): boolean {
+    return this.#left(rate, now) >= 1
   }
 
   /** Whether more than half of the burst is used up. */
   isSpent(rate: Rate, now: number): boolean {
-    this.has(rate, now)
-    return this.#left < rate.burst / 2
+    return this.#left(rate, now) < rate.burst / 2
   }
 
   take(rate: Rate, now: number): boolean {
     if (!this.has(rate, now)) return false
-    this.#left--
+    this.#paidAt = Math.max(this.#paidAt, now) + 1000 / rate.perSecond
     return true
   }
 
   /** When there is one again, ms; what is missing may be less than a clock can tell. */
   nextAt(rate: Rate, now: number): number {
-    return this.has(rate, now) ? now : now + Math.max(1, ((1 - this.#left) * 1000) / rate.perSecond)
+    const left = this.#left(rate, now)
+    return left >= 1 ? now : now + Math.max(1, ((1 - left) * 1000) / rate.perSecond)
+  }
+
+  #left({ burst, perSecond }: Rate, now: number): number {
+    return burst - (Math.max(0, this.#paidAt - now) * perSecond) / 1000
   }
 }
