@@ -162,28 +162,29 @@ export class End {
   /** Called once, by the dialling side, when it is known how the attempt ended. */
   settled: ((failure: 'refused' | 'unreachable' | undefined) => void) | undefined
   readonly #connection: Connection
-  readonly #dialler: boolean
+  #other: End | undefined
   #out: Stream | undefined
   #answered = false
 
-  constructor(connection: Connection, node: NetworkNode, process: Endpoint | undefined, dialler: boolean) {
+  constructor(connection: Connection, node: NetworkNode, process: Endpoint | undefined) {
     this.#connection = connection
     this.node = node
     this.process = process
-    this.#dialler = dialler
   }
 
   wire(world: World, links: Links, to: End): void {
+    this.#other = to
     this.#out = new Stream(world, links, this, to)
   }
 
   get other(): End {
-    return this.#dialler ? this.#connection.acceptor : this.#connection.dialler
+    if (this.#other === undefined) throw new Error('not wired yet')
+    return this.#other
   }
 
   /** Who is at the other end, once the handshake told. */
   get remotePeer(): PeerId | undefined {
-    return this.other.process?.peer
+    return this.#other?.process?.peer
   }
 
   /** The other machine's kernel has taken the connect, whatever its process does. */
@@ -346,8 +347,8 @@ export class Connection {
     this.order = plan.order
     this.welcome = plan.welcome
     this.transport = plan.transport
-    this.dialler = new End(this, from.machine, from, true)
-    this.acceptor = new End(this, to, undefined, false)
+    this.dialler = new End(this, from.machine, from)
+    this.acceptor = new End(this, to, undefined)
     this.dialler.wire(world, links, this.acceptor)
     this.acceptor.wire(world, links, this.dialler)
   }

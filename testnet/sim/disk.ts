@@ -28,6 +28,7 @@ export class Disk {
   readonly #options: DiskOptions
   #durable = new Map<string, Uint8Array>()
   #writes: Write[] = []
+  #version = 0
 
   constructor(world: World, random: Random, options: DiskOptions) {
     this.#world = world
@@ -52,6 +53,11 @@ export class Disk {
     })
   }
 
+  /** Rises whenever something durable changes. */
+  get version(): number {
+    return this.#version
+  }
+
   read(key: string): Uint8Array | undefined {
     return this.#durable.get(key)
   }
@@ -64,6 +70,7 @@ export class Disk {
   /** Replaces everything: a restored backup, a cloned disk; an empty image wipes. */
   restore(image: DiskImage): void {
     this.#durable = new Map(image)
+    this.#version++
   }
 
   /** The process or the machine died: writes under way are lost or, by chance, were done. */
@@ -77,6 +84,7 @@ export class Disk {
 
   #settle(write: Write): void {
     write.state = 'durable'
+    this.#version++
     for (const [key, value] of write.entries) {
       if (value === undefined) this.#durable.delete(key)
       else this.#durable.set(key, value)

@@ -277,8 +277,7 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
     let hash = 0
     for (const effect of effects) hash = mixIn(hash, this.#hashEffect(effect))
     this.#world.trace.step(this.#world.now, this.machine.index, inputHash, hash)
-    for (const effect of effects) this.#outbox.push(effect)
-    this.#drain()
+    this.#carryOutAll(effects)
     if (!this.#alive) return
     this.#program.stepped?.(this)
     this.#setAlarm()

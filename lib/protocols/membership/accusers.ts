@@ -92,7 +92,7 @@ export class Accusers {
     if (body.accuser !== this.#init.self && accuser === undefined) return false
     const charges = chargeRate(this.#view.n)
     if (accuser !== undefined) {
-      accuser.charges ??= new Allowance(charges, this.#turn.now)
+      accuser.charges ??= new Allowance()
       if (!accuser.charges.has(charges, this.#turn.now)) return false
     }
     const evicted = kept.size < maxAccusationsPerCharge ? undefined : this.#replaceable(kept, body.accuser)

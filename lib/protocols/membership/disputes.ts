@@ -31,7 +31,7 @@ export class Disputes {
   readonly #turn: MembershipTurn
   readonly #tombstones: Tombstones
   readonly #port: DisputesPort
-  readonly #allowance = new Allowance(Disputes.rate, 0)
+  readonly #allowance = new Allowance()
   /** Since when, ms; oldest first. */
   readonly #dialled = new Map<PeerId, number>()
 

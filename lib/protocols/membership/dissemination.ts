@@ -22,6 +22,11 @@ export class Dissemination {
     return this.#pending.size
   }
 
+  /** Something is yet to be told to everybody. */
+  get announces(): boolean {
+    return this.#announced.size > 0
+  }
+
   /** `tellings`: how often yet. `announce`: first of all once to everybody. `urgent`: before all that is not. */
   enqueue(peer: string, tellings: number, announce: boolean, urgent = false): void {
     const waiting = this.#pending.get(peer)
@@ -49,12 +54,10 @@ export class Dissemination {
   /** The subjects to tell next, at most `limit`; forgotten after their last telling. */
   take(limit: number): string[] {
     const taken: string[] = []
+    const most = Math.min(limit, this.#pending.size)
     for (const levels of [this.#urgent, this.#ordinary]) {
-      for (let tellings = levels.length - 1; tellings > 0; tellings--) {
-        for (const peer of levels[tellings] ?? []) {
-          if (taken.length >= limit) break
-          taken.push(peer)
-        }
+      for (let tellings = levels.length - 1; tellings > 0 && taken.length < most; tellings--) {
+        takeFrom(levels[tellings], taken, most)
       }
     }
     for (const peer of taken) this.told(peer)
@@ -91,6 +94,15 @@ export class Dissemination {
     levels[news.tellings]?.delete(peer)
     this.#announced.delete(peer)
     this.#pending.delete(peer)
+  }
+}
+
+function takeFrom(level: ReadonlySet<string> | undefined, taken: string[], most: number): void {
+  // Nearly all are empty, and this is done for each packet.
+  if (level === undefined || level.size === 0) return
+  for (const peer of level) {
+    if (taken.length >= most) return
+    taken.push(peer)
   }
 }
 

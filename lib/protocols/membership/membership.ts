@@ -182,8 +182,9 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   }
 
   #connected(peer: PeerId): void {
-    const { connections, fastPath, own, prober } = this.#parts
+    const { connections, strangers, view, fastPath, own, prober } = this.#parts
     connections.add(peer)
+    if (view.get(peer) === undefined) strangers.add(peer)
     fastPath.void(peer)
     if (own.running) this.#parts.greet(peer)
     prober.connected(peer)
@@ -197,16 +198,14 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
 
   /** A first packet may have been lost: who is connected and still unknown is asked again. */
   #greetStrangers(): void {
-    const { connections, view } = this.#parts
-    for (const peer of connections) {
-      if (view.get(peer) === undefined) this.#parts.greet(peer)
-    }
+    for (const peer of this.#parts.strangers) this.#parts.greet(peer)
   }
 
   #disconnected(peer: PeerId, closedBy: 'remote' | 'local'): void {
-    const { connections, traffic, turn, view, departure, reach, sync, own, fastPath, evidence, judge } =
-      this.#parts
+    const { connections, strangers, traffic, turn, view, departure, reach, sync, own, fastPath } = this.#parts
+    const { evidence, judge } = this.#parts
     connections.delete(peer)
+    strangers.delete(peer)
     traffic.disconnected(peer, turn.now)
     const member = view.get(peer)
     departure.lost(peer)

@@ -137,7 +137,7 @@ export class Merging {
       return false
     }
     const raises = raiseRate(this.#init.config)
-    member.raises ??= new Allowance(raises, this.#turn.now)
+    member.raises ??= new Allowance()
     if (!member.raises.has(raises, this.#turn.now)) {
       // Not of a rumour: it may be somebody else's haste. What is missed comes with a later heartbeat.
       if (from === member.peer) this.#port.misbehaved(from, 'flooding')

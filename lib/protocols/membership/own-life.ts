@@ -69,7 +69,7 @@ export class OwnLife {
     this.#groups = sorted(init.groups ?? [])
     this.#tags = sortedTags(init.tags ?? {})
     this.#changes = { burst: OwnLife.changesAtOnce, perSecond: 4000 / init.config.probePeriodMs }
-    this.#allowance = new Allowance(this.#changes, 0)
+    this.#allowance = new Allowance()
     const state = decodeSelfState(init.durable.get(durableKeys.self))
     this.#persistedGeneration = state.generation
     this.incarnation = state.incarnation

@@ -33,6 +33,7 @@ interface Probe {
   readonly subject: PeerId
   readonly generation: number
   readonly sentAt: number
+  readonly endsAt: number
   readonly wasSuspect: boolean
   readonly helpers: Set<PeerId>
   readonly heardFrom: Set<PeerId>
@@ -45,6 +46,7 @@ interface Relay {
   readonly subject: PeerId
   /** Waits for a connection to the subject. */
   dialling: boolean
+  readonly endsAt: number
 }
 
 export class Prober {
@@ -129,10 +131,8 @@ export class Prober {
   #ofRings(): Member[] {
     const { subjects } = this.#view.neighbours
     const chosen = new Set<Member>()
-    for (const peer of subjects.keys()) {
-      const member = this.#view.get(peer)
-      if (member === undefined || !this.#isInDoubt(member)) continue
-      if (!this.#isJudged(member)) chosen.add(member)
+    for (const member of this.#view.population.suspects) {
+      if (subjects.has(member.peer) && this.#isInDoubt(member) && !this.#isJudged(member)) chosen.add(member)
     }
     for (let tries = 0, turns = 0; turns < Prober.subjectsPerPeriod && tries < subjects.size; tries++) {
       if (this.#queue.length === 0) this.#queue = shuffled([...subjects.keys()], this.#init.random)
@@ -199,6 +199,8 @@ export class Prober {
       subject: member.peer,
       generation: member.generation,
       sentAt: this.#turn.now,
+      // A breath before the next round, which would find this one still open.
+      endsAt: this.#turn.now + this.#periodMs - 1,
       wasSuspect: member.status === 'suspect',
       helpers: new Set(),
       heardFrom: new Set(),
@@ -214,15 +216,13 @@ export class Prober {
     const timeoutMs = this.#port.isConnected(member.peer)
       ? Math.min(this.#periodMs / 2, patience * this.#awareness.multiplier + lagMs)
       : 0
-    const { now } = this.#turn
-    this.#agenda.schedule(`timeout ${seq}`, now + timeoutMs, { type: 'probe-timeout', seq })
-    // A breath before the next round, which would find this one still open.
-    this.#agenda.schedule(`end ${seq}`, now + this.#periodMs - 1, { type: 'probe-end', seq })
+    this.#agenda.schedule(seq, this.#turn.now + timeoutMs, { type: 'probe-timeout', seq })
   }
 
   timedOut(seq: number): void {
     const probe = this.#probes.get(seq)
     if (probe === undefined || probe.answered) return
+    this.#agenda.schedule(seq, probe.endsAt, { type: 'probe-end', seq })
     const willing: Member[] = []
     for (const peer of this.#port.connected()) {
       const member = this.#view.get(peer)
@@ -263,13 +263,12 @@ export class Prober {
       return
     }
     const seq = this.nextSeq()
-    this.#relays.set(seq, { requester, requesterSeq, subject, dialling })
+    const endsAt = this.#turn.now + this.#init.config.probePeriodMs
+    this.#relays.set(seq, { requester, requesterSeq, subject, dialling, endsAt })
     if (dialling) this.#port.dial(member)
     else this.#port.ping(subject, seq)
-    const { now } = this.#turn
-    const timeoutMs = this.#init.config.timeoutMaxMs
-    this.#agenda.schedule(`nack ${seq}`, now + 0.8 * timeoutMs, { type: 'relay-nack', seq })
-    this.#agenda.schedule(`relay ${seq}`, now + this.#init.config.probePeriodMs, { type: 'relay-end', seq })
+    const nackAt = this.#turn.now + 0.8 * this.#init.config.timeoutMaxMs
+    this.#agenda.schedule(seq, nackAt, { type: 'relay-nack', seq })
   }
 
   /** A connection to `peer` is there: probes for others that wait for it can go. */
@@ -297,13 +296,14 @@ export class Prober {
 
   relayUnanswered(seq: number): void {
     const relay = this.#relays.get(seq)
-    if (relay !== undefined) this.#port.send(relay.requester, { type: 'nack', seq: relay.requesterSeq })
+    if (relay === undefined) return
+    this.#agenda.schedule(seq, relay.endsAt, { type: 'relay-end', seq })
+    this.#port.send(relay.requester, { type: 'nack', seq: relay.requesterSeq })
   }
 
   relayEnded(seq: number): void {
     this.#relays.delete(seq)
-    this.#agenda.cancel(`nack ${seq}`)
-    this.#agenda.cancel(`relay ${seq}`)
+    this.#agenda.cancel(seq)
   }
 
   acked(from: PeerId, seq: number): void {
@@ -332,7 +332,7 @@ export class Prober {
     this.#measures.set(seq, { peer, token, sentAt: this.#turn.now })
     this.#port.ping(peer, seq)
     const at = this.#turn.now + 4 * this.#init.config.timeoutMaxMs
-    this.#agenda.schedule(`measure ${seq}`, at, { type: 'measure-end', seq })
+    this.#agenda.schedule(seq, at, { type: 'measure-end', seq })
   }
 
   measureEnded(seq: number): void {
@@ -364,7 +364,7 @@ export class Prober {
   #pong(seq: number, rttMs: number | undefined): void {
     const measure = this.#measures.get(seq)
     this.#measures.delete(seq)
-    this.#agenda.cancel(`measure ${seq}`)
+    this.#agenda.cancel(seq)
     if (measure !== undefined) this.#turn.emit({ type: 'pong', token: measure.token, rttMs })
   }
 
@@ -372,7 +372,6 @@ export class Prober {
     const probe = this.#probes.get(seq)
     if (probe !== undefined) this.#subjects.delete(probe.subject)
     this.#probes.delete(seq)
-    this.#agenda.cancel(`timeout ${seq}`)
-    this.#agenda.cancel(`end ${seq}`)
+    this.#agenda.cancel(seq)
   }
 }

@@ -40,21 +40,21 @@ export class Traffic {
   }
 
   takesPacket(from: PeerId, now: number): boolean {
-    return this.#of(from, now).packets.take(Traffic.packets, now)
+    return this.#of(from).packets.take(Traffic.packets, now)
   }
 
   takesPing(from: PeerId, now: number): boolean {
-    return this.#of(from, now).pings.take(Traffic.pings, now)
+    return this.#of(from).pings.take(Traffic.pings, now)
   }
 
   takesStranger(from: PeerId, isMember: boolean, now: number): boolean {
-    const account = this.#of(from, now)
+    const account = this.#of(from)
     return isMember ? account.strangers.take(this.#strangers, now) : account.hints.take(Traffic.hints, now)
   }
 
   /** Whether it is to be said again that `peer` does too much. */
   mayBlame(peer: PeerId, now: number): boolean {
-    const account = this.#of(peer, now)
+    const account = this.#of(peer)
     if (now - account.blamedAt < Traffic.blameEveryMs) return false
     account.blamedAt = now
     return true
@@ -78,15 +78,15 @@ export class Traffic {
     )
   }
 
-  #of(peer: PeerId, now: number): Account {
+  #of(peer: PeerId): Account {
     const known = this.#accounts.get(peer)
     if (known !== undefined) return known
     const former = this.#former.get(peer)
     const account = former ?? {
-      packets: new Allowance(Traffic.packets, now),
-      pings: new Allowance(Traffic.pings, now),
-      strangers: new Allowance(this.#strangers, now),
-      hints: new Allowance(Traffic.hints, now),
+      packets: new Allowance(),
+      pings: new Allowance(),
+      strangers: new Allowance(),
+      hints: new Allowance(),
       blamedAt: Number.NEGATIVE_INFINITY,
     }
     // What was still under way when the connection closed is not worth an account.

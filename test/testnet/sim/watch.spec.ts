@@ -16,7 +16,7 @@ describe('the watch over one process', () => {
     let now = 0
     const watch = new Watch({
       peer,
-      disk: { read: (key) => disk.get(key) },
+      disk: { version: 0, read: (key) => disk.get(key) },
       atStart: new Map(),
       members,
       now: () => now,

@@ -16,9 +16,15 @@ const packetsPerMember = 40
 const requestsPerMember = 8
 const windowMs = 1000
 
+export interface WatchedDisk {
+  /** Rises whenever something durable changes. */
+  readonly version: number
+  read(key: string): Uint8Array | undefined
+}
+
 export interface WatchInit {
   readonly peer: PeerId
-  readonly disk: { read(key: string): Uint8Array | undefined }
+  readonly disk: WatchedDisk
   readonly atStart: DiskImage
   /** How many members there are in all. */
   readonly members: number
@@ -34,7 +40,7 @@ export interface WatchInit {
  */
 export class Watch {
   readonly #peer: PeerId
-  readonly #disk: { read(key: string): Uint8Array | undefined }
+  readonly #disk: WatchedDisk
   readonly #breach: (property: string, message: string) => void
   readonly #now: () => number
   readonly #members: number
@@ -43,7 +49,7 @@ export class Watch {
   #packets = 0
   #wasBusy = false
   #requests = 0
-  #bytes: Uint8Array | undefined
+  #version = -1
   #durable: SelfState
   #toldGeneration = 0
   #toldIncarnation: number
@@ -55,8 +61,7 @@ export class Watch {
     this.#breach = init.breach
     this.#now = init.now
     this.#members = init.members
-    this.#bytes = atStart.get(durableKeys.self)
-    this.#durable = decodeSelfState(this.#bytes)
+    this.#durable = decodeSelfState(atStart.get(durableKeys.self))
     this.#toldIncarnation = this.#durable.incarnation
   }
 
@@ -147,10 +152,10 @@ export class Watch {
   }
 
   #read(): SelfState {
-    const bytes = this.#disk.read(durableKeys.self)
-    if (bytes !== this.#bytes) {
-      this.#bytes = bytes
-      this.#durable = decodeSelfState(bytes)
+    const { version } = this.#disk
+    if (version !== this.#version) {
+      this.#version = version
+      this.#durable = decodeSelfState(this.#disk.read(durableKeys.self))
     }
     return this.#durable
   }
