@@ -45,6 +45,11 @@ export class MemberLog {
     this.#log[level]({ member: name, peer, generation, ...said }, `member ${change}`)
   }
 
+  isolated(isolated: boolean): void {
+    if (isolated) this.#log.warn('isolated: nothing is heard from anybody, so this peer may be the sick one')
+    else this.#log.info('no longer isolated')
+  }
+
   /** Once for each name, until it is one member's alone again. */
   nameConflict(name: string, peers: readonly PeerId[]): void {
     if (peers.length < 2) {

@@ -91,6 +91,10 @@ export class RunningDaemon {
       control.publish(member, change)
       this.#memberLog.changed(change, member)
     })
+    peer.addEventListener('isolated', ({ detail }) => {
+      control.publishIsolation(detail)
+      this.#memberLog.isolated(detail.isolated)
+    })
     peer.addEventListener('name-conflict', ({ detail: { name, peers } }) =>
       this.#memberLog.nameConflict(name, peers),
     )

@@ -31,6 +31,11 @@ export interface PeerEvents {
    * 16, sorted. Once per change of that set; fewer than two say that it is over.
    */
   'name-conflict': CustomEvent<{ readonly name: string; readonly peers: readonly PeerId[] }>
+  /**
+   * Nothing is heard from anybody while most members are suspected, so this peer may be
+   * the sick one: its table is not to be believed. Or that is over. `since`: wall time, ms.
+   */
+  isolated: CustomEvent<{ readonly isolated: boolean; readonly since: number }>
   /** A peer broke the protocol; when it repeats that, its connections are cut. */
   misbehaved: CustomEvent<{ readonly peer: PeerId; readonly reason: Misbehaviour }>
   /** Proof that a member signed two contents for one message. */

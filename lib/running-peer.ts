@@ -373,6 +373,9 @@ export class RunningPeer<Plugins extends Readonly<Record<string, PeerPlugin>>>
       case 'name-conflict':
         this.safeDispatchEvent('name-conflict', { detail: { name: event.name, peers: event.peers } })
         return
+      case 'isolated':
+        this.safeDispatchEvent('isolated', { detail: { isolated: event.isolated, since: event.since } })
+        return
     }
   }
 

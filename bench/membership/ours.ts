@@ -148,6 +148,7 @@ export class OurSide implements Side {
   /** Resolves with the first snapshot, and reads on. */
   async #follow(member: string, { client, watch }: Daemon): Promise<void> {
     await readOn(client.memberEvents({ signal: watch.signal }), watch.signal, (event) => {
+      if (event.type === 'isolated') return
       const changed = event.type === 'snapshot' ? event.snapshot.members : [event.member]
       for (const row of changed) this.#see(member, row)
     })

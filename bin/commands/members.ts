@@ -1,5 +1,10 @@
 import { ControlClient } from '../../daemon/client/client.ts'
-import type { MemberRow, MemberStatusName, MembersQuery } from '../../daemon/control/schemas.ts'
+import type {
+  IsolationEvent,
+  MemberRow,
+  MemberStatusName,
+  MembersQuery,
+} from '../../daemon/control/schemas.ts'
 import { matchesTag } from '../../daemon/tag-words.ts'
 import { P2pdError } from '../../lib/wire/errors.ts'
 import { type Context, printJson, printLine } from '../context.ts'
@@ -54,18 +59,26 @@ async function watch(context: Context, client: ControlClient, { status, tag = []
   const wanted = (row: MemberRow): boolean =>
     (status === undefined || row.status === status) && tag.every((filter) => matchesTag(row.tags, filter))
   const rows = new Map<string, MemberRow>()
+  let isolation: IsolationEvent | undefined
   const redraw = (): void => {
     const all = [...rows.values()]
     const names = uniqueNames(all)
     const nameOf = (peerId: string): string => names.get(peerId) ?? shortId(peerId, [])
     const lines = renderMembers(all.filter(wanted), Date.now(), style, nameOf, context.stdout.columns || 80)
-    drawScreen(context.stdout, lines)
+    const warning = isolation?.isolated ? [style.red(renderIsolation(isolation))] : []
+    drawScreen(context.stdout, [...warning, ...lines])
   }
   const redraws = context.stdout.isTTY === true && !context.json
   // Ages grow also while nothing changes.
   const ticks = redraws ? setInterval(redraw, 1000) : undefined
   try {
     for await (const event of client.memberEvents({ signal: context.signal })) {
+      if (event.type === 'isolated') {
+        isolation = event.isolation
+        if (redraws) redraw()
+        else printIsolation(context, isolation)
+        continue
+      }
       const changed = event.type === 'snapshot' ? event.snapshot.members : [event.member]
       if (event.type === 'snapshot') rows.clear()
       for (const row of changed) rows.set(row.peerId, row)
@@ -80,6 +93,16 @@ async function watch(context: Context, client: ControlClient, { status, tag = []
     clearInterval(ticks)
   }
   throw new P2pdError('ERR_CONNECTION_LOST', 'the daemon ended', { hint: "start it again with 'p2pd'" })
+}
+
+/** No row: as `sub` marks what is no delivery. */
+function printIsolation(context: Context, isolation: IsolationEvent): void {
+  if (context.json) return printJson(context.stdout, { event: 'isolated', ...isolation })
+  printLine(context.stdout, `${new Date(isolation.since).toISOString()}  ${renderIsolation(isolation)}`)
+}
+
+function renderIsolation({ isolated }: IsolationEvent): string {
+  return isolated ? 'isolated: no bytes from anybody, so look at the own network first' : 'no longer isolated'
 }
 
 function printRow(context: Context, row: MemberRow, rows: ReadonlyMap<string, MemberRow>): void {

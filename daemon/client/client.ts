@@ -23,6 +23,7 @@ import type {
   GroupsAnswer,
   InviteAnswer,
   InviteRequest,
+  IsolationEvent,
   JoinAnswer,
   JoinRequest,
   LeaveAnswer,
@@ -81,6 +82,8 @@ export type MemberStreamEvent =
   | { readonly type: 'snapshot'; readonly snapshot: MembersAnswer }
   /** A row that changed, or is new; with the detail `reaped` one that is in the table no more. */
   | { readonly type: 'member'; readonly member: MemberRow }
+  /** The daemon hears from nobody, and may be the sick one; or that is over. */
+  | { readonly type: 'isolated'; readonly isolation: IsolationEvent }
 
 /** What a group's stream tells: a delivery, or what else happens to it. */
 export type GroupStreamEvent =
@@ -115,6 +118,7 @@ export class ControlClient {
     for await (const { event, data } of this.#events(exchange, options.signal)) {
       if (event === 'snapshot') yield { type: 'snapshot', snapshot: parse<MembersAnswer>(data) }
       else if (event === 'member') yield { type: 'member', member: parse<MemberRow>(data) }
+      else if (event === 'isolated') yield { type: 'isolated', isolation: parse<IsolationEvent>(data) }
       else if (event === 'overrun') throw answeredError(200, `{"error":${data}}`)
     }
   }

@@ -20,6 +20,7 @@ import type { LoopbackGuard } from './loopback-guard.ts'
 import { toRow, toRows } from './member-rows.ts'
 import { MessageFeed } from './message-feed.ts'
 import { PluginFeed, PluginRequests } from './plugin-feed.ts'
+import type { IsolationEvent } from './schemas.ts'
 import { createControlServer } from './server.ts'
 import { type ControlSocket, listenOnSocket } from './socket.ts'
 import type { TagMemory } from './tag-changes.ts'
@@ -123,6 +124,11 @@ export class ControlPlane {
   /** Tells the watchers of a changed row. */
   publish(member: MemberView, change: MemberChange): void {
     if (this.#state.type !== 'starting') this.#feed.publish(toRow(member, change))
+  }
+
+  /** Tells them that this peer hears from nobody, or does again. */
+  publishIsolation(isolation: IsolationEvent): void {
+    this.#feed.publishIsolation(isolation)
   }
 
   /** From now on ERR_STOPPING; watchers still hear of changes. */

@@ -1,5 +1,5 @@
 /**
- * Changed member rows to whoever watches, as server-sent events (WHATWG HTML §9.2).
+ * Changed member rows to whoever watches, and whether they are to be believed, as server-sent events (WHATWG HTML §9.2).
  *
  * Recent changes stay in a ring, so that a client that lost its connection goes
  * on after the `id:` it saw last; one that was away for too long, or comes from
@@ -9,7 +9,7 @@
 import { randomBytes } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import { ControlFailure } from './failure.ts'
-import type { MemberRow, MembersAnswer, OverrunEvent } from './schemas.ts'
+import type { IsolationEvent, MemberRow, MembersAnswer, OverrunEvent } from './schemas.ts'
 
 export interface FeedLimits {
   /** Clients at a time. */
@@ -46,6 +46,7 @@ export class EventFeed {
   readonly #ring: string[] = []
   /** Of the last change; the first one is 1. */
   #seq = 0
+  #isolation: IsolationEvent | undefined
   #keepAlive: NodeJS.Timeout | undefined
 
   constructor(snapshot: () => MembersAnswer, limits: FeedLimits = feedLimits) {
@@ -58,8 +59,18 @@ export class EventFeed {
   }
 
   publish(row: MemberRow): void {
+    this.#tell('member', row)
+  }
+
+  /** Whoever begins with a snapshot is told while it holds. */
+  publishIsolation(isolation: IsolationEvent): void {
+    this.#isolation = isolation.isolated ? isolation : undefined
+    this.#tell('isolated', isolation)
+  }
+
+  #tell(type: 'member' | 'isolated', data: MemberRow | IsolationEvent): void {
     this.#seq += 1
-    const event = format('member', row, this.#id(this.#seq))
+    const event = format(type, data, this.#id(this.#seq))
     this.#ring.push(event)
     if (this.#ring.length > this.#limits.ring) this.#ring.shift()
     for (const reader of this.#readers) this.#write(reader, event)
@@ -77,7 +88,7 @@ export class EventFeed {
       )
     }
     const missed = this.#missed(lastEventId)
-    const first = missed?.join('') ?? format('snapshot', this.#snapshot(), this.#id(this.#seq))
+    const first = missed?.join('') ?? this.#opening()
     response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
@@ -94,6 +105,12 @@ export class EventFeed {
   /** Ends every stream. */
   close(): void {
     for (const { response } of this.#readers) response.end()
+  }
+
+  #opening(): string {
+    const id = this.#id(this.#seq)
+    const isolated = this.#isolation === undefined ? '' : format('isolated', this.#isolation, id)
+    return format('snapshot', this.#snapshot(), id) + isolated
   }
 
   /** The changes after `lastEventId`; undefined when they cannot all be told. */
@@ -136,7 +153,7 @@ export class EventFeed {
 
 function format(
   event: string,
-  data: MembersAnswer | MemberRow | OverrunEvent,
+  data: MembersAnswer | MemberRow | IsolationEvent | OverrunEvent,
   id: string | undefined,
 ): string {
   return `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`

@@ -124,6 +124,7 @@ const lastEventIdOfPlugin: Json = { ...lastEventId, description: 'The id seen la
 
 const memberEventKinds =
   'Events `snapshot` (Members), `member` (MemberRow; with the detail `reaped` it is in the table no more), ' +
+  '`isolated` (Isolation; while it holds, it also follows a snapshot), ' +
   '`overrun` (the reader was too slow)'
 const messageEventKinds =
   'Events `message` (MessageLine; its `id` is the cursor), `gap`, `history-truncated`, `undeliverable`, ' +

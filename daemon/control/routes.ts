@@ -49,7 +49,8 @@ export const routes = {
   memberEvents: {
     method: 'GET',
     path: '/v1/members/events',
-    summary: 'Server-sent events: a snapshot of the table, then each changed row',
+    summary:
+      'Server-sent events: a snapshot of the table, then each changed row, and whether nobody is heard',
   },
   ping: { method: 'POST', path: '/v1/ping', summary: "One round trip over the daemon's own link" },
   reachability: {

@@ -469,6 +469,13 @@ export const errorAnswer = z
   })
   .meta({ id: 'Error' })
 
+/** `event: isolated` of the stream of members. */
+export const isolationEvent = z
+  .strictObject({
+    isolated: z.boolean().meta({ description: 'Nothing is heard from anybody; false: that is over' }),
+    since: z.int().meta({ description: 'Wall time at which that was found, Unix milliseconds' }),
+  })
+  .meta({ id: 'Isolation' })
 /** `event: snapshot` holds MembersAnswer, `event: member` a MemberRow, `event: overrun` this. */
 export const overrunEvent = z.strictObject({ code: z.literal('ERR_SLOW_READER'), message: z.string() })
 
@@ -515,4 +522,5 @@ export type HealthAnswer = z.infer<typeof healthAnswer>
 export type ReadyAnswer = z.infer<typeof readyAnswer>
 export type PeerChoice = z.infer<typeof peerChoice>
 export type ErrorAnswer = z.infer<typeof errorAnswer>
+export type IsolationEvent = z.infer<typeof isolationEvent>
 export type OverrunEvent = z.infer<typeof overrunEvent>

@@ -306,6 +306,32 @@ describe('a client command', () => {
       assert.equal(stdout.includes('\x1b'), false)
     })
 
+    const alone = { isolated: true, since: 1_700_000_000_000 }
+    const isolated: RequestListener = (_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write(text('snapshot', snapshot) + text('isolated', alone))
+      response.end(text('isolated', { ...alone, isolated: false }))
+    }
+
+    it('prints that the daemon hears from nobody in a line that is no row, whatever rows are asked for', async () => {
+      const { stdout } = await ask(isolated, ['members', '--watch', '--json', '--status', 'left'])
+      assert.deepEqual(
+        stdout
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line)),
+        [{ members: [] }, { event: 'isolated', ...alone }, { event: 'isolated', ...alone, isolated: false }],
+      )
+    })
+
+    it('says so in words to people', async () => {
+      const { stdout } = await ask(isolated, ['members', '--watch', '--status', 'left'])
+      assert.match(
+        stdout,
+        /^2023-11-14T22:13:20.000Z {2}isolated: no bytes from anybody.*\n\S+Z {2}no longer isolated\n$/,
+      )
+    })
+
     it('exits with 130 when interrupted, without a word', async () => {
       const { exitCode, stderr } = await ask(events(false), ['members', '--watch'], { interruptAt: 'left' })
       assert.deepEqual({ exitCode, stderr }, { exitCode: 130, stderr: '' })

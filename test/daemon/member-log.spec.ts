@@ -30,6 +30,20 @@ describe('the log of members', () => {
     )
   })
 
+  it('warns that this peer hears from nobody, and says when that is over', () => {
+    const members = new MemberLog(log(), nameOf)
+    members.isolated(true)
+    members.isolated(false)
+    members.stop()
+    assert.deepEqual(
+      lines.map(({ level, msg }) => `${level} ${msg}`),
+      [
+        'warn isolated: nothing is heard from anybody, so this peer may be the sick one',
+        'info no longer isolated',
+      ],
+    )
+  })
+
   it('says nothing of itself, and of what changes all the time', () => {
     const members = new MemberLog(log(), nameOf)
     members.changed('alive', view(ids[0], 'm0', { self: true }))

@@ -155,7 +155,8 @@ export class Recorder {
         for await (const event of client.memberEvents({ signal })) {
           if (signal.aborted) return
           if (event.type === 'member') this.#see(name, observer, event.member)
-          else for (const row of event.snapshot.members) this.#see(name, observer, row)
+          else if (event.type === 'snapshot')
+            for (const row of event.snapshot.members) this.#see(name, observer, row)
           opened = true
           onFirst()
         }

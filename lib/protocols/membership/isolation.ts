@@ -12,6 +12,7 @@ export class Isolation {
   readonly #view: View
   #heardAt = Number.NEGATIVE_INFINITY
   #refusedAt = Number.NEGATIVE_INFINITY
+  #told = false
 
   constructor(init: MembershipInit, units: MembershipUnits, turn: MembershipTurn, view: View) {
     this.#init = init
@@ -30,6 +31,18 @@ export class Isolation {
       unrefusedForMs: now - this.#refusedAt,
       suspicionMinMs: scaledMinimumMs(this.#init.config.suspicionMinMs, n),
     })
+  }
+
+  /**
+   * Tells when it begins, and when it is over: at the end of a step. It may begin by
+   * the mere passing of time, which timers show that run as long as there are suspects.
+   */
+  tell(isWake: boolean): void {
+    if (!this.#told && (!isWake || this.#view.population.suspects.size === 0)) return
+    const { holds } = this
+    if (holds === this.#told) return
+    this.#told = holds
+    this.#turn.emit({ type: 'isolated', isolated: holds, since: this.#turn.wall })
   }
 
   /** Bytes came from a member. */

@@ -108,6 +108,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     if (input.type === 'wake') this.#wake(input.lagMs)
     else if (input.type === 'receive') this.#reception.receive(input.from, input.message)
     else this.#command(input)
+    this.#parts.isolation.tell(input.type === 'wake')
     return this.#parts.turn.end()
   }
 

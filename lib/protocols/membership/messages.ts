@@ -242,6 +242,8 @@ export type MembershipEvent =
   /** Own incarnation was raised against an accusation or a stale belief. */
   | { readonly type: 'refuted'; readonly incarnation: number }
   | { readonly type: 'departed'; readonly acknowledgements: number }
+  /** Nothing is heard from anybody while most members are suspected; or that is over. `since`: wall time, ms. */
+  | { readonly type: 'isolated'; readonly isolated: boolean; readonly since: number }
   /**
    * Present members with one name, in order; at most 16 of them. Told whenever
    * there are others than before; fewer than two: it is over.

@@ -151,9 +151,9 @@ describe('the control client', () => {
     async function collect(events: AsyncIterable<MemberStreamEvent>): Promise<string[]> {
       const seen: string[] = []
       for await (const event of events) {
-        seen.push(
-          event.type === 'snapshot' ? `snapshot of ${event.snapshot.members.length}` : event.member.name,
-        )
+        if (event.type === 'snapshot') seen.push(`snapshot of ${event.snapshot.members.length}`)
+        else if (event.type === 'member') seen.push(event.member.name)
+        else seen.push(`isolated: ${event.isolation.isolated}`)
       }
       return seen
     }
@@ -164,11 +164,12 @@ describe('the control client', () => {
           response.write('event: snapshot\nda')
           setImmediate(() => {
             response.write('ta: {"members":[]}\n\n: heartbeat\n\nevent: later\ndata: ?\n\n')
+            response.write('event: isolated\ndata: {"isolated":true,"since":1}\n\n')
             response.end(row('a') + row('b'))
           })
         }),
       )
-      assert.deepEqual(await collect(client.memberEvents()), ['snapshot of 0', 'a', 'b'])
+      assert.deepEqual(await collect(client.memberEvents()), ['snapshot of 0', 'isolated: true', 'a', 'b'])
     })
 
     it('outlives the time-out of its beginning', async () => {

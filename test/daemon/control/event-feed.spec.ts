@@ -17,6 +17,7 @@ interface Received {
     readonly members?: readonly MemberRow[]
     readonly incarnation?: number
     readonly code?: string
+    readonly isolated?: boolean
   }
 }
 
@@ -87,6 +88,31 @@ describe('the stream of member events', () => {
       [1, 2],
     )
     assert.equal(new Set(events.map(({ id }) => id)).size, 3)
+  })
+
+  it('tells that nobody is heard, also to whoever comes while that holds, and that it is over', async () => {
+    await serve()
+    const before = await watch()
+    await eventually('the snapshot', () => before.events.length === 1)
+    feed.publishIsolation({ isolated: true, since: 1 })
+    const meanwhile = await watch()
+    await eventually('the snapshot, and what it is worth', () => meanwhile.events.length === 2)
+    feed.publishIsolation({ isolated: false, since: 2 })
+    await eventually('both are told', () => before.events.length === 3 && meanwhile.events.length === 3)
+    for (const { events } of [before, meanwhile]) {
+      assert.deepEqual(
+        events.map(({ event, data }) => [event, data.isolated]),
+        [
+          ['snapshot', undefined],
+          ['isolated', true],
+          ['isolated', false],
+        ],
+      )
+    }
+    const after = await watch()
+    const returned = await watch(before.events[1]?.id)
+    await eventually('what was missed', () => after.events.length === 1 && returned.events.length === 1)
+    assert.deepEqual([after.events[0]?.event, returned.events[0]?.data.isolated], ['snapshot', false])
   })
 
   it('resumes after the id that was seen last, without a gap or a repetition', async () => {

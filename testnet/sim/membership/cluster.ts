@@ -372,6 +372,7 @@ export class Cluster {
       case 'refuted':
       case 'pong':
       case 'name-conflict':
+      case 'isolated':
         this.world.remark(() => `${host.name}: ${JSON.stringify(event)}`)
         return
       default:

@@ -44,6 +44,39 @@ describe('being the sick one', () => {
     run(3000, 'refused')
     assert.equal(lab.core.health.isolated, false)
   })
+
+  it('is told when it begins, by the mere passing of time, and at the first word of anybody', () => {
+    const lab = new Lab()
+    const peers = ['a', 'b', 'c', 'd'].map((name) => new ScriptedPeer(name))
+    lab.start()
+    for (const peer of peers) lab.connect(peer)
+    lab.take()
+    const told: boolean[] = []
+    for (let passed = 0; passed < 12_000; passed += 50) {
+      const before = lab.core.health.isolated
+      lab.run(50)
+      for (const event of lab.events()) if (event.type === 'isolated') told.push(event.isolated)
+      lab.take()
+      if (lab.core.health.isolated && !before) assert.ok(told.length <= 1)
+    }
+    assert.deepEqual(told, [true])
+    lab.hear(peers[0] as ScriptedPeer)
+    const [over] = lab.events().filter((event) => event.type === 'isolated')
+    assert.equal(over?.isolated, false)
+    assert.equal(lab.core.health.isolated, false)
+  })
+
+  it('is not told of a death that others vouch for', () => {
+    const lab = new Lab()
+    const peers = ['a', 'b', 'c', 'd'].map((name) => new ScriptedPeer(name))
+    lab.start()
+    for (const peer of peers) lab.connect(peer)
+    lab.runWhile(30_000, peers.slice(1))
+    assert.deepEqual(
+      lab.events().filter((event) => event.type === 'isolated'),
+      [],
+    )
+  })
 })
 
 describe('the lag of the own loop', () => {
