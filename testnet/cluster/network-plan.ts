@@ -14,7 +14,7 @@
  * rule of its own namespace. The machine itself gets no device, address or rule.
  */
 import { namespaceName } from './namespace-names.ts'
-import type { NetworkTools } from './network-tools.ts'
+import type { Family, NetworkTools } from './network-tools.ts'
 
 export interface Command {
   readonly program: string
@@ -33,8 +33,6 @@ export interface Faults {
 }
 
 export const noFaults: Faults = { cuts: [], silent: new Set(), lossPercent: 0 }
-
-export type Family = 'ip4' | 'ip6'
 
 /** As many as there are subnets. */
 export const maxPeers = 250

@@ -2,7 +2,8 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, isAbsolute, join } from 'node:path'
 import { P2pdError } from '../../lib/wire/errors.ts'
-import type { Family } from './network-plan.ts'
+
+export type Family = 'ip4' | 'ip6'
 
 export interface NetworkTools {
   /** Path of iproute2's `ip`. */

@@ -13,7 +13,6 @@ import {
   type Command,
   counters,
   dropped,
-  type Family,
   type Faults,
   filter,
   maxPeers,
@@ -23,7 +22,7 @@ import {
   setUp,
   traffic,
 } from './network-plan.ts'
-import { type NetworkTools, networkTools, thisMachine, unable } from './network-tools.ts'
+import { type Family, type NetworkTools, networkTools, thisMachine, unable } from './network-tools.ts'
 import type { Reaper } from './reaper.ts'
 
 export class Network {

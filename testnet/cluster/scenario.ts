@@ -5,7 +5,7 @@
  */
 import type { MembershipBounds } from '../checkers/history.ts'
 import type { Prohibition } from '../checkers/prohibitions.ts'
-import type { Family } from './network-plan.ts'
+import type { Family } from './network-tools.ts'
 
 export interface Scenario {
   readonly name: string
