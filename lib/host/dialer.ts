@@ -1,24 +1,20 @@
 import './with-resolvers.ts'
-import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { Connection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { PeerId } from '../protocols/core.ts'
-import type {
-  DialFailure,
-  DialOutcome,
-  KnockOutcome,
-  MembershipRequest,
-} from '../protocols/membership/messages.ts'
+import type { DialOutcome, KnockOutcome, MembershipRequest } from '../protocols/membership/messages.ts'
 import { maxAddresses } from '../wire/limits.ts'
-import { type HostKind, hostKind, readAddress, type TcpAddress, withoutPeer } from './addresses.ts'
+import { readAddress } from './addresses.ts'
 import type { Connections } from './connections.ts'
 import type { Counters } from './counters.ts'
 import { Deadline } from './deadline.ts'
-import type { DialStage, DialWatch } from './dial-watch.ts'
-import { hasCode } from './key-file.ts'
+import { type Attempt, Handshake, isReset, reasonOf, untried, worst } from './dial-attempt.ts'
+import { DialRules } from './dial-rules.ts'
 import { Lane } from './lane.ts'
 import type { Node } from './node.ts'
+import { resolveHosts } from './resolve-hosts.ts'
+import { delay, orAborted, within } from './until-aborted.ts'
 
 export type DialRequest = Extract<MembershipRequest, { type: 'dial' }>
 export type KnockRequest = Extract<MembershipRequest, { type: 'knock' }>
@@ -48,42 +44,10 @@ const maxConcurrentQuick = 48
 const quickMs = 2000
 /** Requests that may wait for a place of their kind. */
 const maxWaiting = 1024
-/** Addresses given by the user, or at which a handshake was completed. */
-const maxTrusted = 4096
 /** Until the next look at an address that accepts and resets; twice as long each time. */
 const tornDownMs = 25
 /** Between two addresses of one peer (RFC 8305 §5 recommends 250 ms). */
 const staggerMs = 250
-
-type Attempt =
-  | { readonly type: 'connected'; readonly connection: Connection; readonly address: string }
-  | { readonly type: 'failed'; readonly reason: DialFailure }
-
-type Failed = Extract<Attempt, { readonly type: 'failed' }>
-
-const untried: Failed = { type: 'failed', reason: 'untried' }
-
-/** A connect under way: whom we expect, whether to stop when that shows itself, and how far it got. */
-class Handshake implements DialWatch {
-  readonly peer: PeerId | undefined
-  readonly probe: boolean
-  stage: DialStage | undefined
-  met: PeerId | undefined
-
-  constructor(peer: PeerId | undefined, probe: boolean) {
-    this.peer = peer
-    this.probe = probe
-  }
-
-  reached(stage: DialStage): void {
-    this.stage = stage
-  }
-
-  ends(peer: PeerId): boolean {
-    this.met = peer
-    return this.probe || (this.peer !== undefined && this.peer !== peer)
-  }
-}
 
 /**
  * Carries out what membership asks: `dial` and `knock`.
@@ -96,7 +60,7 @@ class Handshake implements DialWatch {
 export class Dialer {
   readonly #init: DialerInit
   readonly #busy = new Map<string, Promise<unknown>>()
-  readonly #trusted = new Set<string>()
+  readonly #rules: DialRules
   readonly #dials = new Lane(maxConcurrent, maxWaiting)
   readonly #quick = new Lane(maxConcurrentQuick, maxWaiting)
   readonly #knocks = new Lane(maxConcurrentKnocks, maxWaiting)
@@ -106,6 +70,7 @@ export class Dialer {
 
   constructor(init: DialerInit) {
     this.#init = init
+    this.#rules = new DialRules(init.ownAddresses)
   }
 
   start(node: Node, connections: Connections): void {
@@ -119,11 +84,7 @@ export class Dialer {
 
   /** Addresses that the user gave may name any kind of host. */
   trust(addresses: readonly string[]): void {
-    for (const address of addresses) {
-      const [oldest] = this.#trusted
-      if (this.#trusted.size >= maxTrusted && oldest !== undefined) this.#trusted.delete(oldest)
-      this.#trusted.add(withoutPeer(address))
-    }
+    this.#rules.trust(addresses)
   }
 
   async dial(request: DialRequest): Promise<DialOutcome> {
@@ -154,7 +115,7 @@ export class Dialer {
     before: readonly Connection[],
   ): DialOutcome {
     const peer = connection.remotePeer.toString() as PeerId
-    this.trust([address])
+    this.#rules.trust([address])
     const older = before.filter((other) => other.status === 'open' && other !== connection)
     if (request.mode === 'replace') for (const other of older) this.#connections?.close(other)
     return { type: 'connected', peer, address }
@@ -207,24 +168,13 @@ export class Dialer {
     const hosts = await within(resolveHosts(address), signal)
     let result: Attempt = { type: 'failed', reason: signal.aborted ? 'timeout' : 'unreachable' }
     for (const host of hosts ?? []) {
-      if (!this.#mayDial(text, host)) continue
+      if (!this.#rules.mayDial(text, host)) continue
       const target = `/${isIP(host) === 6 ? 'ip6' : 'ip4'}/${host}/tcp/${address.port}`
       const watch = new Handshake(peer, probe)
       result = await this.#slot(target, lane, deadline, () => this.#connect(text, target, watch, signal))
       if (result.type === 'connected' || signal.aborted) break
     }
     return result
-  }
-
-  /** A record of somebody else must not make this peer knock at its own machine's doors. */
-  #mayDial(text: string, host: string): boolean {
-    const kind = hostKind(host)
-    if (kind === 'unspecified' || kind === 'multicast') return false
-    return kind === 'global' || this.#trusted.has(withoutPeer(text)) || this.#ownKinds().has(kind)
-  }
-
-  #ownKinds(): ReadonlySet<HostKind> {
-    return new Set(this.#init.ownAddresses().map((text) => hostKind(readAddress(text)?.host ?? '')))
   }
 
   async #connect(text: string, target: string, watch: Handshake, signal: AbortSignal): Promise<Attempt> {
@@ -312,100 +262,4 @@ export class Dialer {
     await within(former, signal)
     return signal.aborted ? undefined : await result
   }
-}
-
-function isReset(attempt: Attempt): boolean {
-  return attempt.type === 'failed' && attempt.reason === 'unreachable'
-}
-
-function reasonOf(error: unknown, { met, peer, probe, stage }: Handshake, signal: AbortSignal): DialFailure {
-  if (met !== undefined && peer !== undefined && met !== peer) return 'other-identity'
-  if (met !== undefined && probe) return 'denied'
-  if (signal.aborted) return lateness(stage)
-  // It proved who it is and went no further: one of the two keeps the other out.
-  if (met !== undefined) return 'denied'
-  if (hasCode(error, 'ECONNREFUSED')) return 'refused'
-  return error instanceof Error && error.name === 'InvalidPeerIdError' ? 'self' : 'unreachable'
-}
-
-/** What it means that the time was over when a dial had got so far. */
-function lateness(stage: DialStage | undefined): DialFailure {
-  switch (stage) {
-    case undefined:
-      return 'timeout'
-    case 'connected':
-    // Ours, and too slow: no less alive than one that says nothing.
-    case 'answered':
-      return 'unanswered'
-    // Whatever it is that talks there, it is not p2pd.
-    case 'heard':
-      return 'unreachable'
-  }
-}
-
-/** The failure that says most: a refusal counts only when every address refused. */
-const telling: readonly DialFailure[] = [
-  'self',
-  'denied',
-  'other-identity',
-  'unanswered',
-  'untried',
-  'timeout',
-  'unreachable',
-  'refused',
-]
-
-function worst(results: readonly Attempt[]): DialFailure {
-  const reasons = new Set(results.map((result) => (result.type === 'failed' ? result.reason : 'unreachable')))
-  return telling.find((reason) => reasons.has(reason)) ?? 'unreachable'
-}
-
-/** Names are resolved here, so that the rule about loopback cannot be passed by a name. */
-async function resolveHosts(address: TcpAddress): Promise<readonly string[]> {
-  switch (address.family) {
-    case 'ip4':
-    case 'ip6':
-      return [address.host]
-    case 'dns':
-    case 'dns4':
-    case 'dns6': {
-      const family = address.family === 'dns' ? 0 : address.family === 'dns4' ? 4 : 6
-      const found = await lookup(address.host, { all: true, family })
-      // A name that is an address with a zone, `::1%lo`, stands for that; no multiaddr does.
-      const hosts = found.flatMap(({ address: host }) => (host.includes('%') ? [] : [host]))
-      return hosts.slice(0, maxAddresses)
-    }
-  }
-}
-
-/** What it comes to, or a failure as soon as `signal` aborts. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
-}
-
-/** The value, or undefined when it fails or `signal` is quicker. */
-function within<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  return new Promise((resolve) => {
-    const onAbort = (): void => resolve(undefined)
-    signal.addEventListener('abort', onAbort, { once: true })
-    promise
-      .then(resolve, () => resolve(undefined))
-      .finally(() => signal.removeEventListener('abort', onAbort))
-  })
-}
-
-function delay(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, ms)
-    signal.addEventListener('abort', done, { once: true })
-  })
 }
