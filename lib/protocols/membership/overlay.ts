@@ -34,6 +34,8 @@ export class Overlay {
   readonly #port: OverlayPort
   #startedAt = 0
   #drawAt = Number.NEGATIVE_INFINITY
+  /** Each subject was connected, at an address that was verified, and no connection has closed since. */
+  #settled = false
 
   constructor(
     init: MembershipInit,
@@ -83,6 +85,7 @@ export class Overlay {
    */
   redial(member: Member): void {
     if (!this.#view.neighbours.wants(member.peer)) return
+    this.#settled = false
     const notBefore = member.redialledAt + Overlay.redialEveryMs
     if (this.#turn.now < notBefore) {
       this.#dialAt(member.peer, notBefore)
@@ -94,6 +97,7 @@ export class Overlay {
 
   /** The neighbours may be others now. */
   tendSoon(): void {
+    this.#settled = false
     const soon = this.#turn.now + this.#init.random() * Overlay.mesh.firstMs
     this.#agenda.scheduleAtLatest('tend', soon, { type: 'tend' })
   }
@@ -108,22 +112,24 @@ export class Overlay {
     if (now >= this.#drawAt) this.#dialAtRandom()
     // Half a view shows the wrong neighbours.
     const catchingUp = this.#port.isSyncing() && now - this.#startedAt < Overlay.catchUpMs
-    const complete = !catchingUp && this.#dialSubjects()
+    const complete = this.#settled || (!catchingUp && this.#dialSubjects())
     this.#agenda.schedule('tend', now + (complete ? 4 : 1) * probePeriodMs, { type: 'tend' })
   }
 
   /** Whether there is a connection to each already. */
   #dialSubjects(): boolean {
-    let complete = true
+    let [complete, verified] = [true, true]
     for (const peer of this.#view.neighbours.subjects.keys()) {
       const member = this.#view.get(peer)
       if (member !== undefined && this.#port.isConnected(peer)) {
         this.#dialBacks.want(member)
+        if (member.verified.size === 0) verified = false
       } else {
         complete = false
         this.dial(peer)
       }
     }
+    this.#settled = complete && verified
     return complete
   }
 

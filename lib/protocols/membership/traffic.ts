@@ -21,6 +21,8 @@ export class Traffic {
   static readonly packets: Rate = { burst: 2048, perSecond: 400 }
   /** A helper may ask in the name of many. */
   static readonly pings: Rate = { burst: 256, perSecond: 64 }
+  /** While all together stay below it nobody is looked up: what each may is more than that. */
+  static readonly together: Rate = { burst: 64, perSecond: 64 }
   /** Besides a whole view: records of members that are unknown here. */
   static readonly strangersPerSecond = 64
   /** The same, named by somebody who is no member itself: it has no view to tell. */
@@ -32,6 +34,8 @@ export class Traffic {
   readonly #accounts = new Map<PeerId, Account>()
   /** Whose connections closed; who did longest ago comes first. */
   readonly #former = new Map<PeerId, Account>()
+  readonly #packets = new Allowance()
+  readonly #pings = new Allowance()
   readonly #isConnected: (peer: PeerId) => boolean
 
   constructor(config: MembershipConfig, isConnected: (peer: PeerId) => boolean) {
@@ -40,11 +44,11 @@ export class Traffic {
   }
 
   takesPacket(from: PeerId, now: number): boolean {
-    return this.#of(from).packets.take(Traffic.packets, now)
+    return this.#packets.take(Traffic.together, now) || this.#of(from).packets.take(Traffic.packets, now)
   }
 
   takesPing(from: PeerId, now: number): boolean {
-    return this.#of(from).pings.take(Traffic.pings, now)
+    return this.#pings.take(Traffic.together, now) || this.#of(from).pings.take(Traffic.pings, now)
   }
 
   takesStranger(from: PeerId, isMember: boolean, now: number): boolean {
