@@ -116,7 +116,10 @@ export class Elector implements ElectorateHalf {
     this.#franchise = new Franchise(parts, () => this.#changes.stop())
     this.#leaving = new Leaving({ ...parts, changes: this.#changes })
     this.#byHand = new ByHand({ ...parts, changes: this.#changes })
-    this.#gossip = new Gossip(standing, this.#store, () => this.#head())
+    this.#gossip = new Gossip(standing, this.#store, {
+      head: () => this.#head(),
+      isSettled: () => this.#isSettled,
+    })
     this.#meeting = new Meeting(standing, {
       want: (peer, id, after) => this.#gossip.ask(peer, id, after),
       follow: (chain) => this.#follow(chain),
@@ -196,6 +199,7 @@ export class Elector implements ElectorateHalf {
     this.#people.connected(peer)
     if (this.#standing.concerned.has(peer)) host.viewChanged()
     this.#gossip.tell(peer)
+    this.#gossip.stirred()
     this.#stamps.connected(peer)
     this.#installing.connected(peer)
     // From then on it can be taken as a voter.
@@ -327,6 +331,18 @@ export class Elector implements ElectorateHalf {
   }
 
   // Where everybody stands.
+
+  /** Everybody who is connected has said that it stands here, and every voter that it serves. */
+  get #isSettled(): boolean {
+    const { chain, version, live, voters } = this.#standing
+    if (chain === undefined || live !== version || this.#changes.isOpen) return false
+    const { installers } = this.#installing
+    return this.#host.connected().every((peer) => {
+      const heard = this.#heard.get(peer)
+      const stands = heard?.id === chain.id && heard.version === version
+      return stands && (installers.has(peer) || !voters.includes(peer))
+    })
+  }
 
   #head(): Of<'head'> {
     const { chain, version } = this.#standing

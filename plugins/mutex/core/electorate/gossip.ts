@@ -10,18 +10,28 @@ import type { Standing } from './standing.ts'
 
 /** Between two answers, or two questions, to one peer that nothing new gave rise to. */
 const pauseMs = 300
+/** While all stand where they should somebody is told twice as rarely each time, down to every so many `headMs`. */
+const rarest = 8
 /** A newcomer is told by all at once where they stand: it asks one, and another one after this. */
 const crowdMs = 100
 
 type Head = Extract<ElectorateItem, { type: 'head' }>
 
+export interface GossipPorts {
+  readonly head: () => Head
+  /** As far as this peer knows all that are connected stand where it does. */
+  readonly isSettled: () => boolean
+}
+
 export class Gossip {
   readonly #standing: Standing
   readonly #store: ChainStore
   readonly #head: () => Head
+  readonly #isSettled: () => boolean
   /** When each connected peer was last asked or told. */
   readonly #asked = new Map<PeerId, number>()
   readonly #told = new Map<PeerId, number>()
+  #pauses = 0.5
   /** What was last asked for, of anybody. */
   #wanted: { readonly id: ElectorateId | undefined; readonly after: number; readonly at: number } = {
     id: undefined,
@@ -29,10 +39,11 @@ export class Gossip {
     at: Number.NEGATIVE_INFINITY,
   }
 
-  constructor(standing: Standing, store: ChainStore, head: () => Head) {
+  constructor(standing: Standing, store: ChainStore, ports: GossipPorts) {
     this.#standing = standing
     this.#store = store
-    this.#head = head
+    this.#head = ports.head
+    this.#isSettled = ports.isSettled
   }
 
   start(): void {
@@ -40,13 +51,28 @@ export class Gossip {
     this.#round()
   }
 
-  /** To somebody at random: what got lost is made up for. */
+  /**
+   * To somebody at random: what got lost is made up for. Where nobody is known to lack anything
+   * that is rare: it was a seventh of what an idle member sends.
+   */
   #round(): void {
     const { host } = this.#standing
     const peers = host.connected()
     const peer = peers[Math.floor(host.random() * peers.length)]
     if (peer !== undefined) this.tell(peer)
-    host.schedule('head', host.now + host.config.headMs, () => this.#round())
+    this.#plan(this.#isSettled() ? Math.min(rarest, 2 * this.#pauses) : 1)
+  }
+
+  /** The next round, after so many `headMs`. */
+  #plan(pauses: number): void {
+    const { host } = this.#standing
+    this.#pauses = pauses
+    host.schedule('head', host.now + pauses * host.config.headMs, () => this.#round())
+  }
+
+  /** Something happens: rounds are frequent again. */
+  stirred(): void {
+    if (this.#pauses > 1) this.#plan(1)
   }
 
   tell(peer: PeerId): void {
@@ -55,6 +81,7 @@ export class Gossip {
 
   tellAll(): void {
     for (const peer of this.#standing.host.connected()) this.tell(peer)
+    this.stirred()
   }
 
   disconnected(peer: PeerId): void {
