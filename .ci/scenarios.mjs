@@ -1,5 +1,5 @@
 // Every scenario of the testnet, one after the other, with a verdict each: too long for the suite, for who wants to know.
-// Arguments: names (all, if none is given), --profile local|lan, --times N. Exit 1 when one failed.
+// Arguments: names (all, if none is given), --profile local|lan|wan, --times N. Exit 1 when one failed.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -68,7 +68,7 @@ for (let round = 0; round < rounds; round++) {
       continue
     }
     counts[verdict.verdict]++
-    const { tookMs, violations, figures, times: noticed, failure, folder } = verdict
+    const { tookMs, violations, figures, times: noticed, failure, folder, load } = verdict
     print(
       verdict.verdict === 'pass' ? 'pass' : 'FAIL',
       ...[name, `${(tookMs / 1000).toFixed(1)} s`, violations.length, figures.falseSuspicions],
@@ -77,8 +77,12 @@ for (let round = 0; round < rounds; round++) {
     for (const { property, at, message } of violations.slice(0, 5)) {
       console.log(`         ${property} at ${Math.round(at)} ms: ${message}`)
     }
-    if (failure !== null) console.log(`         ${failure.code}: ${failure.message}`)
-    if (folder !== null) console.log(`         kept in ${folder}`)
+    if (failure !== null) {
+      const step = failure.step === null ? '' : `${failure.step}: `
+      console.log(`         ${failure.code}: ${step}${failure.message}`)
+    }
+    const busy = load.before > load.cores ? `, on ${load.cores} cores with load ${load.before}` : ''
+    if (folder !== null) console.log(`         kept in ${folder}${busy}`)
   }
 }
 console.log(`${counts.pass} passed, ${counts.fail} failed, ${counts['not run']} not run`)

@@ -456,7 +456,7 @@ export const commandTable: readonly CommandSpec[] = [
         summary: "what to do to them: a name, a .json file, or 'list', which shows what there is",
         completes: 'scenarios',
       },
-      { flags: '--profile <profile>', summary: 'timing of the probes', choices: ['lan', 'local'] },
+      { flags: '--profile <profile>', summary: 'timing of the probes', choices: ['lan', 'local', 'wan'] },
       { flags: '--keep', summary: 'leave them running afterwards' },
     ],
     outlivesReader: true,

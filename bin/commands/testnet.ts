@@ -18,7 +18,7 @@ export async function run(context: Context, _args: readonly string[], options: O
   return await runTestnet({ ...options, json: context.json }, context)
 }
 
-async function list({ stdout, json }: Context): Promise<number> {
+async function list({ stdout, stderr, json }: Context): Promise<number> {
   const scenarios = (await allScenarios()).map(({ name, summary, peers, network }) => ({
     ...{ name, peers, network, summary },
   }))
@@ -30,6 +30,7 @@ async function list({ stdout, json }: Context): Promise<number> {
     for (const line of renderTable([['NAME', 'PEERS', 'NEEDS', 'WHAT HAPPENS'], ...rows])) {
       printLine(stdout, line)
     }
+    printLine(stderr, "Run one with 'p2pd testnet --scenario NAME'. Those with root need it, and Linux.")
   }
   return 0
 }

@@ -70,12 +70,26 @@ export function whole(value: unknown, place: string, min: number, max: number): 
   throw new Misfit(place, `must be a whole number from ${min} to ${max}`)
 }
 
-/** An object with one value a profile, `{ "local": 3000, "lan": 5000 }`, is replaced by that of `profile`, anywhere. */
-export function ofProfile(value: unknown, profile: string): unknown {
-  if (Array.isArray(value)) return value.map((item) => ofProfile(item, profile))
+const profiles = ['local', 'lan', 'wan']
+
+/**
+ * An object with one value a profile, `{ "local": 3000, "lan": 5000 }`, is replaced by that of
+ * `profile`, anywhere. Where it has none, the whole is not for that profile.
+ */
+export function ofProfile(value: unknown, profile: string, place = ''): unknown {
+  if (Array.isArray(value)) {
+    return value.map((item, index) => ofProfile(item, profile, `${place}[${index}]`))
+  }
   if (typeof value !== 'object' || value === null) return value
   const entries = Object.entries(value)
-  const keys = entries.map(([key]) => key).sort()
-  if (keys.join() === 'lan,local') return ofProfile(Reflect.get(value, profile), profile)
-  return Object.fromEntries(entries.map(([key, item]) => [key, ofProfile(item, profile)]))
+  const named = entries.map(([key]) => key)
+  if (named.length > 0 && named.every((key) => profiles.includes(key))) {
+    if (named.includes(profile)) return ofProfile(Reflect.get(value, profile), profile, place)
+    throw new Misfit(
+      place === '' ? 'it' : place,
+      `is for the profiles ${named.join(', ')}, not for ${profile}`,
+    )
+  }
+  const within = (key: string): string => (place === '' ? key : `${place}.${key}`)
+  return Object.fromEntries(entries.map(([key, item]) => [key, ofProfile(item, profile, within(key))]))
 }

@@ -11,6 +11,7 @@ import { type MulticastFigures, multicastProperties } from '../checkers/multicas
 import type { NoticeTimes } from '../checkers/times.ts'
 import { diagram } from '../spacetime/diagram.ts'
 import type { TraceEvent } from '../spacetime/trace-event.ts'
+import { type Load, type Shown, shownLines, wasBusy } from './circumstances.ts'
 import { program } from './cluster.ts'
 import type { Member } from './member.ts'
 import type { Phase } from './phase.ts'
@@ -32,8 +33,15 @@ export interface TestnetVerdict {
   readonly peers: number
   readonly tookMs: number
   readonly violations: readonly Violation[]
-  /** Why the scenario could not be carried out to its end; null when it was. */
-  readonly failure: { readonly code: string; readonly message: string } | null
+  /** Why the scenario could not be carried out to its end, and in which step; null when it was. */
+  readonly failure: {
+    readonly code: string
+    readonly message: string
+    readonly step: string | null
+  } | null
+  /** What everybody showed when it failed; null when it did not. */
+  readonly shown: readonly Shown[] | null
+  readonly load: Load
   readonly figures: MembershipFigures
   /** How soon ends, freezes and heals were noticed. */
   readonly times: NoticeTimes
@@ -123,7 +131,7 @@ export function textReporter({ stdout, stderr, env }: TestnetIo): Reporter {
     },
     verdict(verdict) {
       const { failure, figures, violations } = verdict
-      if (failure !== null) progress.end('failed', failure.message)
+      if (failure !== null) progress.end('failed', failureText(failure))
       const broken = new Set(violations.map(({ property }) => judges.get(property) ?? 'membership'))
       const judged = (what: Judged, text: string, properties: readonly string[]): void =>
         progress.end(broken.has(what) ? 'failed' : 'ok', `judged ${text}: ${properties.join(', ')}`)
@@ -160,6 +168,8 @@ function summaryOf(
     tookMs,
     violations,
     failure,
+    shown,
+    load,
     figures,
     times,
     multicast: said,
@@ -186,13 +196,26 @@ function summaryOf(
   return [
     `${verdict === 'pass' ? 'PASS' : 'FAIL'}  ${scenario}, ${peers} peers, ${(tookMs / 1000).toFixed(1)} s: ${counts.join(', ')}`,
     ...table.map(([what, found]) => `  ${what.padEnd(widest)}  ${found}`),
-    ...(failure === null ? [] : [`  failed: ${failure.code}: ${failure.message}`]),
+    ...(failure === null ? [] : [`  failed: ${failure.code}: ${failureText(failure)}`]),
+    ...shownLines(shown ?? []).map((line) => `    ${line}`),
     ...violations
       .slice(0, maxListed)
       .map(({ property, at, message }) => `  ${property} at ${Math.round(at)} ms: ${message}`),
     ...(violations.length > maxListed ? [`  and ${violations.length - maxListed} more violations`] : []),
-    ...(folder === null ? [] : [`Logs and the recorded history (history.jsonl) are kept in ${folder}.`]),
+    ...(verdict === 'fail' && wasBusy(load) ? [busyText(load)] : []),
+    ...(folder === null
+      ? []
+      : [`Logs (n1.log …) and the recorded history (history.jsonl) are kept in ${folder}.`]),
   ]
+}
+
+function failureText({ step, message }: NonNullable<TestnetVerdict['failure']>): string {
+  return step === null ? message : `${step}: ${message}`
+}
+
+function busyText({ cores, before }: Load): string {
+  const machine = `load ${before} on ${count(cores, 'core')} before it began`
+  return `The machine was busy (${machine}): who gets no processor is rightly called slow. Try it on a calm one.`
 }
 
 const noticed: Readonly<Record<keyof NoticeTimes, readonly [what: string, since: string]>> = {

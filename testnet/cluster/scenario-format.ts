@@ -18,7 +18,7 @@ import {
 import type { Bounds, Deed, Loss, Peers, Scenario, Step } from './scenario.ts'
 import { assertPossible } from './scenario-sense.ts'
 
-export const peerLimits = { min: 3, max: 20 } as const
+export const peerLimits = { min: 3, max: 100 } as const
 
 const maxMessages = 1000
 const defaultEveryMs = 20
@@ -253,7 +253,7 @@ function readPeer(value: unknown, place: string, withinEach: boolean): string {
   return text(
     value,
     place,
-    /^n[1-9][0-9]?$/,
+    /^n(?:[1-9][0-9]?|100)$/,
     `n1, n2 …${withinEach ? ', or it' : " ('it' only within 'each')"}`,
   )
 }

@@ -10,9 +10,11 @@ import { checkMembership } from '../checkers/membership.ts'
 import { checkMulticast } from '../checkers/multicast.ts'
 import { checkProhibitions } from '../checkers/prohibitions.ts'
 import { checkMedian, noticeTimes } from '../checkers/times.ts'
+import { loadNow, loadSince, type Shown, shownNow } from './circumstances.ts'
 import { Cluster } from './cluster.ts'
 import { excerpt } from './excerpt.ts'
 import type { Gap } from './group-reader.ts'
+import type { PhaseListener } from './phase.ts'
 import {
   type GapFigures,
   jsonReporter,
@@ -29,7 +31,7 @@ import { assertPeers } from './scenario-sense.ts'
 import { measureTraffic, type Traffic } from './traffic.ts'
 
 export interface TestnetOptions {
-  /** 3 to 20; undefined leaves it to the scenario. */
+  /** 3 to 100; undefined leaves it to the scenario. */
   readonly peers?: number | undefined
   /** Name of a built-in scenario, or the path of a `.json` file. */
   readonly scenario?: string | undefined
@@ -95,12 +97,29 @@ export async function runTestnet(options: TestnetOptions, io: TestnetIo): Promis
 
 async function judge(cluster: Cluster, scenario: Scenario, reporter: Reporter): Promise<TestnetVerdict> {
   const { recorder } = cluster
+  const loadBefore = loadNow()
   let traffic: Traffic | null = null
-  const failure = await failureOf(async () => {
-    await runScenario(cluster, scenario, reporter)
+  /** What is waited for or done. */
+  let doing: string | null = null
+  const listener: PhaseListener = {
+    begin(text) {
+      doing = text
+      reporter.begin(text)
+    },
+    end(phase) {
+      doing = null
+      reporter.end(phase)
+    },
+  }
+  const failed = await failureOf(async () => {
+    await runScenario(cluster, scenario, listener)
+    listener.begin('waiting until everybody has everything')
     await beQuiet(cluster)
+    doing = null
     traffic = await measureTraffic(cluster)
   })
+  const failure = failed === null ? null : { ...failed, step: doing }
+  const shown: readonly Shown[] | null = failure === null ? null : shownNow(cluster)
   const tookMs = Math.round(recorder.now())
   recorder.record({ type: 'end' })
   reporter.begin('judging the recorded history')
@@ -123,6 +142,8 @@ async function judge(cluster: Cluster, scenario: Scenario, reporter: Reporter): 
     tookMs,
     violations,
     failure,
+    shown,
+    load: loadSince(loadBefore),
     figures: membership.figures,
     times: noticeTimes(history),
     multicast: multicast === null ? null : { ...multicast.figures, gaps: gapFigures(cluster.groups.gaps()) },
@@ -151,7 +172,7 @@ function gapFigures(gaps: readonly Gap[]): GapFigures {
 }
 
 /** An interruption and a defect of the harness are no verdict, and go up. */
-async function failureOf(run: () => Promise<void>): Promise<TestnetVerdict['failure']> {
+async function failureOf(run: () => Promise<void>): Promise<Pick<P2pdError, 'code' | 'message'> | null> {
   try {
     await run()
     return null

@@ -230,7 +230,7 @@ describe('a cluster of real daemons', function () {
     const { io, text } = silentIo()
     await assert.rejects(runTestnet({ scenario: 'nonsense' }, io), { code: 'ERR_UNKNOWN_SCENARIO' })
     await assert.rejects(runTestnet({ peers: 2 }, io), { code: 'ERR_USAGE' })
-    await assert.rejects(runTestnet({ peers: 21 }, io), { code: 'ERR_USAGE' })
+    await assert.rejects(runTestnet({ peers: 101 }, io), { code: 'ERR_USAGE' })
     assert.equal(text(), '')
   })
 })

@@ -52,6 +52,7 @@ describe('the verdict of a testnet', () => {
     json: boolean,
     tokens: readonly [number, number],
     times: NoticeTimes = noticeTimes([]),
+    more: Partial<TestnetVerdict> = {},
   ): string {
     let text = ''
     const stdout = {
@@ -73,12 +74,14 @@ describe('the verdict of a testnet', () => {
     })
     const mutex = checkMutex(history, lockBounds)
     const verdict: TestnetVerdict = {
-      ...{ verdict: 'pass', scenario: 'lock', peers: 2, tookMs: 1000, failure: null },
+      ...{ verdict: 'pass', scenario: 'lock', peers: 2, tookMs: 1000, failure: null, shown: null },
+      load: { cores: 2, before: 0.5, after: 1 },
       violations: mutex.violations,
       figures: checkMembership([], quiet).figures,
       times,
       mutex: mutex.figures,
       ...{ multicast: null, excerpt: [], names: new Map(), traffic: null, folder: null },
+      ...more,
     }
     const reporter = json ? jsonReporter(stdout) : textReporter(io)
     reporter.verdict(verdict)
@@ -121,6 +124,31 @@ describe('the verdict of a testnet', () => {
     assert.deepEqual(JSON.parse(told(true, [1, 2], times)).times.killed, {
       ...killed,
     })
+  })
+
+  it('says in which step it failed, what everybody showed then, and that the machine was busy', () => {
+    const failed: Partial<TestnetVerdict> = {
+      ...{ verdict: 'fail', folder: '/t', load: { cores: 2, before: 8.4, after: 9 } },
+      failure: { code: 'ERR_TESTNET', message: 'after 20 ms n1 shows n2 alive, not dead', step: 'waiting' },
+      shown: [
+        { observer: 'n1', rows: { n1: 'alive', n2: 'alive', n3: 'dead' } },
+        { observer: 'n2', rows: { n1: 'suspect (stalled)', n2: 'alive', n3: '-' } },
+      ],
+    }
+    const text = told(false, [1, 2], undefined, failed)
+    assert.match(text, /^FAILED {2}waiting: after 20 ms n1 shows n2 alive, not dead$/m)
+    assert.match(text, /^ {2}failed: ERR_TESTNET: waiting: after 20 ms n1 shows n2 alive, not dead$/m)
+    const lines = [
+      '        n1                 n2     n3',
+      '    n1  alive              alive  dead',
+      '    n2  suspect (stalled)  alive  -',
+    ]
+    assert.ok(text.includes(`\n${lines.join('\n')}\n`), text)
+    assert.match(text, /^The machine was busy \(load 8.4 on 2 cores before it began\)/m)
+    assert.match(text, /^Logs \(n1.log …\) .* are kept in \/t\.$/m)
+    assert.doesNotMatch(told(false, [1, 2]), /busy|Logs/)
+    const calm = { cores: 2, before: 1, after: 9 }
+    assert.doesNotMatch(told(false, [1, 2], undefined, { ...failed, load: calm }), /busy/)
   })
 
   it('gives programs the figures of locks', () => {

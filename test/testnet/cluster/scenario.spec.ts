@@ -58,8 +58,14 @@ describe('scenarios', () => {
     ])
     for (const scenario of await allScenarios()) {
       assertPeers(scenario, scenario.peers)
-      assertPeers(await loadScenario(scenario.name, 'lan'), 20)
+      assertPeers(await loadScenario(scenario.name, 'lan'), 100)
+      // There it takes longer than these ten seconds until somebody is shown stalled.
+      if (scenario.name !== 'stall-10') assertPeers(await loadScenario(scenario.name, 'wan'), 100)
     }
+    await assert.rejects(loadScenario('stall-10', 'wan'), {
+      code: 'ERR_SCENARIO',
+      message: /steps\[2\]\.withinMs is for the profiles local, lan, not for wan/,
+    })
   })
 
   it('stand in the document about them, each by its name', () => {
@@ -131,7 +137,7 @@ describe('scenarios', () => {
       { ...good, step: [] },
       /it has no 'step': it takes summary, peers, network, family, bounds, never, steps/,
     ],
-    ['has too few peers', { ...good, peers: 2 }, /peers must be a whole number from 3 to 20/],
+    ['has too few peers', { ...good, peers: 2 }, /peers must be a whole number from 3 to 100/],
     ['lacks its bounds', { ...good, bounds: undefined }, /bounds must be an object/],
     ['lacks a bound', { ...good, bounds: { detectionMs: 1 } }, /bounds.convergenceMs must be a whole number/],
     ['has no steps', { ...good, steps: [] }, /steps must be a list of 1 to 100/],
@@ -159,7 +165,7 @@ describe('scenarios', () => {
       withStep({ do: 'expect', peer: 'n1', status: 'gone', withinMs: 1 }),
       /status must be one of alive, suspect, dead, left/,
     ],
-    ['knows half the profiles', { ...good, peers: { local: 3 } }, /peers must be a whole number/],
+    ['is for other profiles', { ...good, peers: { lan: 3 } }, /peers is for the profiles lan, not for local/],
     [
       'bounds stalls by half',
       { ...good, bounds: { ...bounds, stalls: { shownMs: 1 } } },
