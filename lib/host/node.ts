@@ -99,6 +99,10 @@ const maxInboundStreams = 32
  */
 const yamuxLimits: YamuxLimits = {
   maxFrameBytes: maxStreamWindowBytes,
+  // What is said by `identify`, up to 8 KiB, may come with the answer that agrees on it.
+  maxEarlyBytes: 16 * 1024,
+  // In ten messages it could name 4,500 addresses, and cost a twentieth of a second.
+  brief: new Set(['/ipfs/id/1.0.0', doorProtocol]),
   burst: 256,
   perSecond: 64,
 }
@@ -214,6 +218,8 @@ function createOwnLibp2p(init: NodeInit, watches: DialWatches): Promise<OwnLibp2
     // It would open a stream each 10 s and connection, and by default abort healthy
     // connections on one late answer; membership's probes say more on a stream that is open anyway.
     connectionMonitor: { enabled: false, abortConnectionOnPingFailure: false },
+    // Membership knows whom to dial.
+    peerStore: { addressFilter: () => false },
     services: { identify: identify(), gossip: gossipService, transports },
     nodeInfo: { name: 'p2pd', version: init.version },
     ...(init.datastore === undefined ? {} : { datastore: init.datastore }),

@@ -46,7 +46,13 @@ function frame(type: number, flags: number, stream: number, length: number): Uin
 }
 
 const windowBytes = 256 * 1024
-const limits = { maxFrameBytes: windowBytes, burst: 20, perSecond: 1 }
+const limits = {
+  maxFrameBytes: windowBytes,
+  maxEarlyBytes: 4096,
+  brief: new Set(['/brief']),
+  burst: 20,
+  perSecond: 1,
+}
 
 describe('a multiplexed connection', () => {
   let counters: Counters
@@ -57,7 +63,11 @@ describe('a multiplexed connection', () => {
     wire = new Wire()
     const factory = guardYamux(yamux({ enableKeepAlive: false, maxInboundStreams: 4 }), limits, counters)()
     const muxer = factory.createStreamMuxer(wire)
-    muxer.addEventListener('stream', ({ detail }) => detail.addEventListener('message', () => {}))
+    muxer.addEventListener('stream', ({ detail }) => {
+      detail.addEventListener('message', () => {})
+      if (Number(detail.id) === 1) detail.protocol = '/agreed'
+      if (Number(detail.id) === 5) detail.protocol = '/brief'
+    })
   })
 
   it('takes frames as large as a window, in pieces of any size', () => {
@@ -80,6 +90,39 @@ describe('a multiplexed connection', () => {
   it('ends when that header belongs to no stream, and comes byte by byte', () => {
     wire.receive(...[...frame(data, 0, 77, 2 ** 32 - 1)].map((byte) => Uint8Array.of(byte)))
     assert.deepEqual([wire.status, counters.dropped.oversized], ['aborted', 1])
+  })
+
+  it('ends with much on a stream whose protocol is not agreed on', () => {
+    for (const stream of [1, 3, 5]) {
+      wire.receive(frame(windowUpdate, syn, stream, 0))
+      wire.receive(frame(data, 0, stream, 4096), new Uint8Array(4096))
+      assert.equal(wire.status, 'open')
+    }
+    wire.receive(frame(data, 0, 1, 1), new Uint8Array(1))
+    assert.equal(wire.status, 'open')
+    wire.receive(frame(data, 0, 3, 1))
+    assert.deepEqual([wire.status, counters.dropped.misbehaved], ['aborted', 1])
+  })
+
+  it('ends with much on a stream whose protocol says little', () => {
+    wire.receive(frame(windowUpdate, syn, 5, 0))
+    wire.receive(frame(data, 0, 5, 4096), new Uint8Array(4096))
+    assert.equal(wire.status, 'open')
+    wire.receive(frame(data, 0, 5, 1))
+    assert.deepEqual([wire.status, counters.dropped.misbehaved], ['aborted', 1])
+  })
+
+  it('ends with much on a stream that has only just begun', () => {
+    const whole = [frame(windowUpdate, syn, 3, 0), frame(data, 0, 3, 4097), new Uint8Array(4097)]
+    wire.receive(Buffer.concat(whole))
+    assert.deepEqual([wire.status, counters.dropped.misbehaved], ['aborted', 1])
+  })
+
+  it('remembers no stream that is gone', () => {
+    for (let stream = 2; stream < 2000; stream += 2)
+      wire.receive(frame(data, 0, stream, 4096), new Uint8Array(4096))
+    wire.receive(frame(data, 0, 4, 1), new Uint8Array(1))
+    assert.equal(wire.status, 'open')
   })
 
   for (const [what, type] of [
