@@ -11,7 +11,7 @@ export class Allowance {
   /** When all that was taken will have been earned again, ms (GCRA's theoretical arrival time). */
   #paidAt = Number.NEGATIVE_INFINITY
 
-  /** Whether there is one to take at the monotonic instant `now`, ms. */
+  /** Whether there is at least one to take at the monotonic instant `now`, ms. */
   has(rate: Rate, now: number): boolean {
     return this.#left(rate, now) >= 1
   }
@@ -21,9 +21,10 @@ export class Allowance {
     return this.#left(rate, now) < rate.burst / 2
   }
 
-  take(rate: Rate, now: number): boolean {
+  /** What costs more than one may leave less than nothing. */
+  take(rate: Rate, now: number, cost = 1): boolean {
     if (!this.has(rate, now)) return false
-    this.#paidAt = Math.max(this.#paidAt, now) + 1000 / rate.perSecond
+    this.#paidAt = Math.max(this.#paidAt, now) + (cost * 1000) / rate.perSecond
     return true
   }
 

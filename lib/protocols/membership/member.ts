@@ -46,6 +46,8 @@ export class Member {
   knowsIncarnation = -1
   #roundTrip: RoundTrip | undefined
   probedAt = Number.NEGATIVE_INFINITY
+  /** Probes in a row that only some helpers say to be answered. */
+  contradicted = 0
   loopLagMs = 0
   /** Pings of this life that came last, in rising order; bounded. */
   #recentSeqs: number[] | undefined
@@ -57,10 +59,14 @@ export class Member {
   /** Heartbeats in a row that told another digest, and since when they do. */
   disagreements = 0
   disagreesSince = Number.NEGATIVE_INFINITY
+  /** When it was last told what is believed of it, and shown another life of its own. */
   toldAt = Number.NEGATIVE_INFINITY
+  provedAt = Number.NEGATIVE_INFINITY
   /** For newer records of itself, and for accusations by it; nothing was taken yet while undefined. */
   raises: Allowance | undefined
   charges: Allowance | undefined
+  /** For pages of the view that it reads. */
+  pages: Allowance | undefined
 
   constructor(record: Signed<MemberRecord>, now: number, wall: number) {
     this.peer = record.body.peer
@@ -139,6 +145,7 @@ export class Member {
       this.knowsGeneration = 0
       this.#recentSeqs = undefined
       this.probedAt = Number.NEGATIVE_INFINITY
+      this.contradicted = 0
       this.loopLagMs = 0
       this.syncedAt = Number.NEGATIVE_INFINITY
     }

@@ -4,11 +4,13 @@
  * whatever else waits there.
  */
 import type { PeerId } from '../core.ts'
+import { Allowance, type Rate } from './allowance.ts'
 import { bucketOf } from './digest.ts'
 import type { MembershipInit } from './init.ts'
 import type { Member } from './member.ts'
 import { type Body, bucketCount, type Update } from './messages.ts'
 import { sizeOfUpdate } from './packing.ts'
+import { Places } from './places.ts'
 import type { MembershipTurn } from './turn.ts'
 import type { View } from './view.ts'
 
@@ -33,6 +35,11 @@ export class Pages {
   static readonly returnBytes = 32 * 1024
   /** Who has not asked for its next page by then does not want it, ms. */
   static readonly patienceMs = 6000
+  /** A reader is served for so long, and longer while nobody else waits; then others come first for a while, ms. */
+  static readonly turnMs = 3000
+  static readonly restMs = 10_000
+  /** Pages for one member: its own view twice over and some more, then one a second. */
+  static readonly pagesBesides = 16
   /** Rows of those whom somebody dismissed go with each page: no digest speaks of them. */
   static readonly maxDismissed = 64
   readonly #init: MembershipInit
@@ -41,6 +48,7 @@ export class Pages {
   readonly #port: PagesPort
   /** Whom this member has more to send, and when it last did. */
   readonly #readers = new Map<PeerId, number>()
+  readonly #places: Places
   /** Where the next page begins: else the first parts would be all that anybody gets who is often cut off. */
   #nextBucket: number
   #sent = 0
@@ -51,6 +59,12 @@ export class Pages {
     this.#view = view
     this.#port = port
     this.#nextBucket = bucketOf(init.self)
+    this.#places = new Places({
+      most: init.config.maxSyncs,
+      turnMs: Pages.turnMs,
+      restMs: Pages.restMs,
+      displaced: (peer) => this.#readers.delete(peer),
+    })
   }
 
   /** Views, whole or in part. */
@@ -110,19 +124,33 @@ export class Pages {
   }
 
   disconnected(peer: PeerId): void {
+    this.#gone(peer)
+  }
+
+  #gone(peer: PeerId): void {
     this.#readers.delete(peer)
+    this.#places.release(peer, this.#turn.now)
+  }
+
+  /** What is asked in 2 KiB is answered with a hundred: nobody needs that all the time. */
+  #rateOfPages(): Rate {
+    const whole = Math.ceil(this.#view.recordBytes / Pages.pageBytes)
+    return { burst: 2 * whole + Pages.pagesBesides, perSecond: 1 }
   }
 
   #sendPage(member: Member, differs: (bucket: number) => boolean): void {
     this.#forgetStale()
     const { now } = this.#turn
     const { peer } = member
-    if (!this.#readers.has(peer) && this.#readers.size >= this.#init.config.maxSyncs) return
     if (now - member.syncAnsweredAt < Pages.pageIntervalMs) return
+    const pages = this.#rateOfPages()
+    member.pages ??= new Allowance()
+    if (!member.pages.has(pages, now) || !this.#places.take(peer, now)) return
+    member.pages.take(pages, now)
     member.syncAnsweredAt = now
     const page = this.#page(peer, differs)
     if (page.more) this.#readers.set(peer, now)
-    else this.#readers.delete(peer)
+    else this.#gone(peer)
     member.syncedAt = now
     const updates = [...page.updates, ...this.#view.dismissals(Pages.maxDismissed)]
     this.#send(peer, updates, { reply: true, buckets: page.buckets, more: page.more })
@@ -175,7 +203,7 @@ export class Pages {
 
   #forgetStale(): void {
     const since = this.#turn.now - Pages.patienceMs
-    for (const [peer, sentAt] of this.#readers) if (sentAt < since) this.#readers.delete(peer)
+    for (const [peer, sentAt] of this.#readers) if (sentAt < since) this.#gone(peer)
   }
 }
 

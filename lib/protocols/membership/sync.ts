@@ -24,6 +24,7 @@ import type { MembershipInit } from './init.ts'
 import { digestRow, type Member } from './member.ts'
 import type { Body, Update } from './messages.ts'
 import { Pages, type SyncBody } from './pages.ts'
+import { Places } from './places.ts'
 import type { Timer } from './timers.ts'
 import type { MembershipTurn } from './turn.ts'
 import type { View } from './view.ts'
@@ -55,6 +56,9 @@ export class Sync {
   /** Who has not answered by then has others to answer, and is asked again a few times, ms. */
   static readonly patienceMs = 3000
   static readonly maxTries = 5
+  /** A sync is gone on with for so long, and longer while nobody else waits; then others come first for a while, ms. */
+  static readonly turnMs = 3000
+  static readonly restMs = 10_000
   readonly #init: MembershipInit
   readonly #turn: MembershipTurn
   readonly #agenda: Agenda<Timer>
@@ -63,6 +67,7 @@ export class Sync {
   readonly #port: SyncPort
   /** Syncs that this member has begun. */
   readonly #sessions = new Map<PeerId, Session>()
+  readonly #places: Places
   #asked = 0
   #firstComparedAt: number | undefined
 
@@ -80,6 +85,12 @@ export class Sync {
     this.#view = view
     this.#pages = pages
     this.#port = port
+    this.#places = new Places({
+      most: init.config.maxSyncs,
+      turnMs: Sync.turnMs,
+      restMs: Sync.restMs,
+      displaced: (peer) => this.#finish(peer),
+    })
   }
 
   /** Views, whole or in part, that were asked for or sent. */
@@ -119,7 +130,11 @@ export class Sync {
 
   /** Contact with a member of which this one thinks ill, or the other way round: much may have happened on either side. */
   disputed(member: Member): void {
-    if (!this.#view.neighbours.meshed) this.request(member)
+    if (this.#view.neighbours.meshed) return
+    // One that stays in doubt is as any other from then on.
+    const { now } = this.#turn
+    const { syncIntervalMs } = this.#init.config
+    if (member.syncedAt < member.statusAt || now - member.syncedAt >= syncIntervalMs) this.request(member)
   }
 
   /** Another protocol asks for it. A sync of a moment ago has brought what there was to bring. */
@@ -154,7 +169,7 @@ export class Sync {
   received(member: Member, { buckets, reply, more }: SyncBody): void {
     const session = this.#sessions.get(member.peer)
     if (buckets !== undefined && !reply) {
-      if (more && session === undefined) this.#begin(member, false)
+      if (more && session === undefined) this.request(member)
       return
     }
     if (session === undefined) return
@@ -172,7 +187,7 @@ export class Sync {
     const session = this.#sessions.get(peer)
     if (session === undefined || !this.#port.isConnected(peer)) return
     if (session.tries <= Sync.maxTries) return this.#ask(session)
-    this.#sessions.delete(peer)
+    this.#finish(peer)
     const member = this.#view.get(peer)
     // The next heartbeat begins anew.
     if (member !== undefined) member.syncedAt = Number.NEGATIVE_INFINITY
@@ -184,12 +199,14 @@ export class Sync {
   }
 
   #finish(peer: PeerId): void {
-    if (this.#sessions.delete(peer)) this.#agenda.cancel(`sync ${peer}`)
+    if (!this.#sessions.delete(peer)) return
+    this.#places.release(peer, this.#turn.now)
+    this.#agenda.cancel(`sync ${peer}`)
   }
 
   #begin(member: Member, first: boolean): void {
     const { peer } = member
-    if (!this.#sessions.has(peer) && this.#sessions.size >= this.#init.config.maxSyncs) return
+    if (!this.#places.take(peer, this.#turn.now)) return
     member.syncedAt = this.#turn.now
     const isPaged = !this.#pages.isSmall(first ? Pages.wholeBytes : Sync.wholeAgainBytes)
     const session = {

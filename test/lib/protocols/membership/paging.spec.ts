@@ -185,6 +185,66 @@ describe('views of many members', () => {
       contact.step({ type: 'receive', from: greedy.id, message: greedy.packet(sums) })
     assert.equal(contact.outbox.filter(({ packet }) => packet.body.type === 'sync').length, 1)
   })
+
+  it('are not told again and again to one that goes on asking for them', () => {
+    const contact = new Party('member0', { base: baseOf(1000) })
+    const greedy = new ScriptedPeer('greedy')
+    contact.step({ type: 'connected', peer: greedy.id })
+    const sums = { type: 'buckets', sums: Array.from({ length: 256 }, () => 1n) } as const
+    for (let i = 0; i < 600; i++) {
+      contact.moveTo(contact.now + 100)
+      contact.step({ type: 'receive', from: greedy.id, message: greedy.ping() })
+      contact.step({ type: 'receive', from: greedy.id, message: greedy.packet(sums) })
+    }
+    const pages = contact.outbox.filter(({ to, packet }) => to === greedy.id && packet.body.type === 'sync')
+    assert.ok(pages.length <= 100, `${pages.length} pages in a minute`)
+  })
+
+  it('come to an honest reader although eight others never stop reading', () => {
+    const contact = new Party('member0', { base: baseOf(1000) })
+    const readers = Array.from({ length: 8 }, (_, i) => new ScriptedPeer(`reader${i}`))
+    const sums = { type: 'buckets', sums: Array.from({ length: 256 }, () => 1n) } as const
+    const honest = new ScriptedPeer('honest')
+    for (const peer of [...readers, honest]) contact.step({ type: 'connected', peer: peer.id })
+    let told = 0
+    for (let i = 0; i < 200; i++) {
+      contact.moveTo(contact.now + 50)
+      for (const peer of [...readers, honest])
+        if (i % 20 === 0) contact.step({ type: 'receive', from: peer.id, message: peer.ping() })
+      for (const peer of readers) contact.step({ type: 'receive', from: peer.id, message: peer.packet(sums) })
+      if (i % 60 === 59) contact.step({ type: 'receive', from: honest.id, message: honest.packet(sums) })
+      told += contact.outbox.filter(
+        ({ to, packet }) => to === honest.id && packet.body.type === 'sync',
+      ).length
+      contact.outbox.length = 0
+    }
+    assert.ok(told >= 2, `${told}`)
+  })
+
+  it('are asked of an honest member although eight others never come to an end', () => {
+    for (const answers of [false, true]) {
+      const party = new Party('member0', { base: baseOf(1000) })
+      const liars = Array.from({ length: 8 }, (_, i) => new ScriptedPeer(`liar${i}`))
+      const honest = new ScriptedPeer('honest')
+      for (const peer of [...liars, honest]) party.step({ type: 'connected', peer: peer.id })
+      let asked = 0
+      for (let i = 0; i < 400; i++) {
+        party.moveTo(party.now + 50)
+        for (const liar of liars) {
+          party.step({ type: 'receive', from: liar.id, message: liar.ping() })
+          const page = { type: 'sync', reply: true, buckets: new Set([1]), more: true } as const
+          if (answers) party.step({ type: 'receive', from: liar.id, message: liar.packet(page) })
+        }
+        // They have been there for a while when it comes.
+        if (i >= 100 && i % 20 === 0) party.step({ type: 'receive', from: honest.id, message: honest.ping() })
+        asked += party.outbox.filter(
+          ({ to, packet }) => to === honest.id && packet.body.type === 'buckets',
+        ).length
+        party.outbox.length = 0
+      }
+      assert.ok(asked >= 1, `${asked}`)
+    }
+  })
 })
 
 describe('a shared base', () => {
