@@ -59,6 +59,12 @@ export class Accusers {
     return [...member.accusations.refused.keys()].filter((accuser) => !this.#isMuted(accuser))
   }
 
+  /** A member that has not cried wolf lately. */
+  isCredible(accuser: PeerId): boolean {
+    if (accuser === this.#init.self) return true
+    return this.#view.get(accuser) !== undefined && !this.#isMuted(accuser)
+  }
+
   /** Whether there is anything for this member to say that is not said already. */
   maySay({ accusations }: Member, charge: 'suspected' | 'refused'): boolean {
     const said = accusations[charge]

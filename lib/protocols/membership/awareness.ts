@@ -32,9 +32,12 @@ export class Awareness {
     this.#add(1)
   }
 
-  /** Somebody had to be told that I live. At most once a period: a mass death raises many at once. */
+  /**
+   * Somebody had to be told that I live. At most once a period: a mass death raises many at once.
+   * The own period, in which one probe may succeed: else a single liar makes whom it likes the slowest.
+   */
   refuted(now: number, periodMs: number): void {
-    if (now - this.#refutedAt < periodMs) return
+    if (now - this.#refutedAt < periodMs * this.multiplier) return
     this.#refutedAt = now
     this.#add(1)
   }

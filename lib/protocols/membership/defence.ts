@@ -6,11 +6,19 @@ import type { PeerId } from '../core.ts'
 import type { Awareness } from './awareness.ts'
 import type { Hearing } from './hearing.ts'
 import type { MembershipInit } from './init.ts'
-import type { MemberRecord, Signed, Update } from './messages.ts'
+import type { Member } from './member.ts'
+import type { Belief, MemberRecord, Signed, Update } from './messages.ts'
 import type { OwnLife } from './own-life.ts'
 import { recordIsSigned } from './statements.ts'
 import type { MembershipTurn } from './turn.ts'
 import type { MembershipUnits } from './units.ts'
+
+export interface DefencePort {
+  /** Pings a peer; its answer says what it knows of this identity. */
+  ask(peer: PeerId): void
+  /** It has a row in the table. */
+  isListed(peer: PeerId): boolean
+}
 
 export class Defence {
   /** Who tells of another life is asked about it at most this often, ms. */
@@ -21,10 +29,9 @@ export class Defence {
   readonly #own: OwnLife
   readonly #awareness: Awareness
   readonly #hearing: Hearing
-  readonly #ask: (peer: PeerId) => void
+  readonly #port: DefencePort
   #askedAt = Number.NEGATIVE_INFINITY
 
-  /** `ask`: pings a peer; its answer says what it knows of this identity. */
   constructor(
     init: MembershipInit,
     units: MembershipUnits,
@@ -32,7 +39,7 @@ export class Defence {
     own: OwnLife,
     awareness: Awareness,
     hearing: Hearing,
-    ask: (peer: PeerId) => void,
+    port: DefencePort,
   ) {
     this.#init = init
     this.#units = units
@@ -40,7 +47,7 @@ export class Defence {
     this.#own = own
     this.#awareness = awareness
     this.#hearing = hearing
-    this.#ask = ask
+    this.#port = port
   }
 
   merge(update: Update, from: PeerId): void {
@@ -54,8 +61,10 @@ export class Defence {
     const accused = update.accusations.filter(
       ({ body }) => body.generation === generation && body.incarnation === incarnation,
     )
-    if (incarnation < this.#own.incarnation || accused.length === 0) return
-    if (accused.some((accusation) => this.#isProvenAccusation(accusation, from))) this.refute(incarnation)
+    if (incarnation < this.#own.incarnation || this.#own.isAnswering(incarnation)) return
+    if (!accused.some((accusation) => this.#isProvenAccusation(accusation, from))) return
+    if (this.#own.refute(incarnation))
+      this.#awareness.refuted(this.#turn.now, this.#init.config.probePeriodMs)
   }
 
   /** `from` shows a record of this identity; undefined: it did not say how long ago that life was heard. */
@@ -67,22 +76,33 @@ export class Defence {
     else this.#hearing.misbehaved(from, 'bad-signature')
   }
 
-  /** Somebody accuses this incarnation. */
-  refute(incarnation: number): void {
-    if (!this.#own.refute(incarnation)) return
-    this.#awareness.refuted(this.#turn.now, this.#init.config.probePeriodMs)
+  /**
+   * What `from`, a member unless undefined, says in a heartbeat of this identity. Bare words
+   * are answered, for that costs little; only who signs them makes this member doubt itself.
+   */
+  believed({ generation, incarnation, standing }: Belief, from: Member | undefined): void {
+    const doubted = standing === 'suspect' || standing === 'dead' || standing === 'left'
+    if (generation === this.#own.generation) {
+      if (from !== undefined) this.#own.acknowledged()
+      if (doubted) this.#own.refute(incarnation)
+    } else if (standing === 'dead' && from !== undefined) {
+      this.#own.buried(generation, from.peer)
+    }
   }
 
   /** The ack says how long ago the other life was heard; it brings the same record, so not at once again. */
   #askAboutOtherLife(peer: PeerId): void {
     if (this.#turn.now - this.#askedAt < Defence.askIntervalMs) return
     this.#askedAt = this.#turn.now
-    this.#ask(peer)
+    this.#port.ask(peer)
   }
 
   #isProvenAccusation(accusation: Update['accusations'][number], from: PeerId): boolean {
     const { cluster, crypto } = this.#init
-    if (accusation.body.cluster !== cluster || accusation.body.subject !== this.#init.self) return false
+    const { accuser, subject } = accusation.body
+    if (accusation.body.cluster !== cluster || subject !== this.#init.self) return false
+    // Anybody can make up names. Who relays it because it believes it says so with its next heartbeat.
+    if (accuser !== from && !this.#port.isListed(accuser)) return false
     if (this.#units.accusationIsSigned(accusation, crypto)) return true
     this.#hearing.misbehaved(from, 'bad-signature')
     return false

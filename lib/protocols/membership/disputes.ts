@@ -19,6 +19,10 @@ import type { MembershipTurn } from './turn.ts'
 export interface DisputesPort {
   ownGeneration(): number
   isMember(peer: PeerId): boolean
+  /** A member that has not cried wolf lately. */
+  isCredible(peer: PeerId): boolean
+  /** For a death. */
+  accusersNeeded(): number
   dial(stone: Tombstone): void
   send(to: PeerId, updates: readonly Update[]): void
 }
@@ -53,11 +57,21 @@ export class Disputes {
       this.#tombstones.settle(peer)
       return
     }
-    // Who knows of the death tells the accusations too.
-    if (!update.contact && update.accusations.length > 0) return
+    if (this.#isKnown(update)) return
     if (stone.addresses.length === 0) this.#deny(update, from)
     else if (this.#isNewClaim(peer)) this.#port.dial(stone)
     else if (this.#isLastingClaim(peer)) this.#deny(update, from)
+  }
+
+  /**
+   * Who knows of the death tells the accusations too. But those of whom nobody believes
+   * mean nothing there either, and with too few it goes on waiting for one more.
+   */
+  #isKnown({ contact, accusations }: Update): boolean {
+    if (contact) return false
+    const accusers = new Set(accusations.map(({ body }) => body.accuser))
+    const credible = [...accusers].filter((accuser) => this.#port.isCredible(accuser))
+    return accusers.has(this.#init.self) || credible.length >= this.#port.accusersNeeded()
   }
 
   #dismisses(accusation: Update['accusations'][number], stone: Tombstone): boolean {

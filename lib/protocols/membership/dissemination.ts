@@ -51,17 +51,21 @@ export class Dissemination {
     return [...all.filter(isUrgent), ...all.filter((peer) => !isUrgent(peer))]
   }
 
-  /** The subjects to tell next, at most `limit`; forgotten after their last telling. */
-  take(limit: number): string[] {
-    const taken: string[] = []
-    const most = Math.min(limit, this.#pending.size)
-    for (const levels of [this.#urgent, this.#ordinary]) {
-      for (let tellings = levels.length - 1; tellings > 0 && taken.length < most; tellings--) {
-        takeFrom(levels[tellings], taken, most)
-      }
-    }
+  /** The subjects to tell next, at most `limit`, and until one does not fit; forgotten after their last telling. */
+  take(limit: number, fits: (peer: string) => boolean = () => true): string[] {
+    const taken = this.#next(Math.min(limit, this.#pending.size), fits)
     for (const peer of taken) this.told(peer)
     return taken
+  }
+
+  #next(most: number, fits: (peer: string) => boolean): string[] {
+    const next: string[] = []
+    for (const levels of [this.#urgent, this.#ordinary]) {
+      for (let tellings = levels.length - 1; tellings > 0 && next.length < most; tellings--) {
+        if (!takeFrom(levels[tellings], next, most, fits)) return next
+      }
+    }
+    return next
   }
 
   /** Once less: it was told, or somebody who knows it already told it here. */
@@ -97,13 +101,21 @@ export class Dissemination {
   }
 }
 
-function takeFrom(level: ReadonlySet<string> | undefined, taken: string[], most: number): void {
+/** False when one does not fit. */
+function takeFrom(
+  level: ReadonlySet<string> | undefined,
+  taken: string[],
+  most: number,
+  fits: (peer: string) => boolean,
+): boolean {
   // Nearly all are empty, and this is done for each packet.
-  if (level === undefined || level.size === 0) return
+  if (level === undefined || level.size === 0) return true
   for (const peer of level) {
-    if (taken.length >= most) return
+    if (taken.length >= most) return true
+    if (!fits(peer)) return false
     taken.push(peer)
   }
+  return true
 }
 
 /** How often an update is told until everybody has it with high probability. */

@@ -16,6 +16,7 @@ import type { MembershipInit } from './init.ts'
 import type { Judge } from './judge.ts'
 import type { Member } from './member.ts'
 import type { DialOutcome } from './messages.ts'
+import type { Finding } from './silence.ts'
 import type { Timer } from './timers.ts'
 import type { MembershipTurn } from './turn.ts'
 import type { MembershipUnits } from './units.ts'
@@ -25,6 +26,8 @@ export interface EvidencePort {
   isConnected(peer: PeerId): boolean
   /** Asks for a fresh connection; undefined when there is no address to dial. */
   dial(member: Member, timeoutMs: number): number | undefined
+  /** Asks it, and others of it, whether it is there. */
+  probe(member: Member): void
 }
 
 interface Inquiry {
@@ -124,13 +127,15 @@ export class Evidence {
     if (inquiry === undefined) return
     if (member.status === 'alive') return this.closed(member.peer)
     restart(inquiry)
-    this.#runAt(member.peer, this.#turn.now + this.#slotMs)
+    // Who talks and never refutes is dialled when it is silent for long, at a heal tick.
+    if (this.#isOld(inquiry)) this.#agenda.cancel(key(member.peer))
+    else this.#runAt(member.peer, this.#turn.now + this.#slotMs)
   }
 
   /** The last connection to it is gone: what was found through it may be no more. */
   lost(peer: PeerId): void {
     const inquiry = this.#inquiries.get(peer)
-    if (inquiry?.resting !== true) return
+    if (inquiry === undefined || !(inquiry.resting || this.#isOld(inquiry))) return
     restart(inquiry)
     this.#runAt(peer, this.#turn.now)
   }
@@ -141,10 +146,8 @@ export class Evidence {
    * some time on, or the dead would stay for ever.
    */
   voidAll(): void {
-    const { suspicionMinMs, suspicionMaxFactor } = this.#init.config
     for (const [peer, inquiry] of this.#inquiries) {
-      const isOld = this.#turn.now - inquiry.openedAt > suspicionMinMs * suspicionMaxFactor
-      if (isOld) inquiry.dial = undefined
+      if (this.#isOld(inquiry)) inquiry.dial = undefined
       else restart(inquiry)
       this.#runAt(peer, this.#turn.now)
     }
@@ -175,8 +178,9 @@ export class Evidence {
     if (this.#dials.delete(id)) this.#dialWaiting()
     const inquiry = this.#inquiries.get(peer)
     const member = this.#view.get(peer)
-    if (inquiry === undefined || member === undefined) return
+    if (member === undefined) return
     const finding = this.#units.findingOf(outcome)
+    if (inquiry === undefined) return this.#outOfTheBlue(member, finding)
     if (finding === 'answers') {
       inquiry.failed = 0
       inquiry.dial = undefined
@@ -191,6 +195,16 @@ export class Evidence {
       else if (finding === 'silent') this.#failed(member, inquiry)
       else this.#runAt(peer, inquiry.startedAt + this.#slotMs)
     }
+  }
+
+  /**
+   * A member that is held for alive, by hearsay perhaps, and is not to be reached: its
+   * turn to be probed may come late, and there may be nobody else who looks for it.
+   */
+  #outOfTheBlue(member: Member, finding: Finding): void {
+    if (finding !== 'silent' && finding !== 'stalled') return
+    if (member.status !== 'alive' || this.#port.isConnected(member.peer)) return
+    if (this.#view.neighbours.watches(member.peer)) this.#port.probe(member)
   }
 
   #failed(member: Member, inquiry: Inquiry): void {
@@ -265,11 +279,17 @@ export class Evidence {
     return inquiry.failed >= this.#init.config.evidenceDials
   }
 
+  /** Older than a suspicion may become that ends in death. */
+  #isOld({ openedAt }: Inquiry): boolean {
+    const { suspicionMinMs, suspicionMaxFactor } = this.#init.config
+    return this.#turn.now - openedAt > suspicionMinMs * suspicionMaxFactor
+  }
+
   /** Who has just spoken, was just dialled or is about to speak on a new connection needs no other one. */
   #notBefore(member: Member, inquiry: Inquiry): number {
     const heardAt = member.heardAt ?? Number.NEGATIVE_INFINITY
     return Math.max(
-      heardAt + this.#slotMs,
+      heardAt + (this.#isOld(inquiry) ? this.#init.config.suspicionMinMs : this.#slotMs),
       inquiry.startedAt + this.#slotMs,
       member.reachedAt + Evidence.settlingMs,
     )

@@ -14,6 +14,7 @@ import type { Awareness } from './awareness.ts'
 import { Dissemination, retransmitLimit } from './dissemination.ts'
 import type { MembershipInit } from './init.ts'
 import type { Update } from './messages.ts'
+import { sizeOfUpdate } from './packing.ts'
 import { shuffled } from './probe-schedule.ts'
 import type { Timer } from './timers.ts'
 import type { MembershipTurn } from './turn.ts'
@@ -32,7 +33,7 @@ export interface GossipPort {
 }
 
 export class Gossip {
-  /** News in one telling. */
+  /** News in one telling, and bytes: somebody's records may be large, and all tell them. */
   static readonly updatesAtOnce = 16
   /**
    * On rings each telling goes another way, and half of the ways are enough: that nobody of sixteen neighbours
@@ -40,6 +41,7 @@ export class Gossip {
    * ways cost 1.25 packets a member and second, half of them 0.86, with as many syncs; a quarter needs six times as many.
    */
   static readonly shareOfWays = 0.5
+  static readonly bytesAtOnce = 48 * 1024
   /** Own statements go to every connected member, up to this many. */
   static readonly announceToAtMost = 64
   readonly #init: MembershipInit
@@ -98,7 +100,7 @@ export class Gossip {
       // Nobody to tell: whoever connects compares digests first of all.
       if (targets.length === 0) return
       this.#toldAt = this.#turn.now
-      for (const peer of targets) this.#tellOne(peer, this.#news.take(Gossip.updatesAtOnce))
+      for (const peer of targets) this.#tellNews(peer)
     }
     if (this.#news.size === 0) return
     this.#agenda.schedule('gossip', this.#toldAt + this.#tickMs, { type: 'gossip' })
@@ -140,13 +142,29 @@ export class Gossip {
   }
 
   #tellOne(to: PeerId, subjects: readonly string[]): void {
-    const updates: Update[] = []
-    for (const subject of subjects) {
-      const update = this.#port.updateOf(subject as PeerId)
-      // To the subject itself only what it has to answer is news.
-      if (update !== undefined && (subject !== to || update.accusations.length > 0)) updates.push(update)
-    }
+    const updates = subjects.flatMap((subject) => this.#newsOf(subject, to) ?? [])
     if (updates.length > 0) this.#port.send(to, updates)
+  }
+
+  #tellNews(to: PeerId): void {
+    const updates: Update[] = []
+    let room = Gossip.bytesAtOnce
+    this.#news.take(Gossip.updatesAtOnce, (subject) => {
+      if (room <= 0) return false
+      const update = this.#newsOf(subject, to)
+      if (update !== undefined) {
+        room -= sizeOfUpdate(update)
+        updates.push(update)
+      }
+      return true
+    })
+    if (updates.length > 0) this.#port.send(to, updates)
+  }
+
+  /** To the subject itself only what it has to answer is news. */
+  #newsOf(subject: string, to: PeerId): Update | undefined {
+    const update = this.#port.updateOf(subject as PeerId)
+    return subject === to && update?.accusations.length === 0 ? undefined : update
   }
 
   /** Who has trouble talks less: else suspicions, and the talk about them, feed each other on a busy machine. */

@@ -14,6 +14,8 @@ import type { MembershipTurn } from './turn.ts'
 import type { View } from './view.ts'
 
 export class Heartbeats {
+  /** A record may have 40 KiB, and a ping has some bytes: to one peer so often at most the same again, ms. */
+  static readonly tellIntervalMs = 200
   readonly #init: MembershipInit
   readonly #turn: MembershipTurn
   readonly #own: OwnLife
@@ -60,7 +62,8 @@ export class Heartbeats {
       updates.push({ record: this.#own.record, accusations: [], contact: true })
     }
     // Who pings while accused should see by whom: it answers exactly those.
-    if (member !== undefined && member.status !== 'alive') updates.push(member.update())
+    if (member !== undefined && member.status !== 'alive' && this.mayTell(member))
+      updates.push(member.update())
     const otherLife = this.#otherLife(member, askingGeneration)
     const riders = ridersFor(this.#init.riders ?? [], to, this.#turn.instant)
     const body: Heartbeat = {
@@ -78,8 +81,19 @@ export class Heartbeats {
   /** Proof of a life of `member` other than the one that asks, while that is news to it. */
   #otherLife(member: Member | undefined, asking: number | undefined): Signed<MemberRecord> | undefined {
     if (member === undefined || asking === undefined) return undefined
-    if (member.generation !== asking) return member.record
-    return member.knowsGeneration === 0 ? member.previousLife : undefined
+    const former = member.knowsGeneration === 0 ? member.previousLife : undefined
+    const proof = member.generation === asking ? former : member.record
+    const { now } = this.#turn
+    if (proof === undefined || now - member.provedAt < Heartbeats.tellIntervalMs) return undefined
+    member.provedAt = now
+    return proof
+  }
+
+  /** Whether it is time to tell `member` again what is believed of it; then it is told. */
+  mayTell(member: Member): boolean {
+    if (this.#turn.now - member.toldAt < Heartbeats.tellIntervalMs) return false
+    member.toldAt = this.#turn.now
+    return true
   }
 
   #belief(peer: PeerId): Belief {

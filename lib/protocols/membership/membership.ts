@@ -282,7 +282,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         own.tellChange()
         break
       case 'contest-end':
-        own.contestEnded()
+        own.contestEnded(this.#parts.units.accusersNeeded(view.n))
         break
       case 'join-wait':
         this.#parts.settle()

@@ -13,7 +13,7 @@ import type { Judge } from './judge.ts'
 import { type Member, sameDetails } from './member.ts'
 import type { MemberRecord, Misbehaviour, Signed, Update } from './messages.ts'
 import { recordIsSigned } from './statements.ts'
-import { raiseRate } from './traffic.ts'
+import { costOf, raiseRate } from './traffic.ts'
 import type { MembershipTurn } from './turn.ts'
 import type { MembershipUnits } from './units.ts'
 import type { View } from './view.ts'
@@ -27,7 +27,7 @@ export interface MergingPort {
   disputed(update: Update, from: PeerId): void
   misbehaved(peer: PeerId, reason: Misbehaviour): void
   /** Whether `from` has not named more strangers than it may. */
-  mayIntroduce(from: PeerId): boolean
+  mayIntroduce(from: PeerId, bytes: number): boolean
 }
 
 export class Merging {
@@ -100,7 +100,10 @@ export class Merging {
       this.#port.disputed(update, from)
       return
     }
-    if (!this.#port.mayIntroduce(from)) {
+    const own = from === record.body.peer
+    // Dead where it is told of, or about to be: those who knew it look for it.
+    if (!own && !update.contact && update.accusations.length > 0) return
+    if (!this.#port.mayIntroduce(from, record.bytes.length)) {
       this.#refused++
       return
     }
@@ -108,14 +111,13 @@ export class Merging {
       this.#port.misbehaved(from, 'bad-signature')
       return
     }
-    const own = from === record.body.peer
     // First-hand only: a member that somebody once relayed would come back for ever.
     const confirmed = update.contact && this.#view.get(from)?.present === true
     if (!own && !confirmed) {
       if (!this.#port.hinted(record.body)) this.#refused++
       return
     }
-    if (this.#view.makePlace(record.bytes.length)) {
+    if (this.#view.makePlace(record.bytes.length, own)) {
       this.#view.add(record)
       return
     }
@@ -147,7 +149,7 @@ export class Merging {
       this.#port.misbehaved(from, 'bad-signature')
       return false
     }
-    member.raises.take(raises, this.#turn.now)
+    member.raises.take(raises, this.#turn.now, costOf(record.bytes.length))
     const growth = record.bytes.length - member.record.bytes.length
     if (!this.#view.makeRoom(growth, member)) {
       if (from === member.peer) this.#port.misbehaved(from, 'too-many-members')

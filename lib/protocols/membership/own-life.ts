@@ -8,6 +8,7 @@
 import { isGroupName } from '../../wire/group-name.ts'
 import { isTagKey, isTagValue } from '../../wire/tag.ts'
 import type { Agenda } from '../agenda.ts'
+import type { PeerId } from '../core.ts'
 import { Allowance, type Rate } from './allowance.ts'
 import { decodeSelfState, durableKeys, encodeSelfState } from './durable-state.ts'
 import type { MembershipInit } from './init.ts'
@@ -25,6 +26,13 @@ export class OwnLife {
   static readonly rememberedLives = 4096
   /** Changes of the own record that are told as they come; more are told together. */
   static readonly changesAtOnce = 4
+  /** Accusations answered as they come. Each answer is one write here and one signature for everybody to check. */
+  static readonly refutationsAtOnce = 4
+  /** Wall clocks, which seed generations, stay below it until 2109; nobody's bare word is taken for more. */
+  static readonly plausibleGeneration = 2 ** 42
+  /** Steps over a life of which nobody has proof: in a row, and then one an hour. */
+  static readonly unprovenSteps: Rate = { burst: 3, perSecond: 1 / 3600 }
+  static readonly maxGravediggers = 64
   readonly #init: MembershipInit
   readonly #units: MembershipUnits
   readonly #turn: MembershipTurn
@@ -49,8 +57,15 @@ export class OwnLife {
   #groups: readonly string[]
   #tags: Tags
   #record: Signed<MemberRecord> | undefined
+  readonly #refutations: Rate
+  readonly #refutable = new Allowance()
   #refutedAt = Number.NEGATIVE_INFINITY
   #accused = -1
+  /** Some member holds this life for alive. */
+  #acknowledged = false
+  /** The later lives of this identity that members have buried, by who says so. */
+  readonly #buried = new Map<PeerId, number>()
+  readonly #unproven = new Allowance()
   #renewal = false
 
   constructor(
@@ -70,6 +85,7 @@ export class OwnLife {
     this.#tags = sortedTags(init.tags ?? {})
     this.#changes = { burst: OwnLife.changesAtOnce, perSecond: 4000 / init.config.probePeriodMs }
     this.#allowance = new Allowance()
+    this.#refutations = { burst: OwnLife.refutationsAtOnce, perSecond: 1000 / init.config.probePeriodMs }
     const state = decodeSelfState(init.durable.get(durableKeys.self))
     this.#persistedGeneration = state.generation
     this.incarnation = state.incarnation
@@ -149,15 +165,26 @@ export class OwnLife {
   refute(incarnation: number): boolean {
     if (incarnation !== this.incarnation || !this.running || this.presence !== 'alive') return false
     this.#accused = incarnation
-    const due = this.#refutedAt + this.#init.config.probePeriodMs / 4
-    if (this.#turn.now < due) this.#agenda.schedule('refute', due, { type: 'refute' })
-    else this.refuteNow()
+    this.refuteNow()
     return true
   }
 
+  /** That incarnation is accused, and the answer is on its way: who else says so says nothing new. */
+  isAnswering(incarnation: number): boolean {
+    return this.#accused === incarnation
+  }
+
+  /** As soon as may be. */
   refuteNow(): void {
     if (this.#accused < this.incarnation) return
-    this.#refutedAt = this.#turn.now
+    const { now } = this.#turn
+    const spaced = this.#refutedAt + this.#init.config.probePeriodMs / 4
+    if (now < spaced || !this.#refutable.take(this.#refutations, now)) {
+      const due = Math.max(spaced, this.#refutable.nextAt(this.#refutations, now))
+      this.#agenda.schedule('refute', due, { type: 'refute' })
+      return
+    }
+    this.#refutedAt = now
     const next = this.#units.refutation(this.incarnation, this.#accused)
     this.#accused = -1
     this.#raise(next)
@@ -204,10 +231,7 @@ export class OwnLife {
     }
     if (generation < this.generation) return
     if (heardAgoMs === undefined) {
-      if (!this.#agenda.has('contest-end')) {
-        const at = this.#turn.now + 2 * this.#init.config.probePeriodMs
-        this.#agenda.schedule('contest-end', at, { type: 'contest-end' })
-      }
+      this.#contestSoon()
       this.#contested = Math.max(this.#contested, generation)
       return
     }
@@ -220,16 +244,48 @@ export class OwnLife {
     this.#stepOver(generation)
   }
 
+  /** A member takes part with this life. */
+  acknowledged(): void {
+    this.#acknowledged = true
+  }
+
+  /**
+   * `by` has buried a later life of this identity, and has no proof of it any more: it
+   * takes nothing from this one. Its bare word is no reason to think that the disk went back.
+   */
+  buried(generation: number, by: PeerId): void {
+    if (generation <= this.generation || generation > OwnLife.plausibleGeneration) return
+    if (this.#buried.size >= OwnLife.maxGravediggers && !this.#buried.has(by)) return
+    if (!this.#unproven.has(OwnLife.unprovenSteps, this.#turn.now)) return
+    this.#buried.set(by, generation)
+    this.#contestSoon()
+  }
+
   #contested = 0
 
-  /** Nobody said that the other life is running. */
-  contestEnded(): void {
-    if (this.#contested >= this.generation) this.#stepOver(this.#contested)
+  /**
+   * Nobody said that the other life is running. Of a life without proof `witnesses`
+   * must speak, but for who is new and not yet held for alive by anybody.
+   */
+  contestEnded(witnesses: number): void {
+    if (this.#contested >= this.generation) return this.#stepOver(this.#contested)
+    const claims = [...this.#buried.values()].sort((a, b) => b - a)
+    const claim = claims[this.#acknowledged ? witnesses - 1 : 0] ?? 0
+    this.#buried.clear()
+    if (claim <= this.generation || !this.#unproven.take(OwnLife.unprovenSteps, this.#turn.now)) return
+    this.#stepOver(claim)
+  }
+
+  #contestSoon(): void {
+    if (this.#agenda.has('contest-end')) return
+    const at = this.#turn.now + 2 * this.#init.config.probePeriodMs
+    this.#agenda.schedule('contest-end', at, { type: 'contest-end' })
   }
 
   #stepOver(generation: number): void {
     this.#agenda.cancel('contest-end')
     this.#contested = 0
+    this.#buried.clear()
     // Two processes with one generation would step over each other for ever in step: draw.
     this.#takeGeneration(generation + 1 + Math.floor(this.#init.random() * 1000))
   }
@@ -237,6 +293,7 @@ export class OwnLife {
   #takeGeneration(generation: number): void {
     if (generation > 2 ** 52) throw new Error(`generation ${generation} is beyond 2^52`)
     this.generation = generation
+    this.#acknowledged = false
     this.#renewal = false
     this.#agenda.cancel('own-change')
     this.#taken.add(generation)

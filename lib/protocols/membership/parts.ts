@@ -84,13 +84,16 @@ export class Parts {
     const misbehaved = (peer: PeerId, reason: Misbehaviour) => this.hearing.misbehaved(peer, reason)
     this.names = new NameConflicts((name, peers) => turn.emit({ type: 'name-conflict', name, peers }))
     this.own = new OwnLife(init, units, turn, agenda, () => this.#ownRecordChanged())
-    this.defence = new Defence(init, units, turn, this.own, awareness, this.hearing, (peer) =>
-      this.greet(peer),
-    )
+    this.defence = new Defence(init, units, turn, this.own, awareness, this.hearing, {
+      ask: (peer) => this.greet(peer),
+      isListed: (peer) => this.view.get(peer) !== undefined,
+    })
     this.tombstones = new Tombstones(init, turn, agenda)
     this.disputes = new Disputes(init, turn, this.tombstones, {
       ownGeneration: () => this.own.generation,
       isMember: (peer) => peer === init.self || this.view.get(peer)?.present === true,
+      isCredible: (peer) => this.accusers.isCredible(peer),
+      accusersNeeded: () => units.accusersNeeded(this.view.n),
       dial: (stone) => this.reach.dials.reach(stone),
       send: (to, updates) => this.send(to, { type: 'gossip' }, updates),
     })
@@ -114,7 +117,8 @@ export class Parts {
       hinted: (record) => this.reach.hints.hinted(record),
       disputed: (update, from) => this.disputes.heard(update, from),
       misbehaved,
-      mayIntroduce: (from) => this.traffic.takesStranger(from, view.get(from)?.present === true, turn.now),
+      mayIntroduce: (from, bytes) =>
+        this.traffic.takesStranger(from, view.get(from)?.present === true, bytes, turn.now),
     })
     this.heartbeats = new Heartbeats(init, turn, this.own, view, send)
     this.gossip = new Gossip(init, turn, agenda, view, awareness, {
@@ -139,6 +143,7 @@ export class Parts {
     this.evidence = new Evidence(init, units, turn, agenda, view, this.judge, {
       isConnected,
       dial: (member, timeoutMs) => this.reach.dials.reachFreshly(member, timeoutMs),
+      probe: (member) => this.prober.probeUnlessProven(member),
     })
     this.fastPath = new FastPath(init, turn, agenda, view, this.judge, this.isolation, nextRequest)
     this.reach = new Reach(init, turn, agenda, view, this.isolation, units, {
@@ -189,12 +194,13 @@ export class Parts {
   #memberChanged(member: Member, change: MemberChange): void {
     const { peer } = member
     this.turn.emit({ type: 'member', change, member: rowOf(member, this.connections.has(peer)) })
-    if (member.present) this.names.present(peer, member.record.body.name)
+    if (member.present && change !== 'reaped') this.names.present(peer, member.record.body.name)
     else this.names.absent(peer)
     if (change === 'joined') this.strangers.delete(peer)
     if (change === 'reaped') {
       if (this.connections.has(peer)) this.strangers.add(peer)
       this.judge.settled(member)
+      this.evidence.closed(peer)
       this.accusers.forget(peer)
       this.gossip.forget(peer)
       this.fastPath.void(peer)

@@ -11,6 +11,7 @@ import type { MembershipInit } from './init.ts'
 import { type Member, maxAccusationsPerCharge } from './member.ts'
 import type { Body } from './messages.ts'
 import { ProbeSchedule, shuffled } from './probe-schedule.ts'
+import { scaledMinimumMs } from './suspicion.ts'
 import type { Timer } from './timers.ts'
 import type { MembershipTurn } from './turn.ts'
 import type { View } from './view.ts'
@@ -37,6 +38,8 @@ interface Probe {
   readonly wasSuspect: boolean
   readonly helpers: Set<PeerId>
   readonly heardFrom: Set<PeerId>
+  /** Helpers that say that it has answered them. */
+  readonly vouchers: Set<PeerId>
   answered: boolean
 }
 
@@ -62,8 +65,11 @@ export class Prober {
    * on the average, and an idle member sends one ping and one ack a period, whatever the number of members.
    */
   static readonly subjectsPerPeriod = 1
-  /** Dials for others under way at once. */
+  /** Dials for others under way at once, and of those for one requester. */
   static readonly maxRelayDials = 4
+  static readonly maxRelayDialsEach = 2
+  /** Probes in a row that are believed to be answered because one helper says so and another does not. */
+  static readonly maxContradictions = 3
   readonly #init: MembershipInit
   readonly #turn: MembershipTurn
   readonly #agenda: Agenda<Timer>
@@ -145,9 +151,15 @@ export class Prober {
     return [...chosen]
   }
 
-  /** Whom a dial has shown to be stalled is judged by time alone. */
-  #isInDoubt(member: Member): boolean {
-    return member.status === 'suspect' && member.stalledAt === undefined
+  /**
+   * Whom a dial has shown to be stalled is judged by time alone. One that is suspect for longer than
+   * a suspicion lasts talks and does not refute: that is no reason to hurry for ever.
+   */
+  #isInDoubt({ status, statusAt, stalledAt }: Member): boolean {
+    if (status !== 'suspect' || stalledAt !== undefined) return false
+    const { suspicionMinMs, suspicionMaxFactor } = this.#init.config
+    const longestMs = scaledMinimumMs(suspicionMinMs, this.#view.n) * suspicionMaxFactor
+    return this.#turn.now - statusAt <= longestMs
   }
 
   /** This member has accused it, or so many have that it would add nothing: else the first to die hide the others. */
@@ -204,6 +216,7 @@ export class Prober {
       wasSuspect: member.status === 'suspect',
       helpers: new Set(),
       heardFrom: new Set(),
+      vouchers: new Set(),
       answered: false,
     })
     if (this.#port.isConnected(member.peer)) this.#port.ping(member.peer, seq)
@@ -241,7 +254,12 @@ export class Prober {
     this.#forget(seq)
     const member = this.#view.get(probe.subject)
     if (member === undefined || !member.present || member.generation !== probe.generation) return
-    if (probe.answered || (member.heardAt ?? Number.NEGATIVE_INFINITY) >= probe.sentAt) {
+    if ((member.heardAt ?? Number.NEGATIVE_INFINITY) >= probe.sentAt) {
+      member.contradicted = 0
+      this.#awareness.probeSucceeded()
+      return
+    }
+    if (probe.answered && !this.#isDisputed(member, probe)) {
       this.#awareness.probeSucceeded()
       return
     }
@@ -253,11 +271,21 @@ export class Prober {
     if (this.#turn.now >= this.#accuseNotBefore) this.#port.failed(member)
   }
 
+  /**
+   * Some helpers say that it has answered, others that it has not: so often in a row, and it
+   * has to say so itself. One helper that lies could else hide any death.
+   */
+  #isDisputed(member: Member, { heardFrom, vouchers }: Probe): boolean {
+    if (heardFrom.size > vouchers.size) member.contradicted++
+    else member.contradicted = 0
+    return member.contradicted >= Prober.maxContradictions
+  }
+
   /** Somebody asks for a probe of `subject` on its behalf. */
   relay(requester: PeerId, requesterSeq: number, subject: PeerId): void {
     const member = this.#view.get(subject)
     const dialling = !this.#port.isConnected(subject)
-    const possible = member !== undefined && !(dialling && !this.#mayDialFor(member))
+    const possible = member !== undefined && !(dialling && !this.#mayDialFor(requester, member))
     if (!possible || !this.#mayRelayFor(requester)) {
       this.#port.send(requester, { type: 'nack', seq: requesterSeq })
       return
@@ -281,11 +309,11 @@ export class Prober {
   }
 
   /** On rings two who probe the same member are hardly ever connected with it both. */
-  #mayDialFor(subject: Member): boolean {
+  #mayDialFor(requester: PeerId, subject: Member): boolean {
     if (this.#view.neighbours.meshed || !subject.present) return false
-    let dialling = 0
-    for (const relay of this.#relays.values()) if (relay.dialling) dialling++
-    return dialling < Prober.maxRelayDials
+    const dialling = [...this.#relays.values()].filter((relay) => relay.dialling)
+    const own = dialling.filter((relay) => relay.requester === requester)
+    return dialling.length < Prober.maxRelayDials && own.length < Prober.maxRelayDialsEach
   }
 
   #mayRelayFor(requester: PeerId): boolean {
@@ -357,6 +385,7 @@ export class Prober {
       if (this.#view.get(from)?.generation === probe.generation) this.#awareness.probeSucceeded()
     } else if (probe.helpers.has(from)) {
       probe.heardFrom.add(from)
+      probe.vouchers.add(from)
       probe.answered = true
     }
   }

@@ -8,8 +8,6 @@ import type { Heartbeat, Packet, Update } from './messages.ts'
 import type { Parts } from './parts.ts'
 
 export class Reception {
-  /** A suspect that talks is told so at most this often, ms. */
-  static readonly tellIntervalMs = 200
   readonly #parts: Parts
 
   constructor(parts: Parts) {
@@ -21,7 +19,8 @@ export class Reception {
     if (from === init.self) return
     if (this.#parts.departure.lingers) return this.#answerOnLeaving(from, packet)
     if (!own.running) return
-    if (!traffic.takesPacket(from, turn.now)) return hearing.misbehaved(from, 'flooding')
+    if (!traffic.takesPacket(from, packet.updates.length, turn.now))
+      return hearing.misbehaved(from, 'flooding')
     for (const update of packet.updates) {
       this.#merge(update, from)
       sync.merged(from, update)
@@ -39,9 +38,9 @@ export class Reception {
   }
 
   /** Of what is said to it nothing matters any more, but for who has heard of it. */
-  #answerOnLeaving(from: PeerId, { body, generation }: Packet): void {
+  #answerOnLeaving(from: PeerId, { body, generation, updates }: Packet): void {
     const { turn, traffic, departure, heartbeats } = this.#parts
-    if (!traffic.takesPacket(from, turn.now)) return
+    if (!traffic.takesPacket(from, updates.length, turn.now)) return
     if (body.type === 'leave-ack') departure.acknowledged(from)
     else if (body.type === 'ping' && traffic.takesPing(from, turn.now))
       heartbeats.ack(from, body.seq, generation)
@@ -119,9 +118,7 @@ export class Reception {
       if (!own.running) return
     }
     const mine = belief.generation === own.generation
-    if (mine && (belief.standing === 'suspect' || belief.standing === 'dead' || belief.standing === 'left')) {
-      defence.refute(belief.incarnation)
-    }
+    if (otherLife === undefined || mine) defence.believed(belief, current)
     if (current !== undefined) this.#learn(current, heartbeat, mine)
     if (own.status === 'joining' && heartbeat.type === 'ack' && mine) this.#parts.settle()
   }
@@ -142,11 +139,9 @@ export class Reception {
 
   /** Contact with somebody who is not believed alive asks for a higher incarnation. */
   #tellWhatIsBelieved(member: Member, itsGeneration: number): void {
-    const { turn } = this.#parts
     const stale = itsGeneration < member.generation
     if (!stale && (member.status === 'alive' || itsGeneration > member.generation)) return
-    if (turn.now - member.toldAt < Reception.tellIntervalMs) return
-    member.toldAt = turn.now
-    this.#parts.send(member.peer, { type: 'gossip' }, [member.update()])
+    if (this.#parts.heartbeats.mayTell(member))
+      this.#parts.send(member.peer, { type: 'gossip' }, [member.update()])
   }
 }

@@ -19,12 +19,14 @@ interface Account {
 export class Traffic {
   /** A view of thousands comes in many packets, and with a mass death each says something at once. */
   static readonly packets: Rate = { burst: 2048, perSecond: 400 }
+  /** As many updates are as much work as one packet more: a telling of rumours has no more. */
+  static readonly updatesForOne = 16
   /** A helper may ask in the name of many. */
   static readonly pings: Rate = { burst: 256, perSecond: 64 }
   /** While all together stay below it nobody is looked up: what each may is more than that. */
   static readonly together: Rate = { burst: 64, perSecond: 64 }
   /** Besides a whole view: records of members that are unknown here. */
-  static readonly strangersPerSecond = 64
+  static readonly strangersPerSecond = 8
   /** The same, named by somebody who is no member itself: it has no view to tell. */
   static readonly hints: Rate = { burst: 64, perSecond: 4 }
   /** Accounts of those who used much that are kept when they disconnect: a new connection is no new start. */
@@ -43,17 +45,23 @@ export class Traffic {
     this.#isConnected = isConnected
   }
 
-  takesPacket(from: PeerId, now: number): boolean {
-    return this.#packets.take(Traffic.together, now) || this.#of(from).packets.take(Traffic.packets, now)
+  /** One with so many updates. */
+  takesPacket(from: PeerId, updates: number, now: number): boolean {
+    const cost = 1 + Math.floor(updates / Traffic.updatesForOne)
+    if (this.#packets.take(Traffic.together, now, cost)) return true
+    return this.#of(from).packets.take(Traffic.packets, now, cost)
   }
 
   takesPing(from: PeerId, now: number): boolean {
     return this.#pings.take(Traffic.together, now) || this.#of(from).pings.take(Traffic.pings, now)
   }
 
-  takesStranger(from: PeerId, isMember: boolean, now: number): boolean {
-    const account = this.#of(from)
-    return isMember ? account.strangers.take(this.#strangers, now) : account.hints.take(Traffic.hints, now)
+  /** One with a record of `bytes`. */
+  takesStranger(from: PeerId, isMember: boolean, bytes: number, now: number): boolean {
+    const { strangers, hints } = this.#of(from)
+    return isMember
+      ? strangers.take(this.#strangers, now, costOf(bytes))
+      : hints.take(Traffic.hints, now, costOf(bytes))
   }
 
   /** Whether it is to be said again that `peer` does too much. */
@@ -99,6 +107,11 @@ export class Traffic {
     this.#accounts.set(peer, account)
     return account
   }
+}
+
+/** Everybody keeps a record and tells it on: a large one counts as several. An ordinary one has some 300 bytes. */
+export function costOf(bytes: number): number {
+  return Math.ceil(bytes / 4096)
 }
 
 /** Newer records of one member: twice what its own limits let it tell. */

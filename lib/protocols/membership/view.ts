@@ -121,10 +121,15 @@ export class View {
     return this.population.present + 1
   }
 
-  /** Whether there is a place for one more; the oldest of the gone give theirs. */
-  makePlace(bytes: number): boolean {
+  /**
+   * Whether there is a place for one more; the oldest of the gone give theirs. For one that is here
+   * `inPerson` those do too of whom there is only hearsay: names are easily made up.
+   */
+  makePlace(bytes: number, inPerson: boolean): boolean {
     while (this.#isFull && this.#reapOldest()) {}
-    return this.makeRoom(bytes) && !this.#isFull
+    if (this.makeRoom(bytes) && !this.#isFull) return true
+    if (inPerson) this.#giveUpHearsay(bytes)
+    return this.#hasRoom(bytes) && !this.#isFull
   }
 
   /**
@@ -214,6 +219,15 @@ export class View {
     this.population.removed(member)
     this.#digest.delete(peer)
     this.#port.changed(member, 'reaped')
+  }
+
+  /** Who was heard of last goes first. */
+  #giveUpHearsay(bytes: number): void {
+    const unmet = [...this.#members.values()].filter(({ contact }) => !contact).reverse()
+    for (const member of unmet) {
+      if (this.#hasRoom(bytes) && !this.#isFull) return
+      this.#reap(member)
+    }
   }
 
   get #isFull(): boolean {

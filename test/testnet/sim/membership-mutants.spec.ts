@@ -23,7 +23,7 @@ const caughtAt: Readonly<Record<string, number>> = {
   'incarnation-not-persisted': 1,
   'wall-clock-ages': 5,
   'wall-clock-generation': 5,
-  'dismissals-of-the-living': 12,
+  'dismissals-of-the-living': 235,
   'stalled-ignored': 5,
   'no-evidence-dials': 5,
   'merge-by-arrival': 4,

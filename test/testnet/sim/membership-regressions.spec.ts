@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { profiles } from '../../../lib/protocols/membership/config.ts'
 import type { MemberHost } from '../../../testnet/sim/membership/member-host.ts'
 import { ScriptedCluster } from './scripted.ts'
 import { quietNetwork } from './toy.ts'
@@ -115,6 +116,52 @@ describe('membership, in stories that once ended badly', () => {
     assert.ok((host.core?.generation ?? 0) > before)
     assert.equal(host.core?.rolledBack, true)
     assert.ok(script.cluster.agreed())
+  })
+
+  it('steps over a life of which only tombstones are left, and counts as what it was', () => {
+    const script = new ScriptedCluster(1, { config: { ...profiles.local, goneMs: 3000 } })
+    script.form(5)
+    const [seed, host] = script.hosts as [MemberHost, MemberHost]
+    const before = host.core?.generation ?? 0
+    script.cluster.end(host, 'kill')
+    script.run(20_000)
+    assert.equal(script.shows(seed, host), undefined, 'its row is reaped')
+    host.machine.disk.restore(new Map())
+    host.machine.clock.stepWall(-3_600_000)
+    script.cluster.start(host, seed.machine.addresses, true)
+    script.run(4000)
+    assert.ok((host.core?.generation ?? 0) > before)
+    assert.ok(script.cluster.agreed())
+    assert.equal(host.core?.rolledBack, false, 'nobody can prove that its disk went back')
+  })
+
+  it('finds out at once that somebody is not there of whom only liars speak', () => {
+    const script = new ScriptedCluster(1, { config: { ...profiles.local, goneMs: 3000 } })
+    script.form(9, ['refuses', 'refuses'])
+    const [seed, late, subject] = script.hosts as [MemberHost, MemberHost, MemberHost]
+    script.cluster.depart(late, 'leave')
+    script.cluster.lyingFrom = script.world.now
+    script.run(5000)
+    script.cluster.end(subject, 'power-cut')
+    script.run(15_000)
+    assert.equal(script.shows(seed, subject), undefined, 'the others have buried it')
+    const from = script.world.now
+    script.cluster.start(late, seed.machine.addresses)
+    script.run(5000)
+    assert.ok(script.shown(late, subject, from).includes('alive'), 'it is told so')
+    assert.notEqual(script.shows(late, subject), 'alive')
+    script.run(5000)
+    assert.ok(['dead', undefined].includes(script.shows(late, subject)))
+  })
+
+  it('finds a silent death although one helper says each time that there was an answer', () => {
+    const script = new ScriptedCluster()
+    script.form(4, ['vouches'])
+    script.cluster.lyingFrom = script.world.now
+    const [observer, subject] = script.hosts as [MemberHost, MemberHost]
+    script.cluster.end(subject, 'power-cut')
+    script.run(15_000)
+    assert.equal(script.shows(observer, subject), 'dead')
   })
 
   it('keeps a member whose links to two liars flow, whatever they refuse', () => {

@@ -58,7 +58,7 @@ export class Liar implements Inner {
     if (input.type === 'receive') this.#learn(input.message)
     const woken = input.type === 'wake'
     const innerDue = this.#inner.deadline !== undefined && this.#inner.deadline <= now.monotonic
-    const honest = !woken || innerDue ? this.#inner.step(input, now) : []
+    const honest = [...(!woken || innerDue ? this.#inner.step(input, now) : []), ...this.#vouch(input)]
     if (now.monotonic < this.#nextAt) return honest
     this.#nextAt = now.monotonic + everyMs
     if (!this.#init.lying() || this.#init.generation() === 0) return honest
@@ -82,6 +82,33 @@ export class Liar implements Inner {
     else this.#heard[this.#init.random.whole(0, memory - 1)] = packet
   }
 
+  /** Asked to probe somebody: there is an answer before anybody was asked. */
+  #vouch(input: Input<Packet, MembershipCommand>): LieEffect[] {
+    if (this.#init.lie !== 'vouches' || input.type !== 'receive' || !this.#init.lying()) return []
+    const { body } = input.message
+    if (body.type !== 'ping-request') return []
+    const belief = { generation: 0, incarnation: 0, standing: 'unknown', heardAgoMs: undefined } as const
+    return [
+      {
+        type: 'send',
+        to: input.from,
+        message: {
+          generation: this.#init.generation(),
+          updates: [],
+          body: {
+            type: 'ack',
+            seq: body.seq,
+            digest: 0n,
+            loopLagMs: 0,
+            belief,
+            otherLife: undefined,
+            riders: [],
+          },
+        },
+      },
+    ]
+  }
+
   #lies(): LieEffect[] {
     switch (this.#init.lie) {
       case 'suspects':
@@ -100,6 +127,8 @@ export class Liar implements Inner {
         return this.#replay()
       case 'floods':
         return this.#flood()
+      case 'vouches':
+        return []
     }
   }
 

@@ -6,9 +6,18 @@ import type { Random } from '../random.ts'
 /**
  * How a lying member lies; its core is otherwise honest, so that it stays a
  * member. `sly` refuses only whom others suspect already, and is so never alone
- * when it is refuted.
+ * when it is refuted. `vouches` says of whomever it is asked about that it has answered.
  */
-export type Lie = 'suspects' | 'refuses' | 'sly' | 'forges' | 'replays' | 'floods' | 'inflates' | 'dismisses'
+export type Lie =
+  | 'suspects'
+  | 'refuses'
+  | 'sly'
+  | 'forges'
+  | 'replays'
+  | 'floods'
+  | 'inflates'
+  | 'dismisses'
+  | 'vouches'
 
 /** What is done to the cluster. */
 export type Fault =
@@ -169,6 +178,7 @@ function drawLies(draw: Random): readonly Lie[] {
     'floods',
     'inflates',
     'dismisses',
+    'vouches',
   ]
   if (draw.chance(0.15)) return ['refuses', 'refuses']
   // These two need a moment of weakness to do harm, so they get more chances.

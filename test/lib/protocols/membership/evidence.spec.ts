@@ -94,6 +94,36 @@ describe('own dials of a suspect', () => {
     assert.equal(scene.dialled(3000, timeout), 4)
   })
 
+  it('are not made for ever of who talks and never answers what is said of it', () => {
+    const scene = new Scene()
+    scene.suspect(4)
+    const answers = (ms: number) => {
+      let count = 0
+      for (let passed = 0; passed < ms; passed += 1000) {
+        scene.lab.hear(scene.subject)
+        for (let i = 0; i < 20; i++) {
+          scene.talk(50)
+          for (const { id } of scene.dials()) {
+            count++
+            const address = '/ip4/10.0.0.1/tcp/1'
+            scene.lab.command({
+              type: 'dialled',
+              id,
+              outcome: { type: 'connected', peer: scene.subject.id, address },
+            })
+          }
+        }
+      }
+      return count
+    }
+    answers(30_000)
+    assert.equal(answers(600_000), 0)
+    assert.equal(scene.status, 'suspect')
+    // Then it is silent for good.
+    scene.dialled(20_000, timeout)
+    assert.equal(scene.status, 'dead')
+  })
+
   it('begin at once without a connection', () => {
     const scene = new Scene()
     scene.lab.command({ type: 'disconnected', peer: scene.subject.id, closedBy: 'local' })
@@ -422,5 +452,28 @@ describe('healing', () => {
     scene.lab.receive(a, a.packet({ type: 'gossip' }, [scene.subject.update()]))
     scene.talk(100)
     assert.equal(scene.dials().length, 0)
+  })
+})
+
+describe('a member that is held for alive', () => {
+  it('is probed by others at once when an own dial does not reach it', () => {
+    const lab = new Lab()
+    const others = Array.from({ length: 12 }, (_, i) => new ScriptedPeer(`o${i}`))
+    const [teller] = others as [ScriptedPeer]
+    const subject = new ScriptedPeer('z')
+    lab.start()
+    for (const peer of others) lab.connect(peer)
+    lab.runWhile(3000, others)
+    lab.receive(teller, teller.packet({ type: 'gossip' }, [subject.update()]))
+    lab.runWhile(200, others)
+    const dials = lab.requests().flatMap((r) => (r.type === 'dial' && r.peer === subject.id ? [r.id] : []))
+    assert.equal(dials.length, 1)
+    lab.take()
+    lab.command({ type: 'dialled', id: dials[0] as number, outcome: timeout })
+    lab.runWhile(100, others)
+    const asked = others.flatMap((peer) => lab.sent(peer)).filter(({ body }) => body.type === 'ping-request')
+    assert.equal(asked.length, 3)
+    lab.runWhile(1000, others)
+    assert.deepEqual(lab.member(subject)?.accusers, [lab.self])
   })
 })

@@ -189,6 +189,145 @@ describe('an insider that lies', () => {
     assert.equal(new Set(dials().map((dial) => dial.peer)).size, 100, 'yet each is tried')
   })
 
+  it('cannot have its own large record sent back with each answer while it is accused', () => {
+    const lab = new Lab()
+    const [a, b] = [new ScriptedPeer('a'), new ScriptedPeer('b')]
+    lab.start()
+    for (const peer of [a, b]) lab.connect(peer)
+    a.incarnation++
+    const record = hugeRecord(a)
+    lab.receive(a, a.packet({ type: 'gossip' }, [a.update({ record })]))
+    lab.receive(b, b.packet({ type: 'gossip' }, [{ record, accusations: [b.accuse(record)], contact: true }]))
+    lab.take()
+    for (let i = 0; i < 100; i++) {
+      lab.receive(a, a.ping([]))
+      lab.run(10)
+    }
+    assert.ok(lab.sent(a).filter(({ body }) => body.type === 'ack').length >= 90)
+    const told = lab.sent(a).flatMap(({ updates }) => updates.filter((update) => update.record === record))
+    assert.ok(told.length <= 6, `${told.length} times in a second`)
+  })
+
+  it('cannot have proof of another life sent with each answer', () => {
+    const lab = new Lab()
+    const a = new ScriptedPeer('a')
+    lab.start()
+    lab.connect(a)
+    a.generation = 2000
+    lab.receive(a, a.packet({ type: 'gossip' }, [a.update({ record: hugeRecord(a) })]))
+    a.generation = 1000
+    lab.take()
+    for (let i = 0; i < 100; i++) {
+      lab.receive(a, a.ping([]))
+      lab.run(10)
+    }
+    const proofs = lab.sent(a).filter(({ body }) => body.type === 'ack' && body.otherLife !== undefined)
+    assert.ok(proofs.length >= 4 && proofs.length <= 6, `${proofs.length} in a second`)
+  })
+
+  it('cannot have a large record of its own told on as often as a small one', () => {
+    const changes = (record: (peer: ScriptedPeer) => Signed<MemberRecord>) => {
+      const lab = new Lab()
+      const a = new ScriptedPeer('a')
+      lab.start()
+      lab.connect(a)
+      for (let i = 0; i < 600; i++) {
+        a.incarnation++
+        lab.receive(a, a.packet({ type: 'gossip' }, [a.update({ record: record(a) })]))
+        lab.run(100)
+      }
+      return lab.events().filter((event) => event.type === 'member' && event.change === 'updated').length
+    }
+    assert.ok(changes((peer) => peer.record()) >= 590)
+    assert.ok(changes(hugeRecord) <= 150)
+  })
+
+  it('cannot make a telling of news outgrow what one packet holds', () => {
+    const lab = new Lab()
+    const many = Array.from({ length: 16 }, (_, i) => new ScriptedPeer(`large${i}`))
+    lab.start()
+    for (const peer of many) lab.connect(peer)
+    lab.run(5000)
+    for (const peer of many) {
+      peer.incarnation++
+      lab.receive(peer, peer.packet({ type: 'gossip' }, [peer.update({ record: hugeRecord(peer) })]))
+    }
+    for (let i = 0; i < 100; i++) {
+      lab.take()
+      lab.run(50)
+      for (const peer of many) {
+        const rows = lab.sent(peer).flatMap(({ body, updates }) => (body.type === 'gossip' ? updates : []))
+        assert.ok(rows.filter(({ record }) => record.bytes.length > 30_000).length <= 2)
+      }
+    }
+  })
+
+  it('cannot have its view asked for again and again by saying that there is more', () => {
+    const lab = new Lab()
+    const a = new ScriptedPeer('a')
+    lab.start()
+    lab.connect(a)
+    lab.run(2000)
+    lab.take()
+    const more = { type: 'sync', reply: false, buckets: new Set([1]), more: true } as const
+    const all = { type: 'sync', reply: false, buckets: undefined, more: false } as const
+    for (let i = 0; i < 100; i++) {
+      lab.receive(a, a.packet(more))
+      lab.receive(a, a.packet(all))
+      lab.run(10)
+    }
+    assert.ok(lab.sent(a).filter(({ body }) => body.type === 'sync' || body.type === 'buckets').length <= 2)
+  })
+
+  it('cannot keep anybody out who is there by telling of many whom nobody has met', () => {
+    const lab = new Lab({}, { maxMembers: 20 })
+    const [liar, honest, joiner] = ['x', 'a', 'j'].map((name) => new ScriptedPeer(name)) as [
+      ScriptedPeer,
+      ScriptedPeer,
+      ScriptedPeer,
+    ]
+    lab.start()
+    for (const peer of [liar, honest]) lab.connect(peer)
+    const made = Array.from({ length: 30 }, (_, i) => new ScriptedPeer(`made${i}`))
+    lab.receive(
+      liar,
+      liar.packet(
+        { type: 'gossip' },
+        made.map((peer) => peer.update()),
+      ),
+    )
+    assert.equal(lab.core.members().length, 20)
+    lab.take()
+    lab.connect(joiner)
+    assert.equal(lab.member(joiner)?.status, 'alive')
+    assert.equal(lab.member(honest)?.status, 'alive')
+    assert.equal(lab.core.members().length, 20)
+    const reaped = lab.events().filter((event) => event.type === 'member' && event.change === 'reaped')
+    assert.equal(reaped.length, 1)
+    assert.deepEqual(reasons(lab), [])
+  })
+
+  it('has nobody dialled of whom it says itself that they are accused', () => {
+    const lab = new Lab()
+    const a = new ScriptedPeer('a')
+    lab.start()
+    lab.connect(a)
+    lab.take()
+    const dead = Array.from({ length: 100 }, (_, i) => new ScriptedPeer(`dead${i}`))
+    const rows = dead.map((peer) => peer.update({ contact: false, accusations: [a.accuse(peer.record())] }))
+    lab.receive(a, a.packet({ type: 'gossip' }, rows))
+    lab.run(30_000)
+    assert.deepEqual(
+      lab.requests().filter((request) => request.type === 'dial' && request.peer !== a.id),
+      [],
+    )
+    // It answers after all, and somebody has met it.
+    const [first] = dead as [ScriptedPeer]
+    first.incarnation++
+    lab.receive(a, a.packet({ type: 'gossip' }, [first.update()]))
+    assert.equal(lab.member(first)?.status, 'alive')
+  })
+
   it('cannot take all the probes that a helper makes for others', () => {
     const lab = new Lab()
     const [a, b, c] = ['a', 'b', 'c'].map((name) => new ScriptedPeer(name)) as [

@@ -192,6 +192,24 @@ describe('judging the others', () => {
     assert.ok(accused.length >= 6, `${accused.length} more`)
   })
 
+  it('is not made slow by one that says again and again that it is suspected', () => {
+    const { lab, peers } = cluster(...Array.from({ length: 12 }, (_, i) => `p${i}`))
+    const [liar, ...honest] = peers as [ScriptedPeer, ...ScriptedPeer[]]
+    let worst = 0
+    for (let passed = 0; passed < 60_000; passed += 100) {
+      lab.run(100)
+      lab.hear(...peers)
+      for (const peer of honest) {
+        for (const { body } of lab.sent(peer)) if (body.type === 'ping') lab.receive(peer, peer.ack(body.seq))
+      }
+      lab.take()
+      const { generation, incarnation } = lab.own
+      lab.receive(liar, liar.ping([], { generation, incarnation, standing: 'suspect' }))
+      worst = Math.max(worst, lab.core.health.score)
+    }
+    assert.ok(worst <= 2, `${worst}`)
+  })
+
   it('finds itself isolated when all are silent at once, and waits longer', () => {
     const { lab, peers } = cluster('a', 'b', 'c', 'd')
     lab.run(12_000)

@@ -142,4 +142,42 @@ describe('a member among many', () => {
     assert.equal(lab.member(victim)?.status, 'suspect', 'no dial has failed yet')
     assert.ok(dialled(lab).includes(victim.id))
   })
+
+  it('compares views at once with a suspect that comes, and not with each word of one that stays suspect', () => {
+    const lab = among()
+    const [suspect, teller, witness] = peers as [ScriptedPeer, ScriptedPeer, ScriptedPeer]
+    for (const peer of [teller, suspect]) lab.connect(peer)
+    const accusations = [witness.accuse(suspect.record())]
+    lab.receive(teller, teller.packet({ type: 'gossip' }, [suspect.update({ accusations })]))
+    const compared = (ms: number) => {
+      lab.take()
+      for (let passed = 0; passed < ms; passed += 500) {
+        lab.receive(suspect, suspect.ping([]))
+        const all = { type: 'sync', reply: false, buckets: undefined, more: false } as const
+        lab.receive(suspect, suspect.packet(all))
+        lab.run(500)
+      }
+      return lab.sent(suspect).filter(({ body }) => body.type === 'buckets').length
+    }
+    assert.ok(compared(2000) >= 1)
+    // Who has just started compares views more often with everybody.
+    compared(30_000)
+    assert.ok(compared(60_000) <= 8)
+  })
+
+  it('dials for others who probe, and lets none of them have all of that', () => {
+    const lab = among()
+    const names = new Set(dialled(lab))
+    const [greedy, honest, ...subjects] = peers.filter((peer) => !names.has(peer.id))
+    assert.ok(greedy !== undefined && honest !== undefined)
+    for (const peer of [greedy, honest]) lab.connect(peer)
+    lab.take()
+    const ask = (peer: ScriptedPeer, seq: number, subject: ScriptedPeer | undefined) => {
+      assert.ok(subject !== undefined)
+      lab.receive(peer, peer.packet({ type: 'ping-request', seq, subject: subject.id }))
+    }
+    for (let i = 0; i < 8; i++) ask(greedy, i, subjects[i])
+    ask(honest, 1, subjects[8])
+    assert.deepEqual(dialled(lab), [subjects[0]?.id, subjects[1]?.id, subjects[8]?.id])
+  })
 })

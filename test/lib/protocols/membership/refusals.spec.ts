@@ -176,6 +176,15 @@ describe('a flood', () => {
     assert.equal(acks(a), 1, 'and later its own')
   })
 
+  it('of updates is ignored sooner than one of small packets', () => {
+    const { lab, a, b } = scene()
+    const rows = Array.from({ length: 160 }, () => b.update())
+    for (let i = 0; i < 180; i++) lab.receive(a, a.packet(gossip, rows))
+    assert.deepEqual(reasons(lab), [])
+    for (let i = 0; i < 20; i++) lab.receive(a, a.packet(gossip, rows))
+    assert.deepEqual(reasons(lab), [['a', 'flooding']])
+  })
+
   it('of packets is ignored beyond a limit, with a new connection too, and forgiven in time', () => {
     const { lab, a } = scene()
     for (let i = 0; i < 5000; i++) lab.receive(a, a.packet(gossip))

@@ -46,4 +46,26 @@ describe('restraint', () => {
     const pings = lab.sent(a).filter(({ body }) => body.type === 'ping')
     assert.ok(pings.length >= 1 && pings.length <= 2, `${pings.length}`)
   })
+
+  it('goes back to one probe a period when a suspect talks and never refutes', () => {
+    const lab = new Lab()
+    const others = Array.from({ length: 14 }, (_, i) => new ScriptedPeer(`o${i}`))
+    const [accuser, another, subject] = others as [ScriptedPeer, ScriptedPeer, ScriptedPeer]
+    lab.start()
+    for (const peer of others) lab.connect(peer)
+    const record = subject.record()
+    for (const peer of [accuser, another]) {
+      const update = { record, accusations: [peer.accuse(record)], contact: true }
+      lab.receive(peer, peer.packet({ type: 'gossip' }, [update]))
+    }
+    const probes = (ms: number) => {
+      lab.take()
+      lab.runWhile(ms, others)
+      return others.flatMap((peer) => lab.sent(peer)).filter(({ body }) => body.type === 'ping').length
+    }
+    assert.ok(probes(10_000) >= 60, 'at first it looks for others that may be silent')
+    probes(20_000)
+    assert.ok(probes(60_000) <= 70)
+    assert.equal(lab.member(subject)?.status, 'suspect')
+  })
 })

@@ -80,9 +80,11 @@ describe('awareness', () => {
     assert.deepEqual([awareness.score, awareness.multiplier], [0, 1])
   })
 
-  it('counts refutations at most once a period', () => {
+  it('counts refutations at most once a period, which grows with it', () => {
     const awareness = new Awareness()
-    for (const now of [0, 10, 900, 1000, 1500]) awareness.refuted(now, 1000)
+    for (const now of [0, 10, 900, 1000, 1500, 1999]) awareness.refuted(now, 1000)
+    assert.equal(awareness.score, 1)
+    for (const now of [2000, 2500, 4999]) awareness.refuted(now, 1000)
     assert.equal(awareness.score, 2)
   })
 })
@@ -98,6 +100,23 @@ describe('credibility', () => {
     assert.equal(credibility.isMuted('x', 62_000), true)
     assert.equal(credibility.isMuted('x', 122_000), false)
     assert.equal(credibility.isMuted('y', 62_000), false)
+  })
+
+  it('forgets what is too old to count, also of accusers that nobody asks about any more', () => {
+    const credibility = new Credibility()
+    for (let i = 0; i < 10; i++) credibility.refutedAlone(`once ${i}`, 0)
+    for (let i = 0; i < 30; i++) credibility.refutedAlone(`muted ${i % 10}`, 10)
+    assert.equal(credibility.size, 20)
+    credibility.refutedAlone('z', 60_020)
+    assert.equal(credibility.size, 1)
+  })
+
+  it('remembers no more accusers than its limit, however many there are', () => {
+    const credibility = new Credibility()
+    for (let i = 0; i < 3 * Credibility.most; i++) credibility.refutedAlone(`x${i}`, i / 1000)
+    assert.ok(credibility.size <= Credibility.most)
+    for (let i = 0; i < 9 * Credibility.most; i++) credibility.refutedAlone(`y${Math.floor(i / 3)}`, 100)
+    assert.ok(credibility.size <= 2 * Credibility.most)
   })
 })
 
@@ -149,6 +168,17 @@ describe('dissemination', () => {
     assert.deepEqual(news.take(2), ['b', 'a'])
     assert.deepEqual(news.take(2), ['b'])
     assert.equal(news.size, 0)
+  })
+
+  it('tells no more at once than fits', () => {
+    const news = new Dissemination()
+    for (const peer of ['a', 'b', 'c', 'd']) news.enqueue(peer, 1, false)
+    let room = 3
+    assert.deepEqual(
+      news.take(9, () => room-- > 0),
+      ['a', 'b', 'c'],
+    )
+    assert.deepEqual(news.take(9), ['d'])
   })
 
   it('tells of who leaves before all else, however often that was told', () => {
