@@ -36,7 +36,9 @@ export class Hints {
   static readonly maxDials = 4
   static readonly maxContacts = 64
   /** Members noted on disk where there are too many to note all. */
-  static readonly rememberedOnRings = 128
+  static readonly rememberedOnRings = 64
+  /** For each member there is, ms: between two notes where all are noted, and where few of many are. */
+  static readonly noteEveryMs = { mesh: 100, rings: 500 } as const
   readonly #init: MembershipInit
   readonly #turn: MembershipTurn
   readonly #agenda: Agenda<Timer>
@@ -134,7 +136,9 @@ export class Hints {
   rememberSoon(): void {
     if (this.#agenda.has('note-peers')) return
     // The first one at once: who ends before it is noted would find nobody again.
-    const wait = this.#noted ? Math.max(1000, 100 * this.#view.n) : 0
+    const { mesh, rings } = Hints.noteEveryMs
+    const { neighbours, n } = this.#view
+    const wait = this.#noted ? Math.max(1000, n * (neighbours.meshed ? mesh : rings)) : 0
     this.#agenda.schedule('note-peers', this.#turn.now + wait, { type: 'note-peers' })
   }
 
