@@ -6,8 +6,21 @@
 // module that it stands for, so that what is found relative to it is found alike.
 import { spawnSync } from 'node:child_process'
 import { readdirSync, rmSync } from 'node:fs'
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+
+/** LevelDB's binary is found beside the file that asks for it. The forty modules around that file are in the bundle. */
+const addonApart = {
+  name: 'addon-apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/binding$/ }, ({ resolveDir }) =>
+      basename(resolveDir) === 'classic-level'
+        ? { path: 'classic-level/binding.js', external: true }
+        : undefined,
+    )
+  },
+}
 
 const dist = new URL('../dist/', import.meta.url)
 const folder = new URL('daemon/', dist)
@@ -29,8 +42,11 @@ await build({
   minifyWhitespace: true,
   lineLimit: 200,
   logLevel: 'warning',
-  // A native addon finds its binary beside itself. Errors stay one class, in and out of the bundle.
-  external: ['classic-level', fileURLToPath(new URL('lib/wire/errors.js', dist))],
+  // Errors stay one class, in and out of the bundle; and a script cannot import.
+  external: ['lib/wire/errors.js', 'daemon/plugins/import-module.js'].map((file) =>
+    fileURLToPath(new URL(file, dist)),
+  ),
+  plugins: [addonApart],
   define: { 'import.meta.url': 'bundleUrl' },
   banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
 })

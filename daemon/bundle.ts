@@ -5,7 +5,7 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
-import { constants, Script } from 'node:vm'
+import { Script } from 'node:vm'
 
 type DaemonModule = typeof import('./daemon.ts')
 
@@ -30,7 +30,6 @@ export function compileBundle(bundle: string, cachedData?: Buffer): CompiledBund
   const script = new Script(wrapped(bundle), {
     filename: bundle,
     ...(cachedData === undefined ? {} : { cachedData }),
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   })
   return {
     script,

@@ -170,8 +170,8 @@ async function startPeer(
   try {
     const daemon = new RunningDaemon({ peer, ...parts, log, shutdown })
     await daemon.becomeReady()
-    await writeCluster(dir.cluster, cluster.saved)
-    await parts.memory.remember(config.said)
+    // At once: each waits for the disk twice, while connections to all members are being made.
+    await Promise.all([writeCluster(dir.cluster, cluster.saved), parts.memory.remember(config.said)])
     const event = readyEvent(peer, parts.control)
     tellReady(event, cluster.type, flags.data === undefined ? '' : ` --data ${flags.data}`, {
       ...io,

@@ -3,6 +3,7 @@ import { P2pdError } from '../../lib/wire/errors.ts'
 import type { Plugin } from '../../plugins/contract.ts'
 import { type BuiltInOptions, builtIn } from './built-in.ts'
 import { badPlugin, examinePlugin, firstLine } from './examine.ts'
+import { importModule } from './import-module.ts'
 import { placeOf } from './module-place.ts'
 import { type PluginSet, pluginSet } from './plugin-set.ts'
 
@@ -34,7 +35,7 @@ async function loadModule({ module, folder }: PluginModule): Promise<Plugin> {
   if (url === undefined) throw notFound(module, folder)
   let exported: unknown
   try {
-    exported = await import(url.href)
+    exported = await importModule(url.href)
   } catch (cause) {
     throw badPlugin(module, `it cannot be loaded: ${firstLine(cause)}`, {
       hint: `node ${url.pathname} shows more`,

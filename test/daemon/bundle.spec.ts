@@ -9,7 +9,8 @@ describe('a bundle', () => {
   let bundle = ''
   const source = `
     const { answer } = require('./answer.cjs')
-    exports.runDaemon = async () => answer() + (await import('./' + 'more.mjs')).more + __dirname.length
+    const { more } = require('./more' + '.mjs')
+    exports.runDaemon = async () => answer() + more + __dirname.length
   `
 
   beforeEach(() => {
