@@ -23,7 +23,7 @@ export class Traffic {
   static readonly updatesForOne = 16
   /** A helper may ask in the name of many. */
   static readonly pings: Rate = { burst: 256, perSecond: 64 }
-  /** While all together stay below it nobody is looked up: what each may is more than that. */
+  /** Packets that all together may send without that anybody is looked up: each may send more than that. */
   static readonly together: Rate = { burst: 64, perSecond: 64 }
   /** Besides a whole view: records of members that are unknown here. */
   static readonly strangersPerSecond = 8
@@ -37,7 +37,6 @@ export class Traffic {
   /** Whose connections closed; who did longest ago comes first. */
   readonly #former = new Map<PeerId, Account>()
   readonly #packets = new Allowance()
-  readonly #pings = new Allowance()
   readonly #isConnected: (peer: PeerId) => boolean
 
   constructor(config: MembershipConfig, isConnected: (peer: PeerId) => boolean) {
@@ -53,7 +52,7 @@ export class Traffic {
   }
 
   takesPing(from: PeerId, now: number): boolean {
-    return this.#pings.take(Traffic.together, now) || this.#of(from).pings.take(Traffic.pings, now)
+    return this.#of(from).pings.take(Traffic.pings, now)
   }
 
   /** One with a record of `bytes`. */
