@@ -218,11 +218,14 @@ describe('what is no gossip of ours', () => {
 
   it('and what was ours is not remembered beyond a heartbeat', async () => {
     const [a, b] = await pair()
-    for (let i = 0; i < 50; i += 1) a.gossip.publish(topic, bytes(`${i}`))
-    await eventually('all', () => b.heard.length === 50)
     const { pubsub } = b.node.gossip
     const { score } = pubsub as unknown as { score: { deliveryRecords: { queue: { length: number } } } }
-    assert.ok(score.deliveryRecords.queue.length > 0)
+    let published = 0
+    // A heartbeat of its own may come in between.
+    await eventually('something to forget', () => {
+      a.gossip.publish(topic, bytes(`${published++}`))
+      return score.deliveryRecords.queue.length > 0
+    })
     pubsub.dispatchEvent(new CustomEvent('gossipsub:heartbeat'))
     assert.equal(score.deliveryRecords.queue.length, 0)
   })
