@@ -20,8 +20,10 @@ export interface DoorkeeperInit {
 }
 
 /** Exchanges that others began and have not ended. */
-const maxAnswers = 128
+export const maxAnswers = 128
 const answerWithinMs = 3000
+/** The oldest makes room when it has taken so long: an honest one takes milliseconds. */
+const slowMs = 1000
 const welcome = Uint8Array.of(1)
 
 /**
@@ -31,10 +33,13 @@ const welcome = Uint8Array.of(1)
 export class Doorkeeper {
   readonly #init: DoorkeeperInit
   readonly #proof: SecretProof
-  #answering = 0
+  readonly #now: () => number
+  /** Since when. Oldest first. */
+  readonly #answering = new Map<AbortController, number>()
 
-  constructor(init: DoorkeeperInit) {
+  constructor(init: DoorkeeperInit, now: () => number = () => performance.now()) {
     this.#init = init
+    this.#now = now
     this.#proof = new SecretProof(init.secret, init.cluster)
   }
 
@@ -63,20 +68,22 @@ export class Doorkeeper {
   /** `admitted` is called when the asker has proved it, before that hears so. Never throws. */
   async answer(stream: Stream, peer: PeerId, admitted: () => void): Promise<void> {
     const { admits, counters } = this.#init
-    if (this.#answering >= maxAnswers) {
+    if (!this.#hasRoom()) {
+      counters.refusedHandshakes.crowded += 1
       stream.abort(new P2pdError('ERR_TOO_MANY', 'too many ask for a proof at once'))
       return
     }
-    this.#answering += 1
+    const ending = new AbortController()
+    const timer = setTimeout(() => ending.abort(), answerWithinMs)
+    this.#answering.set(ending, this.#now())
     try {
-      await within(stream, AbortSignal.timeout(answerWithinMs), (reader) =>
-        this.#answer(stream, peer, reader),
-      )
+      await within(stream, ending.signal, (reader) => this.#answer(stream, peer, reader))
     } catch {
       counters.refusedHandshakes.handshake += 1
       return
     } finally {
-      this.#answering -= 1
+      clearTimeout(timer)
+      this.#answering.delete(ending)
     }
     if (!admits(peer)) {
       counters.refusedHandshakes.denied += 1
@@ -90,6 +97,17 @@ export class Doorkeeper {
     } catch (error) {
       stream.abort(asError(error))
     }
+  }
+
+  #hasRoom(): boolean {
+    if (this.#answering.size < maxAnswers) return true
+    const [oldest] = this.#answering
+    if (oldest === undefined) return true
+    const [ending, since] = oldest
+    if (this.#now() - since < slowMs) return false
+    this.#answering.delete(ending)
+    ending.abort()
+    return true
   }
 
   async #answer(stream: Stream, peer: PeerId, reader: Reader): Promise<void> {
