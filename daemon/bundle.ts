@@ -2,10 +2,11 @@
  * The daemon's code as the build joined it in one file, with what V8 had compiled of it when the
  * build let it run once: without that, compiling is half of a start.
  */
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { Script } from 'node:vm'
+import { MessageChannel } from 'node:worker_threads'
 
 type DaemonModule = typeof import('./daemon.ts')
 
@@ -22,7 +23,10 @@ export function codeCacheOf(bundle: string): string {
 export function loadBundle(bundle: string): DaemonModule {
   const cache = readIfAny(codeCacheOf(bundle))
   // Node's own compile cache, where it has one, serves only what its own loader compiles.
-  return cache === undefined ? createRequire(bundle)(bundle) : compileBundle(bundle, cache).run()
+  if (cache === undefined) return createRequire(bundle)(bundle)
+  const { run } = compileBundle(bundle, cache)
+  release(cache)
+  return run()
 }
 
 /** A script and no module, because on Node 20 nothing else can be compiled before. */
@@ -47,23 +51,42 @@ const tail = '\n})'
 
 /** Latin-1 and in one piece: the string stays in memory as long as the code. */
 function wrapped(bundle: string): string {
-  const file = openSync(bundle, 'r')
+  const source = readBetween(head, bundle, tail)
+  const text = source.toString('latin1')
+  release(source)
+  return text
+}
+
+function readIfAny(path: string): Buffer<ArrayBuffer> | undefined {
+  try {
+    return readBetween('', path, '')
+  } catch {
+    return undefined
+  }
+}
+
+/** A file's bytes, and Latin-1 around them, in memory of their own. */
+function readBetween(before: string, path: string, after: string): Buffer<ArrayBuffer> {
+  const file = openSync(path, 'r')
   try {
     const { size } = fstatSync(file)
-    const source = Buffer.alloc(head.length + size + tail.length, tail, 'latin1')
-    source.write(head, 'latin1')
-    readSync(file, source, head.length, size, 0)
-    source.write(tail, head.length + size, 'latin1')
-    return source.toString('latin1')
+    const bytes = Buffer.alloc(before.length + size + after.length)
+    bytes.write(before, 'latin1')
+    readSync(file, bytes, before.length, size, 0)
+    bytes.write(after, before.length + size, 'latin1')
+    return bytes
   } finally {
     closeSync(file)
   }
 }
 
-function readIfAny(path: string): Buffer | undefined {
-  try {
-    return readFileSync(path)
-  } catch {
-    return undefined
-  }
+/**
+ * Frees megabytes now: an idle daemon makes so little garbage that nobody would look for them for
+ * minutes. What is transferred to a port that closes is gone.
+ */
+function release({ buffer }: Buffer<ArrayBuffer>): void {
+  const { port1, port2 } = new MessageChannel()
+  port1.postMessage(undefined, [buffer])
+  port1.close()
+  port2.close()
 }
