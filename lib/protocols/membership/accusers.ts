@@ -11,7 +11,7 @@ import { Credibility } from './credibility.ts'
 import type { MembershipInit } from './init.ts'
 import { type Member, maxAccusationsPerCharge } from './member.ts'
 import type { Accusation, Charge, Misbehaviour, Signed } from './messages.ts'
-import { signAccusation } from './statements.ts'
+import { type Incarnation, isAbout, signAccusation } from './statements.ts'
 import type { Witnesses } from './suspicion.ts'
 import { chargeRate } from './traffic.ts'
 import type { MembershipTurn } from './turn.ts'
@@ -74,9 +74,19 @@ export class Accusers {
     return believed.length < maxAccusationsPerCharge || charge !== 'suspected'
   }
 
+  /** Signed, and not kept. */
+  accusation({ peer: subject, generation, incarnation }: Incarnation, charge: Charge): Signed<Accusation> {
+    const { self: accuser, cluster, crypto } = this.#init
+    const accuserGeneration = this.#port.ownGeneration()
+    return signAccusation(
+      { charge, cluster, subject, generation, incarnation, accuser, accuserGeneration },
+      crypto,
+    )
+  }
+
   /** The own word. */
   say(member: Member, charge: Charge): void {
-    this.#keep(member, this.#accusation(member, charge))
+    this.#keep(member, this.accusation(member, charge))
     this.#view.restated(member)
     this.#port.accused(member, this.#init.self)
   }
@@ -84,12 +94,8 @@ export class Accusers {
   /** What `from` told; false when it is not kept. */
   hear(member: Member, accusation: Signed<Accusation>, from: PeerId): boolean {
     const { body } = accusation
-    const about =
-      body.cluster === this.#init.cluster &&
-      body.subject === member.peer &&
-      body.generation === member.generation &&
-      body.incarnation === member.incarnation
-    if (!about || body.accuser === member.peer || member.status === 'left') return false
+    if (!isAbout(body, member, this.#init.cluster)) return false
+    if (body.accuser === member.peer || member.status === 'left') return false
     if (body.charge === 'dismissed' && !this.#units.dismissalCounts(member)) return false
     const kept = member.accusations[body.charge]
     if (kept.has(body.accuser)) return false
@@ -123,15 +129,6 @@ export class Accusers {
 
   forget(peer: PeerId): void {
     this.#credibility.forget(peer)
-  }
-
-  #accusation({ peer: subject, generation, incarnation }: Member, charge: Charge): Signed<Accusation> {
-    const { self: accuser, cluster, crypto } = this.#init
-    const accuserGeneration = this.#port.ownGeneration()
-    return signAccusation(
-      { charge, cluster, subject, generation, incarnation, accuser, accuserGeneration },
-      crypto,
-    )
   }
 
   #isMuted(accuser: PeerId): boolean {

@@ -7,7 +7,7 @@ import type { Awareness } from './awareness.ts'
 import type { Hearing } from './hearing.ts'
 import type { MembershipInit } from './init.ts'
 import type { Member } from './member.ts'
-import type { Belief, MemberRecord, Signed, Update } from './messages.ts'
+import type { Accusation, Belief, MemberRecord, Signed, Update } from './messages.ts'
 import type { OwnLife } from './own-life.ts'
 import { recordIsSigned } from './statements.ts'
 import type { MembershipTurn } from './turn.ts'
@@ -97,7 +97,7 @@ export class Defence {
     this.#port.ask(peer)
   }
 
-  #isProvenAccusation(accusation: Update['accusations'][number], from: PeerId): boolean {
+  #isProvenAccusation(accusation: Signed<Accusation>, from: PeerId): boolean {
     const { cluster, crypto } = this.#init
     const { accuser, subject } = accusation.body
     if (accusation.body.cluster !== cluster || subject !== this.#init.self) return false

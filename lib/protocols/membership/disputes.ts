@@ -11,13 +11,14 @@ import type { PeerId } from '../core.ts'
 import { Allowance, type Rate } from './allowance.ts'
 import type { Tombstone } from './durable-state.ts'
 import type { MembershipInit } from './init.ts'
-import type { Update } from './messages.ts'
-import { accusationIsSigned, signAccusation } from './statements.ts'
+import type { Accusation, Signed, Update } from './messages.ts'
+import { accusationIsSigned, type Incarnation, isAbout } from './statements.ts'
 import type { Tombstones } from './tombstones.ts'
 import type { MembershipTurn } from './turn.ts'
 
 export interface DisputesPort {
-  ownGeneration(): number
+  /** Signed by this member: it suspects that incarnation. */
+  accusation(life: Incarnation): Signed<Accusation>
   isMember(peer: PeerId): boolean
   /** A member that has not cried wolf lately. */
   isCredible(peer: PeerId): boolean
@@ -74,14 +75,11 @@ export class Disputes {
     return accusers.has(this.#init.self) || credible.length >= this.#port.accusersNeeded()
   }
 
-  #dismisses(accusation: Update['accusations'][number], stone: Tombstone): boolean {
+  #dismisses(accusation: Signed<Accusation>, stone: Tombstone): boolean {
     const { body } = accusation
     return (
       body.charge === 'dismissed' &&
-      body.cluster === this.#init.cluster &&
-      body.subject === stone.peer &&
-      body.generation === stone.generation &&
-      body.incarnation === stone.incarnation &&
+      isAbout(body, stone, this.#init.cluster) &&
       this.#port.isMember(body.accuser) &&
       accusationIsSigned(accusation, this.#init.crypto)
     )
@@ -108,13 +106,7 @@ export class Disputes {
   }
 
   #deny({ record }: Update, to: PeerId): void {
-    const { self: accuser, cluster, crypto } = this.#init
-    const { peer: subject, generation, incarnation } = record.body
-    const accuserGeneration = this.#port.ownGeneration()
-    const accusation = signAccusation(
-      { charge: 'suspected', cluster, subject, generation, incarnation, accuser, accuserGeneration },
-      crypto,
-    )
+    const accusation = this.#port.accusation(record.body)
     this.#port.send(to, [{ record, accusations: [accusation], contact: false }])
   }
 }

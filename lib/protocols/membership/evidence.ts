@@ -287,9 +287,8 @@ export class Evidence {
 
   /** Who has just spoken, was just dialled or is about to speak on a new connection needs no other one. */
   #notBefore(member: Member, inquiry: Inquiry): number {
-    const heardAt = member.heardAt ?? Number.NEGATIVE_INFINITY
     return Math.max(
-      heardAt + (this.#isOld(inquiry) ? this.#init.config.suspicionMinMs : this.#slotMs),
+      member.lastHeardAt + (this.#isOld(inquiry) ? this.#init.config.suspicionMinMs : this.#slotMs),
       inquiry.startedAt + this.#slotMs,
       member.reachedAt + Evidence.settlingMs,
     )

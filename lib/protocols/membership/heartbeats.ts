@@ -59,7 +59,7 @@ export class Heartbeats {
     const known = member?.knowsGeneration === generation && member.knowsIncarnation === incarnation
     // What it departs with has no incarnation of its own, so that somebody knows it shows in nothing.
     if (!known || this.#own.presence !== 'alive') {
-      updates.push({ record: this.#own.record, accusations: [], contact: true })
+      updates.push(this.#own.update)
     }
     // Who pings while accused should see by whom: it answers exactly those.
     if (member !== undefined && member.status !== 'alive' && this.mayTell(member))

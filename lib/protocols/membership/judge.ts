@@ -142,7 +142,7 @@ export class Judge {
     const { neighbours } = this.#view
     const own = refusers.includes(self) || (member.heardAt !== undefined && neighbours.wants(member.peer))
     if (!own && refusers.length < this.#units.refusersAmongStrangers(neighbours.meshed)) return false
-    const silentForMs = this.#turn.now - (member.heardAt ?? Number.NEGATIVE_INFINITY)
+    const silentForMs = this.#turn.now - member.lastHeardAt
     const connected = this.#port.isConnected(member.peer)
     if (this.#units.refusalStands({ connected, silentForMs })) return true
     // A disconnect assesses again; silence has to be waited for.
@@ -169,8 +169,7 @@ export class Judge {
       this.#assessAt(member, due)
       return false
     }
-    const freshUntil =
-      (member.heardAt ?? Number.NEGATIVE_INFINITY) + scaledMinimumMs(config.suspicionMinMs, n)
+    const freshUntil = member.lastHeardAt + scaledMinimumMs(config.suspicionMinMs, n)
     const enough = accusers >= this.#units.accusersNeeded(n) && this.#turn.now >= freshUntil
     if (enough && this.#silenceDecides(member, n)) return true
     this.#assessAt(member, Math.max(freshUntil, this.#turn.now + config.probePeriodMs))

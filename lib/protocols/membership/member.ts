@@ -107,6 +107,11 @@ export class Member {
     return this.#roundTrip?.smoothedMs
   }
 
+  /** Negative infinity when no byte of this life has come. */
+  get lastHeardAt(): number {
+    return this.heardAt ?? Number.NEGATIVE_INFINITY
+  }
+
   get rank(): Rank {
     return { generation: this.generation, incarnation: this.incarnation, status: this.status }
   }

@@ -13,8 +13,8 @@ import { Allowance, type Rate } from './allowance.ts'
 import { decodeSelfState, durableKeys, encodeSelfState } from './durable-state.ts'
 import type { MembershipInit } from './init.ts'
 import { sameList, sameTags } from './member.ts'
-import type { MemberRecord, Presence, Signed, Tags } from './messages.ts'
-import { signRecord, statementLimits } from './statements.ts'
+import type { MemberRecord, Presence, Signed, Tags, Update } from './messages.ts'
+import { signRecord, statementLimits, tagEntries } from './statements.ts'
 import type { Timer } from './timers.ts'
 import type { MembershipTurn } from './turn.ts'
 import type { MembershipUnits } from './units.ts'
@@ -63,6 +63,8 @@ export class OwnLife {
   #accused = -1
   /** Some member holds this life for alive. */
   #acknowledged = false
+  /** The latest proven life of this identity of which nobody has said yet when it was heard; 0 for none. */
+  #contested = 0
   /** The later lives of this identity that members have buried, by who says so. */
   readonly #buried = new Map<PeerId, number>()
   readonly #unproven = new Allowance()
@@ -95,6 +97,11 @@ export class OwnLife {
   get record(): Signed<MemberRecord> {
     if (this.#record === undefined) throw new Error('a record before a generation was taken')
     return this.#record
+  }
+
+  /** What there is to tell of this member. */
+  get update(): Update {
+    return { record: this.record, accusations: [], contact: true }
   }
 
   get addresses(): readonly string[] {
@@ -261,8 +268,6 @@ export class OwnLife {
     this.#contestSoon()
   }
 
-  #contested = 0
-
   /**
    * Nobody said that the other life is running. Of a life without proof `witnesses`
    * must speak, but for who is new and not yet held for alive by anybody.
@@ -376,7 +381,7 @@ function sorted(groups: readonly string[]): readonly string[] {
 
 /** As records say them: in rising order of keys. */
 function sortedTags(tags: Tags): Tags {
-  const entries = Object.entries(tags).sort(([a], [b]) => (a < b ? -1 : 1))
+  const entries = tagEntries(tags)
   if (
     entries.length > statementLimits.tags ||
     !entries.every(([key, value]) => isTagKey(key) && isTagValue(value))

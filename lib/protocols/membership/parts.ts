@@ -90,7 +90,7 @@ export class Parts {
     })
     this.tombstones = new Tombstones(init, turn, agenda)
     this.disputes = new Disputes(init, turn, this.tombstones, {
-      ownGeneration: () => this.own.generation,
+      accusation: (life) => this.accusers.accusation(life, 'suspected'),
       isMember: (peer) => peer === init.self || this.view.get(peer)?.present === true,
       isCredible: (peer) => this.accusers.isCredible(peer),
       accusersNeeded: () => units.accusersNeeded(this.view.n),
@@ -128,7 +128,7 @@ export class Parts {
       updateOf: (subject) => this.#updateOf(subject),
       send: (to, updates) => this.send(to, { type: 'gossip' }, updates),
     })
-    this.pages = new Pages(init, turn, view, { send, ownUpdate: () => this.#ownUpdate() })
+    this.pages = new Pages(init, turn, view, { send, ownUpdate: () => this.own.update })
     this.sync = new Sync(init, turn, agenda, view, this.pages, { isConnected, send })
     this.prober = new Prober(init, turn, agenda, view, awareness, {
       isConnected,
@@ -235,12 +235,8 @@ export class Parts {
     else if (neighbours.watches(member.peer)) this.evidence.examine(member)
   }
 
-  #ownUpdate(): Update {
-    return { record: this.own.record, accusations: [], contact: true }
-  }
-
   #updateOf(subject: PeerId): Update | undefined {
-    if (subject === this.init.self) return this.#ownUpdate()
+    if (subject === this.init.self) return this.own.update
     const member = this.view.get(subject)
     return member === undefined ? undefined : this.view.tell(member)
   }

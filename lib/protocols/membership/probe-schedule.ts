@@ -8,6 +8,8 @@
  * on whom its word is still wanted first: suspects must be judged, and if many are
  * silent the own connection is the likelier culprit.
  */
+import { shuffled } from './shuffled.ts'
+
 export class ProbeSchedule {
   static readonly whileSuspecting = 8
   readonly #random: () => number
@@ -40,16 +42,4 @@ export interface ProbeCandidate {
   readonly suspect: boolean
   /** A probe of it would change nothing. */
   readonly isJudged: boolean
-}
-
-/** Fisher–Yates. */
-export function shuffled<T>(items: readonly T[], random: () => number): T[] {
-  const result = [...items]
-  for (let i = result.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1))
-    const swap = result[i] as T
-    result[i] = result[j] as T
-    result[j] = swap
-  }
-  return result
 }

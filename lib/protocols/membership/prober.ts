@@ -10,7 +10,8 @@ import type { Awareness } from './awareness.ts'
 import type { MembershipInit } from './init.ts'
 import { type Member, maxAccusationsPerCharge } from './member.ts'
 import type { Body } from './messages.ts'
-import { ProbeSchedule, shuffled } from './probe-schedule.ts'
+import { ProbeSchedule } from './probe-schedule.ts'
+import { shuffled } from './shuffled.ts'
 import { scaledMinimumMs } from './suspicion.ts'
 import type { Timer } from './timers.ts'
 import type { MembershipTurn } from './turn.ts'
@@ -183,7 +184,7 @@ export class Prober {
 
   /** Heard within half a period. */
   #isProven(member: Member): boolean {
-    const silentForMs = this.#turn.now - (member.heardAt ?? Number.NEGATIVE_INFINITY)
+    const silentForMs = this.#turn.now - member.lastHeardAt
     return silentForMs < this.#init.config.probePeriodMs / 2
   }
 
@@ -254,7 +255,7 @@ export class Prober {
     this.#forget(seq)
     const member = this.#view.get(probe.subject)
     if (member === undefined || !member.present || member.generation !== probe.generation) return
-    if ((member.heardAt ?? Number.NEGATIVE_INFINITY) >= probe.sentAt) {
+    if (member.lastHeardAt >= probe.sentAt) {
       member.contradicted = 0
       this.#awareness.probeSucceeded()
       return

@@ -67,7 +67,7 @@ export class Revivals {
   }
 
   /** Nothing was heard of it for a whole period. */
-  isSilent({ heardAt }: Member): boolean {
-    return this.#turn.now - (heardAt ?? Number.NEGATIVE_INFINITY) >= this.#init.config.probePeriodMs
+  isSilent({ lastHeardAt }: Member): boolean {
+    return this.#turn.now - lastHeardAt >= this.#init.config.probePeriodMs
   }
 }

@@ -112,6 +112,19 @@ export function accusationIsSigned(signed: Signed<Accusation>, crypto: Crypto): 
   return isSigned(accusationKind, signed, crypto)
 }
 
+/** One incarnation of a member. */
+export type Incarnation = Pick<MemberRecord, 'peer' | 'generation' | 'incarnation'>
+
+/** Whether it is of that very incarnation, in this cluster. */
+export function isAbout(accusation: Accusation, subject: Incarnation, cluster: string): boolean {
+  return (
+    accusation.cluster === cluster &&
+    accusation.subject === subject.peer &&
+    accusation.generation === subject.generation &&
+    accusation.incarnation === subject.incarnation
+  )
+}
+
 /** Decodes within limits; the signature is not yet verified. Throws `WireError`. */
 export function openRecord(wire: WireSigned): Signed<MemberRecord> {
   return open(recordKind, wire)
