@@ -8,6 +8,7 @@ import type { Hearing } from './hearing.ts'
 import type { MembershipInit } from './init.ts'
 import type { Member } from './member.ts'
 import type { Accusation, Belief, MemberRecord, Signed, Update } from './messages.ts'
+import type { OtherLives } from './other-lives.ts'
 import type { OwnLife } from './own-life.ts'
 import { recordIsSigned } from './statements.ts'
 import type { MembershipTurn } from './turn.ts'
@@ -27,6 +28,7 @@ export class Defence {
   readonly #units: MembershipUnits
   readonly #turn: MembershipTurn
   readonly #own: OwnLife
+  readonly #others: OtherLives
   readonly #awareness: Awareness
   readonly #hearing: Hearing
   readonly #port: DefencePort
@@ -37,6 +39,7 @@ export class Defence {
     units: MembershipUnits,
     turn: MembershipTurn,
     own: OwnLife,
+    others: OtherLives,
     awareness: Awareness,
     hearing: Hearing,
     port: DefencePort,
@@ -45,6 +48,7 @@ export class Defence {
     this.#units = units
     this.#turn = turn
     this.#own = own
+    this.#others = others
     this.#awareness = awareness
     this.#hearing = hearing
     this.#port = port
@@ -72,7 +76,7 @@ export class Defence {
     const { self, cluster, crypto } = this.#init
     if (record.body.peer !== self || record.body.cluster !== cluster) return
     if (!this.#own.isForeign(record)) return
-    if (recordIsSigned(record, crypto)) this.#own.confront(record, heardAgoMs)
+    if (recordIsSigned(record, crypto)) this.#others.confront(record, heardAgoMs)
     else this.#hearing.misbehaved(from, 'bad-signature')
   }
 
@@ -83,10 +87,10 @@ export class Defence {
   believed({ generation, incarnation, standing }: Belief, from: Member | undefined): void {
     const doubted = standing === 'suspect' || standing === 'dead' || standing === 'left'
     if (generation === this.#own.generation) {
-      if (from !== undefined) this.#own.acknowledged()
+      if (from !== undefined) this.#others.acknowledged()
       if (doubted) this.#own.refute(incarnation)
     } else if (standing === 'dead' && from !== undefined) {
-      this.#own.buried(generation, from.peer)
+      this.#others.buried(generation, from.peer)
     }
   }
 

@@ -9,14 +9,15 @@
  * packets, and `parts` says what each part tells the others. Each is one idea in
  * its own file:
  *
- *   own-life       me: generation, incarnation, refuting, other lives of me
+ *   own-life       me: generation, incarnation, refuting
+ *   other-lives    a copied disk, or one from a backup
  *   defence        what others say of me
  *   view           the others: the table and its digest
  *   merging        what is said of them
  *   accusers       who accuses whom, and who is believed
  *   judge          who is alive
  *   isolation      or am I the sick one?
- *   prober         the probe cycle and its helpers
+ *   prober, relays the probe cycle, and probes for others
  *   evidence       own fresh dials of suspects: dead, or only stalled
  *   fast-path      refused connects as proof of a dead process
  *   reach          whom to dial, for one of five reasons, each a file
@@ -188,7 +189,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     if (view.get(peer) === undefined) strangers.add(peer)
     fastPath.void(peer)
     if (own.running) this.#parts.greet(peer)
-    prober.connected(peer)
+    prober.relays.connected(peer)
   }
 
   #requestSync(peer: PeerId): void {
@@ -242,8 +243,20 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   }
 
   #fired(timer: Timer): void {
-    const { prober, gossip, view, judge, fastPath, own, reach, evidence, tombstones, sync, departure } =
-      this.#parts
+    const {
+      prober,
+      gossip,
+      view,
+      judge,
+      fastPath,
+      own,
+      otherLives,
+      reach,
+      evidence,
+      tombstones,
+      sync,
+      departure,
+    } = this.#parts
     switch (timer.type) {
       case 'probe-round':
         prober.round()
@@ -256,10 +269,10 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         prober.ended(timer.seq)
         break
       case 'relay-nack':
-        prober.relayUnanswered(timer.seq)
+        prober.relays.unanswered(timer.seq)
         break
       case 'relay-end':
-        prober.relayEnded(timer.seq)
+        prober.relays.ended(timer.seq)
         break
       case 'measure-end':
         prober.measureEnded(timer.seq)
@@ -282,7 +295,7 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
         own.tellChange()
         break
       case 'contest-end':
-        own.contestEnded(this.#parts.units.accusersNeeded(view.n))
+        otherLives.contestEnded(this.#parts.units.accusersNeeded(view.n))
         break
       case 'join-wait':
         this.#parts.settle()

@@ -8,7 +8,6 @@
 import { isGroupName } from '../../wire/group-name.ts'
 import { isTagKey, isTagValue } from '../../wire/tag.ts'
 import type { Agenda } from '../agenda.ts'
-import type { PeerId } from '../core.ts'
 import { Allowance, type Rate } from './allowance.ts'
 import { decodeSelfState, durableKeys, encodeSelfState } from './durable-state.ts'
 import type { MembershipInit } from './init.ts'
@@ -28,18 +27,13 @@ export class OwnLife {
   static readonly changesAtOnce = 4
   /** Accusations answered as they come. Each answer is one write here and one signature for everybody to check. */
   static readonly refutationsAtOnce = 4
-  /** Wall clocks, which seed generations, stay below it until 2109; nobody's bare word is taken for more. */
-  static readonly plausibleGeneration = 2 ** 42
-  /** Steps over a life of which nobody has proof: in a row, and then one an hour. */
-  static readonly unprovenSteps: Rate = { burst: 3, perSecond: 1 / 3600 }
-  static readonly maxGravediggers = 64
   readonly #init: MembershipInit
   readonly #units: MembershipUnits
   readonly #turn: MembershipTurn
   readonly #agenda: Agenda<Timer>
   readonly #onChange: () => void
   /** What the disk held when this process started: whoever knows more knows that the disk went back. */
-  readonly #persistedGeneration: number
+  readonly persistedGeneration: number
   /** Generations that this process took; everything else under this identity is another life. */
   readonly #taken = new Set<number>()
   /** Below it, and above the disk's, all count as taken. */
@@ -61,13 +55,6 @@ export class OwnLife {
   readonly #refutable = new Allowance()
   #refutedAt = Number.NEGATIVE_INFINITY
   #accused = -1
-  /** Some member holds this life for alive. */
-  #acknowledged = false
-  /** The latest proven life of this identity of which nobody has said yet when it was heard; 0 for none. */
-  #contested = 0
-  /** The later lives of this identity that members have buried, by who says so. */
-  readonly #buried = new Map<PeerId, number>()
-  readonly #unproven = new Allowance()
   #renewal = false
 
   constructor(
@@ -89,7 +76,7 @@ export class OwnLife {
     this.#allowance = new Allowance()
     this.#refutations = { burst: OwnLife.refutationsAtOnce, perSecond: 1000 / init.config.probePeriodMs }
     const state = decodeSelfState(init.durable.get(durableKeys.self))
-    this.#persistedGeneration = state.generation
+    this.persistedGeneration = state.generation
     this.incarnation = state.incarnation
     this.rolledBack = state.rolledBack
   }
@@ -124,10 +111,10 @@ export class OwnLife {
   begin(): void {
     this.status = 'joining'
     this.since = this.#turn.wall
-    const next = this.#units.nextGeneration(this.#persistedGeneration, this.#turn.wall)
+    const next = this.#units.nextGeneration(this.persistedGeneration, this.#turn.wall)
     // Where the clock is no help, two lives from one backup would take the same number: draw.
-    const drawn = next === this.#persistedGeneration + 1 ? Math.floor(this.#init.random() * 1000) : 0
-    this.#takeGeneration(next + drawn)
+    const drawn = next === this.persistedGeneration + 1 ? Math.floor(this.#init.random() * 1000) : 0
+    this.take(next + drawn)
   }
 
   settle(): void {
@@ -221,84 +208,10 @@ export class OwnLife {
     return record.body.presence === this.presence && !equal(record.bytes, this.record.bytes)
   }
 
-  /**
-   * Owner-signed proof of another life of this identity.
-   *
-   * Above the persisted generation the disk went back, and this peer must not
-   * vote. Not below the own generation, it decides who goes on: a life heard a
-   * moment ago is running, so this one ends; an older one is a memory, so this
-   * one steps over it. Unknown age: wait for somebody who knows.
-   */
-  confront(record: Signed<MemberRecord>, heardAgoMs: number | undefined): void {
-    const { generation } = record.body
-    if (generation > this.#persistedGeneration && !this.rolledBack) {
-      this.rolledBack = true
-      this.#persist()
-      this.#turn.emit({ type: 'rolled-back', persisted: this.#persistedGeneration, known: generation })
-    }
-    if (generation < this.generation) return
-    if (heardAgoMs === undefined) {
-      this.#contestSoon()
-      this.#contested = Math.max(this.#contested, generation)
-      return
-    }
-    if (generation > this.generation && heardAgoMs < this.#init.config.identityInUseWithinMs) {
-      this.status = 'superseded'
-      this.#agenda.clear()
-      this.#turn.emit({ type: 'identity-in-use', generation, heardAgoMs })
-      return
-    }
-    this.#stepOver(generation)
-  }
-
-  /** A member takes part with this life. */
-  acknowledged(): void {
-    this.#acknowledged = true
-  }
-
-  /**
-   * `by` has buried a later life of this identity, and has no proof of it any more: it
-   * takes nothing from this one. Its bare word is no reason to think that the disk went back.
-   */
-  buried(generation: number, by: PeerId): void {
-    if (generation <= this.generation || generation > OwnLife.plausibleGeneration) return
-    if (this.#buried.size >= OwnLife.maxGravediggers && !this.#buried.has(by)) return
-    if (!this.#unproven.has(OwnLife.unprovenSteps, this.#turn.now)) return
-    this.#buried.set(by, generation)
-    this.#contestSoon()
-  }
-
-  /**
-   * Nobody said that the other life is running. Of a life without proof `witnesses`
-   * must speak, but for who is new and not yet held for alive by anybody.
-   */
-  contestEnded(witnesses: number): void {
-    if (this.#contested >= this.generation) return this.#stepOver(this.#contested)
-    const claims = [...this.#buried.values()].sort((a, b) => b - a)
-    const claim = claims[this.#acknowledged ? witnesses - 1 : 0] ?? 0
-    this.#buried.clear()
-    if (claim <= this.generation || !this.#unproven.take(OwnLife.unprovenSteps, this.#turn.now)) return
-    this.#stepOver(claim)
-  }
-
-  #contestSoon(): void {
-    if (this.#agenda.has('contest-end')) return
-    const at = this.#turn.now + 2 * this.#init.config.probePeriodMs
-    this.#agenda.schedule('contest-end', at, { type: 'contest-end' })
-  }
-
-  #stepOver(generation: number): void {
-    this.#agenda.cancel('contest-end')
-    this.#contested = 0
-    this.#buried.clear()
-    // Two processes with one generation would step over each other for ever in step: draw.
-    this.#takeGeneration(generation + 1 + Math.floor(this.#init.random() * 1000))
-  }
-
-  #takeGeneration(generation: number): void {
+  /** Another life of this process begins, with that generation. */
+  take(generation: number): void {
     if (generation > 2 ** 52) throw new Error(`generation ${generation} is beyond 2^52`)
     this.generation = generation
-    this.#acknowledged = false
     this.#renewal = false
     this.#agenda.cancel('own-change')
     this.#taken.add(generation)
@@ -316,7 +229,7 @@ export class OwnLife {
     if (!this.running || this.presence !== 'alive') return
     const { now } = this.#turn
     if (this.#allowance.take(this.#changes, now)) {
-      if (this.#renewal) this.#takeGeneration(this.#units.nextGeneration(this.generation, this.#turn.wall))
+      if (this.#renewal) this.take(this.#units.nextGeneration(this.generation, this.#turn.wall))
       else this.#raise(this.incarnation + 1)
       return
     }
@@ -324,9 +237,17 @@ export class OwnLife {
     this.#agenda.scheduleAtLatest('own-change', at, { type: 'own-change' })
   }
 
+  /** Others have seen a later life than the disk knew of: this peer must not vote. */
+  rollBack(known: number): void {
+    if (this.rolledBack) return
+    this.rolledBack = true
+    this.#persist()
+    this.#turn.emit({ type: 'rolled-back', persisted: this.persistedGeneration, known })
+  }
+
   #hasTaken(generation: number): boolean {
     if (this.#taken.has(generation)) return true
-    return generation < this.#takenBelow && generation > this.#persistedGeneration
+    return generation < this.#takenBelow && generation > this.persistedGeneration
   }
 
   #raise(incarnation: number): void {
@@ -342,7 +263,7 @@ export class OwnLife {
     this.#turn.persist(
       durableKeys.self,
       encodeSelfState({
-        generation: Math.max(this.generation, this.#persistedGeneration),
+        generation: Math.max(this.generation, this.persistedGeneration),
         incarnation: this.incarnation,
         rolledBack: this.rolledBack,
       }),

@@ -23,6 +23,7 @@ import { digestRow, type Member } from './member.ts'
 import { Merging } from './merging.ts'
 import type { Body, MemberChange, Misbehaviour, Update } from './messages.ts'
 import { NameConflicts } from './name-conflicts.ts'
+import { OtherLives } from './other-lives.ts'
 import { OwnLife } from './own-life.ts'
 import { pack } from './packing.ts'
 import { Pages } from './pages.ts'
@@ -50,6 +51,7 @@ export class Parts {
   readonly hearing: Hearing
   readonly names: NameConflicts
   readonly own: OwnLife
+  readonly otherLives: OtherLives
   readonly defence: Defence
   readonly tombstones: Tombstones
   readonly disputes: Disputes
@@ -84,7 +86,8 @@ export class Parts {
     const misbehaved = (peer: PeerId, reason: Misbehaviour) => this.hearing.misbehaved(peer, reason)
     this.names = new NameConflicts((name, peers) => turn.emit({ type: 'name-conflict', name, peers }))
     this.own = new OwnLife(init, units, turn, agenda, () => this.#ownRecordChanged())
-    this.defence = new Defence(init, units, turn, this.own, awareness, this.hearing, {
+    this.otherLives = new OtherLives(init, turn, agenda, this.own)
+    this.defence = new Defence(init, units, turn, this.own, this.otherLives, awareness, this.hearing, {
       ask: (peer) => this.greet(peer),
       isListed: (peer) => this.view.get(peer) !== undefined,
     })

@@ -9,22 +9,16 @@ import type { PeerId } from '../core.ts'
 import type { Awareness } from './awareness.ts'
 import type { MembershipInit } from './init.ts'
 import { type Member, maxAccusationsPerCharge } from './member.ts'
-import type { Body } from './messages.ts'
 import { ProbeSchedule } from './probe-schedule.ts'
+import { Relays, type RelaysPort } from './relays.ts'
 import { shuffled } from './shuffled.ts'
 import { scaledMinimumMs } from './suspicion.ts'
 import type { Timer } from './timers.ts'
 import type { MembershipTurn } from './turn.ts'
 import type { View } from './view.ts'
 
-export interface ProberPort {
-  ping(to: PeerId, seq: number): void
-  ack(to: PeerId, seq: number): void
-  send(to: PeerId, body: Body): void
-  isConnected(peer: PeerId): boolean
+export interface ProberPort extends RelaysPort {
   connected(): Iterable<PeerId>
-  /** A connection to that member for a moment. */
-  dial(member: Member): void
   /** Its connection is a new one, or about to be: what was asked on the old one says nothing. */
   isSettling(member: Member): boolean
   /** A whole probe of it has failed. */
@@ -44,20 +38,7 @@ interface Probe {
   answered: boolean
 }
 
-interface Relay {
-  readonly requester: PeerId
-  readonly requesterSeq: number
-  readonly subject: PeerId
-  /** Waits for a connection to the subject. */
-  dialling: boolean
-  readonly endsAt: number
-}
-
 export class Prober {
-  /** Probes for others under way at once; further requests are answered with a nack at once. */
-  static readonly maxRelays = 256
-  /** Of those, for one requester: a member holds eight probes at most, and must not take the others' help away. */
-  static readonly maxRelaysEach = 16
   /** A member that is heard all the time is probed this often nevertheless. */
   static readonly measureEveryPeriods = 16
   /**
@@ -66,9 +47,6 @@ export class Prober {
    * on the average, and an idle member sends one ping and one ack a period, whatever the number of members.
    */
   static readonly subjectsPerPeriod = 1
-  /** Dials for others under way at once, and of those for one requester. */
-  static readonly maxRelayDials = 4
-  static readonly maxRelayDialsEach = 2
   /** Probes in a row that are believed to be answered because one helper says so and another does not. */
   static readonly maxContradictions = 3
   readonly #init: MembershipInit
@@ -83,7 +61,8 @@ export class Prober {
   readonly #subjects = new Set<PeerId>()
   /** Subjects on the rings whose turn is yet to come. */
   #queue: PeerId[] = []
-  readonly #relays = new Map<number, Relay>()
+  /** For others. */
+  readonly relays: Relays
   readonly #measures = new Map<number, { peer: PeerId; token: number; sentAt: number }>()
   #seq = 0
   #accuseNotBefore = Number.NEGATIVE_INFINITY
@@ -103,6 +82,7 @@ export class Prober {
     this.#awareness = awareness
     this.#port = port
     this.#schedule = new ProbeSchedule(init.random)
+    this.relays = new Relays(init, turn, agenda, view, port, () => this.nextSeq())
   }
 
   nextSeq(): number {
@@ -282,71 +262,13 @@ export class Prober {
     return member.contradicted >= Prober.maxContradictions
   }
 
-  /** Somebody asks for a probe of `subject` on its behalf. */
-  relay(requester: PeerId, requesterSeq: number, subject: PeerId): void {
-    const member = this.#view.get(subject)
-    const dialling = !this.#port.isConnected(subject)
-    const possible = member !== undefined && !(dialling && !this.#mayDialFor(requester, member))
-    if (!possible || !this.#mayRelayFor(requester)) {
-      this.#port.send(requester, { type: 'nack', seq: requesterSeq })
-      return
-    }
-    const seq = this.nextSeq()
-    const endsAt = this.#turn.now + this.#init.config.probePeriodMs
-    this.#relays.set(seq, { requester, requesterSeq, subject, dialling, endsAt })
-    if (dialling) this.#port.dial(member)
-    else this.#port.ping(subject, seq)
-    const nackAt = this.#turn.now + 0.8 * this.#init.config.timeoutMaxMs
-    this.#agenda.schedule(seq, nackAt, { type: 'relay-nack', seq })
-  }
-
-  /** A connection to `peer` is there: probes for others that wait for it can go. */
-  connected(peer: PeerId): void {
-    for (const [seq, relay] of this.#relays) {
-      if (!relay.dialling || relay.subject !== peer) continue
-      relay.dialling = false
-      this.#port.ping(peer, seq)
-    }
-  }
-
-  /** On rings two who probe the same member are hardly ever connected with it both. */
-  #mayDialFor(requester: PeerId, subject: Member): boolean {
-    if (this.#view.neighbours.meshed || !subject.present) return false
-    const dialling = [...this.#relays.values()].filter((relay) => relay.dialling)
-    const own = dialling.filter((relay) => relay.requester === requester)
-    return dialling.length < Prober.maxRelayDials && own.length < Prober.maxRelayDialsEach
-  }
-
-  #mayRelayFor(requester: PeerId): boolean {
-    let own = 0
-    for (const relay of this.#relays.values()) if (relay.requester === requester) own++
-    return this.#relays.size < Prober.maxRelays && own < Prober.maxRelaysEach
-  }
-
-  relayUnanswered(seq: number): void {
-    const relay = this.#relays.get(seq)
-    if (relay === undefined) return
-    this.#agenda.schedule(seq, relay.endsAt, { type: 'relay-end', seq })
-    this.#port.send(relay.requester, { type: 'nack', seq: relay.requesterSeq })
-  }
-
-  relayEnded(seq: number): void {
-    this.#relays.delete(seq)
-    this.#agenda.cancel(seq)
-  }
-
   acked(from: PeerId, seq: number): void {
     const probe = this.#probes.get(seq)
     if (probe !== undefined) {
       this.#probeAcked(seq, probe, from)
       return
     }
-    const relay = this.#relays.get(seq)
-    if (relay !== undefined && relay.subject === from) {
-      this.#port.ack(relay.requester, relay.requesterSeq)
-      this.relayEnded(seq)
-      return
-    }
+    if (this.relays.acked(from, seq)) return
     const measure = this.#measures.get(seq)
     if (measure?.peer === from) this.#pong(seq, this.#turn.now - measure.sentAt)
   }

@@ -73,7 +73,7 @@ export class Reception {
         this.#heartbeat(from, body, current)
         break
       case 'ping-request':
-        prober.relay(from, body.seq, body.subject)
+        prober.relays.begin(from, body.seq, body.subject)
         break
       case 'nack':
         prober.nacked(from, body.seq)
