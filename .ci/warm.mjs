@@ -35,8 +35,13 @@ const founder = spawn(
   ],
   { stdio: ['ignore', 'pipe', 'ignore'] },
 )
+// Whoever waits for this loses patience after a while.
+process.once('SIGTERM', () => {
+  founder.kill('SIGKILL')
+  process.exit(1)
+})
 try {
-  await once(founder.stdout, 'data')
+  await Promise.race([once(founder.stdout, 'data'), ended(founder)])
   const { invite } = await ControlClient.open(place('founder')).invite()
   writeFileSync(place('invite'), `${invite}\n`, { mode: 0o600 })
   const { script, run } = compileBundle(bundle)
@@ -52,6 +57,11 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 process.exit()
+
+async function ended(child) {
+  const [code] = await once(child, 'exit')
+  throw new Error(`the founder ended with ${code}`)
+}
 
 /** Resolves when the daemon in this process is ready. */
 async function joined({ runDaemon }) {
