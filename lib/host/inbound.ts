@@ -12,6 +12,8 @@ export const maxPending = 256
 const silentMs = 250
 /** Who gets nowhere for so long, when its address has many: a crowded machine may need that. */
 const slowMs = 1000
+/** Who knows the secret, when all have too many and its own address most: were it less, a crowd would end its own handshakes. */
+const lateMs = 3000
 /**
  * Connections a second from one address; on one machine 32 peers may dial a founder, and
  * knock at it, in one second. A handshake costs about 3 ms, so this bounds one address to a third of a core.
@@ -152,11 +154,12 @@ export class Inbound {
     if (this.#pending.size < maxPending) return true
     let largest = origin
     for (const other of this.#origins.values()) if (other.pending.size > largest.pending.size) largest = other
+    const knownMs = largest === origin ? lateMs : slowMs
     return this.#putOut(
       this.#oldest(largest, 'silent', silentMs) ??
         this.#oldest(largest, 'heard', slowMs) ??
-        this.#oldest(largest, 'known', slowMs) ??
-        this.#oldest(largest, 'proved', slowMs),
+        this.#oldest(largest, 'known', knownMs) ??
+        this.#oldest(largest, 'proved', knownMs),
     )
   }
 

@@ -3,7 +3,7 @@ import { connect as connectTcp, type Socket } from 'node:net'
 import type { MultiaddrConnection } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { newCounters } from '../../../lib/host/counters.ts'
-import { Inbound } from '../../../lib/host/inbound.ts'
+import { Inbound, maxPending } from '../../../lib/host/inbound.ts'
 import { eventually } from '../../support/eventually.ts'
 import { connect, type RawPeer, startRawPeer, stopRawPeers } from './raw-peer.ts'
 
@@ -61,7 +61,8 @@ describe('sockets that say nothing', () => {
     besiege(target, 50, '127.0.0.9', nonce)
     assert.ok((await honestDials(target, 10)) >= 9)
     await eventually('the count', () => target.counters.refusedHandshakes.handshake > 40)
-    assert.ok(sockets.size < 260, `${sockets.size} sockets are held`)
+    // And those that wait to be accepted or are about to be closed.
+    assert.ok(sockets.size < maxPending + 150, `${sockets.size} sockets are held`)
   })
 })
 
@@ -149,6 +150,20 @@ describe('the door', () => {
     const { handshake } = counters.refusedHandshakes
     for (const one of slow) one.abort()
     assert.equal(counters.refusedHandshakes.handshake, handshake + 1)
+  })
+
+  it('ends no handshake of a crowd that knows the secret for the next of that crowd, unless it is late', () => {
+    const slow: FakeConnection[] = []
+    for (now = 0; now <= 1000; now += 1000) {
+      slow.push(...crowd('/ip4/192.0.2.1', 128))
+      for (const one of slow) inbound.progressed(one, 'known')
+    }
+    now = 2500
+    assert.equal(crowd('/ip4/192.0.2.1', 1).length, 0)
+    assert.equal(crowd('/ip4/198.51.100.1', 1).length, 1)
+    now = 3000
+    assert.equal(crowd('/ip4/192.0.2.1', 1).length, 1)
+    assert.equal(open(slow), 254)
   })
 
   it('does not count who only wanted to see who answers, nor twice who is denied', () => {
