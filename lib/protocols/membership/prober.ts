@@ -10,7 +10,7 @@ import type { Awareness } from './awareness.ts'
 import type { MembershipInit } from './init.ts'
 import { type Member, maxAccusationsPerCharge } from './member.ts'
 import { ProbeSchedule } from './probe-schedule.ts'
-import { Relays, type RelaysPort } from './relays.ts'
+import { nackAfterMs, Relays, type RelaysPort } from './relays.ts'
 import { shuffled } from './shuffled.ts'
 import { scaledMinimumMs } from './suspicion.ts'
 import type { Timer } from './timers.ts'
@@ -33,8 +33,9 @@ interface Probe {
   readonly wasSuspect: boolean
   readonly helpers: Set<PeerId>
   readonly heardFrom: Set<PeerId>
-  /** Helpers that say that it has answered them. */
-  readonly vouchers: Set<PeerId>
+  /** Helpers that have asked it, and say that it has not answered. */
+  readonly deniers: Set<PeerId>
+  helpersAskedAt: number
   answered: boolean
 }
 
@@ -197,7 +198,8 @@ export class Prober {
       wasSuspect: member.status === 'suspect',
       helpers: new Set(),
       heardFrom: new Set(),
-      vouchers: new Set(),
+      deniers: new Set(),
+      helpersAskedAt: this.#turn.now,
       answered: false,
     })
     if (this.#port.isConnected(member.peer)) this.#port.ping(member.peer, seq)
@@ -222,6 +224,7 @@ export class Prober {
       const member = this.#view.get(peer)
       if (member?.status === 'alive' && peer !== probe.subject) willing.push(member)
     }
+    probe.helpersAskedAt = this.#turn.now
     const helpers = shuffled(willing, this.#init.random).slice(0, this.#init.config.indirectProbes)
     for (const helper of helpers) {
       probe.helpers.add(helper.peer)
@@ -256,8 +259,8 @@ export class Prober {
    * Some helpers say that it has answered, others that it has not: so often in a row, and it
    * has to say so itself. One helper that lies could else hide any death.
    */
-  #isDisputed(member: Member, { heardFrom, vouchers }: Probe): boolean {
-    if (heardFrom.size > vouchers.size) member.contradicted++
+  #isDisputed(member: Member, { deniers }: Probe): boolean {
+    if (deniers.size > 0) member.contradicted++
     else member.contradicted = 0
     return member.contradicted >= Prober.maxContradictions
   }
@@ -275,7 +278,10 @@ export class Prober {
 
   nacked(from: PeerId, seq: number): void {
     const probe = this.#probes.get(seq)
-    if (probe?.helpers.has(from)) probe.heardFrom.add(from)
+    if (probe === undefined || !probe.helpers.has(from)) return
+    probe.heardFrom.add(from)
+    // Sooner it says no more than that it could not ask.
+    if (this.#turn.now - probe.helpersAskedAt >= nackAfterMs(this.#init.config)) probe.deniers.add(from)
   }
 
   measure(peer: PeerId, token: number): void {
@@ -308,7 +314,7 @@ export class Prober {
       if (this.#view.get(from)?.generation === probe.generation) this.#awareness.probeSucceeded()
     } else if (probe.helpers.has(from)) {
       probe.heardFrom.add(from)
-      probe.vouchers.add(from)
+      probe.deniers.delete(from)
       probe.answered = true
     }
   }

@@ -30,6 +30,11 @@ interface Relay {
   readonly endsAt: number
 }
 
+/** A helper that was asked and has no answer by then says so: Lifeguard's 80 % of the time-out, ms. */
+export function nackAfterMs({ timeoutMaxMs }: { readonly timeoutMaxMs: number }): number {
+  return 0.8 * timeoutMaxMs
+}
+
 export class Relays {
   /** Under way at once; further requests are answered with a nack at once. */
   static readonly most = 256
@@ -76,7 +81,7 @@ export class Relays {
     this.#relays.set(seq, { requester, requesterSeq, subject, dialling, endsAt })
     if (dialling) this.#port.dial(member)
     else this.#port.ping(subject, seq)
-    const nackAt = this.#turn.now + 0.8 * this.#init.config.timeoutMaxMs
+    const nackAt = this.#turn.now + nackAfterMs(this.#init.config)
     this.#agenda.schedule(seq, nackAt, { type: 'relay-nack', seq })
   }
 
