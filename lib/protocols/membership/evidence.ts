@@ -153,11 +153,10 @@ export class Evidence {
     }
   }
 
-  /** A heal tick: every suspect once more, a stalled one with the given chance. */
-  heal(member: Member, chance: number): void {
+  /** A heal tick: every suspect once more, and the only dials of a stalled one. */
+  heal(member: Member): void {
     const inquiry = this.#inquiryInto(member)
     if (inquiry === undefined || inquiry.dial !== undefined) return
-    if (inquiry.resting && this.#init.random() >= chance) return
     if (this.#turn.now >= this.#notBefore(member, inquiry)) this.#dial(member, inquiry)
   }
 

@@ -82,7 +82,7 @@ export class Healing {
       .drawnGone(chance, this.#init.random)
       .filter(({ peer }) => tombstones.mayAnswer(peer))
     for (const member of shuffled(gone, this.#init.random).slice(0, Healing.goneDialsPerTick)) {
-      if (this.#init.random() < 1) this.#means.dials.reach(addressOf(member))
+      this.#means.dials.reach(addressOf(member))
     }
   }
 

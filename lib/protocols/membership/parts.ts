@@ -155,7 +155,7 @@ export class Parts {
       isSyncing: (peer) => this.sync.isUnderWay(peer),
       reached: (member) => this.greet(member.peer),
       dialled: (id, peer, outcome) => this.evidence.dialled(id, peer, outcome),
-      healSuspect: (member) => this.evidence.heal(member, 1),
+      healSuspect: (member) => this.evidence.heal(member),
       nextRequest,
     })
     this.departure = new Departure(init.config, turn, agenda, {
