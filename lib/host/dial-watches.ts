@@ -12,6 +12,7 @@ import type { PeerId } from '../protocols/core.ts'
 import { limitBacklog } from './backlog.ts'
 import type { DialOptions, DialWatch } from './dial-watch.ts'
 import type { Inbound } from './inbound.ts'
+import { writeTogether } from './write-together.ts'
 
 /** Of libp2p's transports what a dial needs. */
 export interface Transports {
@@ -70,6 +71,7 @@ export class DialWatches {
         protect: async (connection, options) => {
           const watch = this.#of(options?.signal)
           limitBacklog(connection)
+          writeTogether(connection)
           if (watch !== undefined) this.#byConnection.set(connection, watch)
           watch?.reached('connected')
           const inside = await inner.protect(connection, options)
