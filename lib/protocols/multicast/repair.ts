@@ -70,6 +70,8 @@ const maxWants = 4096
 /** Of them, those that the envelopes of one author are to blame for. */
 const maxWantsPerCause = 64
 const maxHints = 4
+/** Pulls that were given up, and may still be answered. */
+const maxLate = 64
 /**
  * A log that gossip moves and that shows no hole is not pulled: what a heartbeat told of is
  * still under way by gossip. Without this, up to a third of all messages were sent
@@ -88,6 +90,8 @@ export class Repair {
   readonly #wants = new Map<EntryKey, Want>()
   readonly #causes = new Map<AuthorKey, number>()
   readonly #pulls = new Map<number, Pull>()
+  /** Given up, oldest first: what the time-out was too short for is taken all the same. */
+  readonly #late = new Map<number, Pull>()
   #ids = 0
   #taking = false
   pulled = 0
@@ -185,12 +189,17 @@ export class Repair {
 
   lost(peer: PeerId): void {
     for (const pull of [...this.#pulls.values()]) if (pull.server === peer) this.#end(pull, peer)
+    for (const pull of [...this.#late.values()]) if (pull.server === peer) this.#late.delete(pull.id)
     this.#arm()
   }
 
-  /** Whether the pull `id` was sent to `from`. */
+  /** Whether the pull `id` was sent to `from`, and not answered yet. */
   isAnswer(from: PeerId, id: number): boolean {
-    return this.#pulls.get(id)?.server === from
+    return this.#sent(id)?.server === from
+  }
+
+  #sent(id: number): Pull | undefined {
+    return this.#pulls.get(id) ?? this.#late.get(id)
   }
 
   /** What `take` has delivered was brought by a pull, and not by gossip. */
@@ -207,13 +216,19 @@ export class Repair {
     floors: readonly VectorEntry[],
     delivered: readonly VectorEntry[],
   ): void {
-    const pull = this.#pulls.get(id)
+    const pull = this.#sent(id)
     if (pull === undefined) return
     this.#pulls.delete(id)
+    const isLate = this.#late.delete(id)
     const now = this.#port.now()
     const floorOf = new Map(floors.map((entry) => [entryKey(entry.author, entry.epoch), entry.seq]))
     const hasOf = new Map(delivered.map((entry) => [entryKey(entry.author, entry.epoch), entry.seq]))
     for (const want of pull.wants) {
+      // Of what it did not bring it tells nothing that may not have changed since.
+      if (isLate && !brought.has(want.entry)) continue
+      want.attempts = isLate ? 0 : want.attempts
+      // Somebody else is being asked by now, and goes first.
+      if (isLate && want.pull !== undefined) continue
       want.pull = undefined
       // Nothing came: the next server is asked after a while, or a dot that does not exist would cost a storm.
       want.nextAt = brought.has(want.entry) ? now : this.#later(now)
@@ -387,8 +402,18 @@ export class Repair {
     return this.#order.heldBack.missing(author, epoch, entry, have, last).slice(0, 16)
   }
 
+  /**
+   * Asks elsewhere, and still takes the answer: over a slow link, or to a process that gets no
+   * processor, each may come too late, and then none would ever count.
+   */
   #expire(now: number): void {
-    for (const pull of [...this.#pulls.values()]) if (pull.expiresAt <= now) this.#end(pull, undefined)
+    for (const pull of [...this.#pulls.values()]) {
+      if (pull.expiresAt > now) continue
+      this.#end(pull, undefined)
+      this.#late.set(pull.id, pull)
+      const [oldest] = this.#late.keys()
+      if (this.#late.size > maxLate && oldest !== undefined) this.#late.delete(oldest)
+    }
   }
 
   /** No answer came. */

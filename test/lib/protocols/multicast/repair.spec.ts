@@ -200,6 +200,62 @@ describe('repair', () => {
     assert.equal(seen.size, 1000)
   })
 
+  it('takes what comes too late, and goes on with whoever is asked by then', () => {
+    const bench = new Bench()
+    const author = new Writer('alice')
+    const told = [author.write(), author.write(), author.write()] as [Told, Told, Told]
+    bench.repair.want(dotOf(told[2].envelope), dave)
+    const first = bench.nextPull()
+    const second = bench.nextPull()
+    assert.deepEqual([first?.to, second?.to], [dave, alice])
+    const id = first?.body.id ?? 0
+    assert.equal(bench.repair.isAnswer(dave, id), true)
+    assert.equal(bench.repair.isAnswer(alice, id), false)
+    bench.receiver.take(told[0])
+    const before = bench.sent.length
+    bench.repair.supplied(id, new Set([told[0].envelope.entry]), [], [])
+    assert.equal(bench.repair.isAnswer(dave, id), false, 'it counts once')
+    assert.equal(bench.sent.length, before, 'alice is still being asked')
+    bench.receiver.take(told[1])
+    bench.repair.supplied(second?.body.id ?? 0, new Set([told[1].envelope.entry]), [], [])
+    assert.equal(bench.pulls().at(-1)?.ranges[0]?.from, 3)
+  })
+
+  it('asks on at once where something came too late, also while it would have waited', () => {
+    const bench = new Bench()
+    bench.reachable = [dave]
+    const author = new Writer('alice')
+    const told = [author.write(), author.write()] as [Told, Told]
+    bench.repair.want(dotOf(told[1].envelope), dave)
+    const pulls = [bench.nextPull(), bench.nextPull(), bench.nextPull()]
+    const last = pulls.at(-1)
+    // Nobody else can be asked, so the next time would come after a pause.
+    bench.now += config.pullTimeoutMs
+    bench.repair.run()
+    assert.equal(bench.sent.length, pulls.length)
+    bench.receiver.take(told[0])
+    bench.repair.supplied(last?.body.id ?? 0, new Set([told[0].envelope.entry]), [], [])
+    assert.deepEqual(bench.pulls().at(-1)?.ranges, [{ author: keyOf(alice), epoch: 1000, from: 2, to: 2 }])
+    assert.equal(bench.sent.length, pulls.length + 1)
+  })
+
+  it('remembers only so many that were given up, and none of who is gone', () => {
+    const bench = new Bench()
+    bench.repair.want(dot(alice, 1), bob)
+    const first = bench.nextPull()
+    const second = bench.nextPull()
+    const late = first?.body.id ?? 0
+    bench.repair.lost(first?.to ?? alice)
+    assert.equal(bench.repair.isAnswer(first?.to ?? alice, late), false)
+    for (let i = 0; i < 70; i++) {
+      bench.repair.want(dot(alice, 1), bob)
+      bench.nextPull()
+    }
+    assert.equal(bench.repair.isAnswer(second?.to ?? alice, second?.body.id ?? 0), false)
+    const recent = bench.sent.at(-20)
+    assert.equal(bench.repair.isAnswer(recent?.to ?? alice, (recent?.body as Pull).id), true)
+  })
+
   it('asks again where something came from', () => {
     const bench = new Bench()
     const author = new Writer('alice')
