@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import '../../../lib/host/with-resolvers.ts'
-import { defaultLogger } from '@libp2p/logger'
-import { AbstractMessageStream, type SendResult } from '@libp2p/utils'
+import { AbstractMessageStream, multiaddrConnectionPair, type SendResult } from '@libp2p/utils'
 import { yamux } from '@libp2p/yamux'
 import { maxBacklogBytes } from '../../../lib/host/backlog.ts'
 import { type Counters, newCounters } from '../../../lib/host/counters.ts'
@@ -14,7 +13,7 @@ class Wire extends AbstractMessageStream {
   isFull = false
 
   constructor() {
-    super({ log: defaultLogger().forComponent('test'), direction: 'inbound' })
+    super({ log: multiaddrConnectionPair()[0].log, direction: 'inbound' })
   }
 
   receive(...parts: readonly Uint8Array[]): void {
