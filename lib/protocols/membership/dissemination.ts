@@ -7,6 +7,8 @@
  */
 interface News {
   tellings: number
+  /** To whom it need not be told any more, where that is kept count of. */
+  readonly knownTo: string[]
   announce: boolean
   urgent: boolean
 }
@@ -33,6 +35,7 @@ export class Dissemination {
     if (waiting !== undefined) this.#drop(peer, waiting)
     const news = {
       tellings: Math.max(tellings, waiting?.tellings ?? 0),
+      knownTo: [],
       announce: announce || waiting?.announce === true,
       urgent,
     }
@@ -51,32 +54,63 @@ export class Dissemination {
     return [...all.filter(isUrgent), ...all.filter((peer) => !isUrgent(peer))]
   }
 
-  /** The subjects to tell next, at most `limit`, and until one does not fit; forgotten after their last telling. */
-  take(limit: number, fits: (peer: string) => boolean = () => true): string[] {
-    const taken = this.#next(Math.min(limit, this.#pending.size), fits)
-    for (const peer of taken) this.told(peer)
+  /**
+   * The subjects to tell next, at most `limit`, and until one does not fit; forgotten after their last telling.
+   * `to`: only what that one does not know yet.
+   */
+  take(limit: number, fits: (peer: string) => boolean = () => true, to?: string): string[] {
+    const taken = this.#next(Math.min(limit, this.#pending.size), fits, to)
+    for (const peer of taken) this.told(peer, to)
     return taken
   }
 
-  #next(most: number, fits: (peer: string) => boolean): string[] {
+  #next(most: number, fits: (peer: string) => boolean, to: string | undefined): string[] {
     const next: string[] = []
     for (const levels of [this.#urgent, this.#ordinary]) {
       for (let tellings = levels.length - 1; tellings > 0 && next.length < most; tellings--) {
-        if (!takeFrom(levels[tellings], next, most, fits)) return next
+        const level = levels[tellings]
+        // Nearly all are empty, and this is done for each packet.
+        if (level !== undefined && level.size > 0 && !this.#takeFrom(level, next, most, fits, to)) return next
       }
     }
     return next
   }
 
-  /** Once less: it was told, or somebody who knows it already told it here. */
-  told(peer: string): void {
+  /** False when one does not fit. */
+  #takeFrom(
+    level: ReadonlySet<string>,
+    next: string[],
+    most: number,
+    fits: (peer: string) => boolean,
+    to: string | undefined,
+  ): boolean {
+    for (const peer of level) {
+      if (next.length >= most) return true
+      if (to !== undefined && this.#pending.get(peer)?.knownTo.includes(to)) continue
+      if (!fits(peer)) return false
+      next.push(peer)
+    }
+    return true
+  }
+
+  /** Once less: it was told to `to`, or who is called so knows it already and told it here. */
+  told(peer: string, to?: string): void {
     const news = this.#pending.get(peer)
     if (news === undefined) return
+    if (to !== undefined) {
+      if (news.knownTo.includes(to)) return
+      news.knownTo.push(to)
+    }
     if (news.tellings <= 1) return this.#drop(peer, news)
     const levels = news.urgent ? this.#urgent : this.#ordinary
     levels[news.tellings]?.delete(peer)
     news.tellings--
     levels[news.tellings]?.add(peer)
+  }
+
+  /** There is nobody to tell anything. */
+  clear(): void {
+    for (const [peer, news] of this.#pending) this.#drop(peer, news)
   }
 
   /** There is nothing to tell of it any more. */
@@ -99,23 +133,6 @@ export class Dissemination {
     this.#announced.delete(peer)
     this.#pending.delete(peer)
   }
-}
-
-/** False when one does not fit. */
-function takeFrom(
-  level: ReadonlySet<string> | undefined,
-  taken: string[],
-  most: number,
-  fits: (peer: string) => boolean,
-): boolean {
-  // Nearly all are empty, and this is done for each packet.
-  if (level === undefined || level.size === 0) return true
-  for (const peer of level) {
-    if (taken.length >= most) return true
-    if (!fits(peer)) return false
-    taken.push(peer)
-  }
-  return true
 }
 
 /** How often an update is told until everybody has it with high probability. */

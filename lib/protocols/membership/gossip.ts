@@ -35,12 +35,9 @@ export interface GossipPort {
 export class Gossip {
   /** News in one telling, and bytes: somebody's records may be large, and all tell them. */
   static readonly updatesAtOnce = 16
-  /**
-   * On rings each telling goes another way, and half of the ways are enough: that nobody of sixteen neighbours
-   * tells a member has a chance of 1 in 65,000, and the digests find it. Simulated with 600 members in churn, all
-   * ways cost 1.25 packets a member and second, half of them 0.86, with as many syncs; a quarter needs six times as many.
-   */
-  static readonly shareOfWays = 0.5
+  /** On rings: of all who are connected so many know it, from here or from others, when it is told no more. */
+  static readonly shareOfWays = 5 / 8
+  static readonly fewestWays = 4
   static readonly bytesAtOnce = 48 * 1024
   /** Own statements go to every connected member, up to this many. */
   static readonly announceToAtMost = 64
@@ -77,15 +74,15 @@ export class Gossip {
     const limit = retransmitLimit(factor, this.#view.n)
     const { meshed } = this.#view.neighbours
     const ways = Math.ceil(this.#port.connectionCount() * Gossip.shareOfWays)
-    const tellings = meshed ? limit : Math.min(limit, ways)
-    this.#news.enqueue(subject, Math.max(1, tellings), source === 'self', leaves)
+    const tellings = meshed ? limit : Math.min(limit, Math.max(Gossip.fewestWays, ways))
+    this.#news.enqueue(subject, tellings, source === 'self', leaves)
     const due = source === 'self' ? this.#turn.now : this.#toldAt + this.#tickMs
     this.#agenda.scheduleAtLatest('gossip', Math.max(this.#turn.now, due), { type: 'gossip' })
   }
 
-  /** Who tells it knows it, and need not be told (Demers et al. 1987, rumour mongering with feedback). */
-  heardAgain(subject: PeerId): void {
-    if (!this.#view.neighbours.meshed) this.#news.told(subject)
+  /** Who tells all that is known of it need not be told (Demers et al. 1987, rumour mongering with feedback). */
+  knownTo(subject: PeerId, teller: PeerId): void {
+    if (!this.#view.neighbours.meshed) this.#news.told(subject, teller)
   }
 
   /** Its row is no longer there. */
@@ -96,11 +93,9 @@ export class Gossip {
   run(): void {
     this.#announce()
     if (this.#turn.now - this.#toldAt >= this.#tickMs) {
-      const targets = this.#view.neighbours.meshed ? this.#atRandom() : this.#inTurn()
-      // Nobody to tell: whoever connects compares digests first of all.
-      if (targets.length === 0) return
+      const somebody = this.#view.neighbours.meshed ? this.#tellAtRandom() : this.#tellInTurn()
+      if (!somebody) return
       this.#toldAt = this.#turn.now
-      for (const peer of targets) this.#tellNews(peer)
     }
     if (this.#news.size === 0) return
     this.#agenda.schedule('gossip', this.#toldAt + this.#tickMs, { type: 'gossip' })
@@ -114,22 +109,33 @@ export class Gossip {
     for (const peer of targets) this.#tellOne(peer, announced)
   }
 
-  /** In a mesh whoever it hits. */
-  #atRandom(): readonly PeerId[] {
-    return shuffled(this.#tellable(), this.#init.random).slice(0, this.#init.config.gossipFanout)
+  /** In a mesh whoever it hits. False where there is nobody; whoever connects compares digests first of all. */
+  #tellAtRandom(): boolean {
+    const { random, config } = this.#init
+    const targets = shuffled(this.#tellable(), random).slice(0, config.gossipFanout)
+    for (const peer of targets) this.#tellNews(peer)
+    return targets.length > 0
   }
 
-  /** On rings a rumour has only few ways to go, and each should be gone once. */
-  #inTurn(): readonly PeerId[] {
+  /**
+   * On rings a rumour has few ways to go, and each should be gone once: either end may go it. So it is kept who knows
+   * what. When ten of sixteen neighbours do, the others hear of it from theirs: that all sixteen leave a
+   * member to others has a chance of 1 in 10^7, and the digests find it.
+   */
+  #tellInTurn(): boolean {
     const { random, config } = this.#init
-    const chosen: PeerId[] = []
-    const most = 2 * this.#port.connectionCount()
-    for (let tries = 0; chosen.length < config.gossipFanout && tries <= most; tries++) {
+    const asked = new Set<PeerId>()
+    let told = 0
+    for (let tries = 2 * this.#port.connectionCount(); told < config.gossipFanout && tries > 0; tries--) {
       if (this.#queue.length === 0) this.#queue = shuffled([...this.#port.connected()], random)
       const peer = this.#queue.pop()
-      if (peer !== undefined && !chosen.includes(peer) && this.#isTellable(peer)) chosen.push(peer)
+      if (peer === undefined || asked.has(peer) || !this.#isTellable(peer)) continue
+      asked.add(peer)
+      if (this.#tellNews(peer, peer)) told++
     }
-    return chosen
+    // Whoever is there knows it.
+    if (told === 0) this.#news.clear()
+    return told > 0
   }
 
   #tellable(): PeerId[] {
@@ -146,10 +152,11 @@ export class Gossip {
     if (updates.length > 0) this.#port.send(to, updates)
   }
 
-  #tellNews(to: PeerId): void {
+  /** `knowing`: all but what that one knows. */
+  #tellNews(to: PeerId, knowing?: PeerId): boolean {
     const updates: Update[] = []
     let room = Gossip.bytesAtOnce
-    this.#news.take(Gossip.updatesAtOnce, (subject) => {
+    const add = (subject: string) => {
       if (room <= 0) return false
       const update = this.#newsOf(subject, to)
       if (update !== undefined) {
@@ -157,8 +164,10 @@ export class Gossip {
         updates.push(update)
       }
       return true
-    })
+    }
+    const taken = this.#news.take(Gossip.updatesAtOnce, add, knowing)
     if (updates.length > 0) this.#port.send(to, updates)
+    return taken.length > 0
   }
 
   /** To the subject itself only what it has to answer is news. */

@@ -19,8 +19,8 @@ import type { MembershipUnits } from './units.ts'
 import type { View } from './view.ts'
 
 export interface MergingPort {
-  /** Nothing of it was news. */
-  heardAgain(member: Member): void
+  /** All that is known of it here `teller` knows too. */
+  knownTo(teller: PeerId, member: Member): void
   /** Somebody unknown is said to be alive: worth a dial, no more. False when too many are. */
   hinted(record: MemberRecord): boolean
   /** `from` speaks of a life whose tombstone is here. */
@@ -71,7 +71,6 @@ export class Merging {
       this.#port.misbehaved(from, 'other-cluster')
       return
     }
-    const before = known?.record
     if (known === undefined) this.#mergeUnknown(update, from)
     else if (!this.#mergeRecord(known, update.record, from)) return
     const member = this.#view.get(record.peer)
@@ -81,9 +80,7 @@ export class Merging {
     for (const accusation of update.accusations) {
       if (this.#accusers.hear(member, accusation, from)) added = true
     }
-    if (!added && member.record === before && update.accusations.length >= member.accusationCount) {
-      this.#port.heardAgain(member)
-    }
+    if (update.accusations.length >= member.accusationCount) this.#port.knownTo(from, member)
     if (added) {
       this.#view.restated(member)
       this.#judge.assess(member)

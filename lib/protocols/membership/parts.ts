@@ -116,7 +116,7 @@ export class Parts {
       failedDials: (peer) => this.evidence.failedDials(peer),
     })
     this.merging = new Merging(init, units, turn, view, this.accusers, this.judge, {
-      heardAgain: (member) => this.gossip.heardAgain(member.peer),
+      knownTo: (teller, member) => this.gossip.knownTo(member.peer, teller),
       hinted: (record) => this.reach.hints.hinted(record),
       disputed: (update, from) => this.disputes.heard(update, from),
       misbehaved,
