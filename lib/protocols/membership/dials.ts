@@ -111,9 +111,10 @@ export class Dials {
   release(): void {
     const { now } = this.#turn
     for (const [peer, until] of this.#kept) {
+      if (now < until) continue
       if (this.#view.neighbours.wants(peer) || this.#port.isSyncing(peer)) {
-        this.#kept.set(peer, Math.max(until, now + Dials.keepMs))
-      } else if (now >= until) {
+        this.#kept.set(peer, now + Dials.keepMs)
+      } else {
         this.#kept.delete(peer)
         this.#turn.request({ type: 'release', peer })
       }

@@ -196,6 +196,25 @@ describe('dissemination', () => {
     assert.deepEqual(news.take(9), ['c', 'a'], 'and nothing of whom there is nothing to tell')
   })
 
+  it('tells each only what it does not know, and forgets when so many know it', () => {
+    const news = new Dissemination()
+    news.enqueue('a', 3, false)
+    news.enqueue('b', 3, false)
+    news.told('a', 'x')
+    news.told('a', 'x')
+    assert.deepEqual(news.take(2, undefined, 'x'), ['b'], 'who told it knows it')
+    assert.deepEqual(news.take(2, undefined, 'x'), [])
+    assert.deepEqual(news.take(2, undefined, 'y'), ['a', 'b'])
+    assert.deepEqual(news.take(2, undefined, 'z'), ['a', 'b'])
+    assert.equal(news.size, 0, 'x, y and z know both')
+    news.enqueue('a', 2, false)
+    news.told('a', 'x')
+    news.enqueue('a', 2, false)
+    assert.deepEqual(news.take(2, undefined, 'x'), ['a'], 'what is new of it again nobody knows')
+    news.clear()
+    assert.equal(news.size, 0)
+  })
+
   it('announces once, and still tells what was announced', () => {
     const news = new Dissemination()
     news.enqueue('a', 1, true)
