@@ -253,7 +253,8 @@ describe('repair', () => {
     }
     assert.equal(bench.repair.isAnswer(second?.to ?? alice, second?.body.id ?? 0), false)
     const recent = bench.sent.at(-20)
-    assert.equal(bench.repair.isAnswer(recent?.to ?? alice, (recent?.body as Pull).id), true)
+    assert.ok(recent !== undefined)
+    assert.equal(bench.repair.isAnswer(recent.to, (recent.body as Pull).id), true)
   })
 
   it('asks again where something came from', () => {
