@@ -28,7 +28,7 @@ export const reservedMetricWords: ReadonlySet<string> = new Set([
   ...['build', 'ready', 'generation', 'members', 'member', 'health', 'isolated', 'connections', 'watchers'],
   ...['suspicions', 'false', 'refutations', 'misbehaviours', 'round', 'frames', 'received', 'sent', 'dials'],
   ...['knocks', 'refused', 'links', 'group', 'forks', 'messages', 'envelopes', 'pulls', 'gossip', 'store'],
-  ...['loop', 'plugin', 'name', 'tombstones', 'syncs'],
+  ...['loop', 'plugin', 'name', 'tombstones', 'syncs', 'strangers'],
 ])
 
 /** Of `status`; what a plugin says of `quorum` and `locks` is welcome. */
