@@ -24,7 +24,9 @@ export function startProgram(name: string, cwd: string, nodeFlags: readonly stri
   const args = [...nodeFlags, resolve(folder, name)]
   const child = spawn(process.execPath, args, { cwd, stdio: ['pipe', 'pipe', 'inherit'] })
   const waiting: { resolve: (event: unknown) => void; reject: (error: Error) => void }[] = []
+  let ending: Error | undefined
   const gone = (error: Error): void => {
+    ending = error
     for (const { reject } of waiting.splice(0)) reject(error)
   }
   const ended = async (act: () => void): Promise<void> => {
@@ -42,6 +44,7 @@ export function startProgram(name: string, cwd: string, nodeFlags: readonly stri
     gone,
     ask: (command) =>
       new Promise((resolve, reject) => {
+        if (ending !== undefined) return reject(ending)
         waiting.push({ resolve, reject })
         child.stdin.write(`${JSON.stringify(command)}\n`)
       }),

@@ -10,6 +10,7 @@ import type {
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { PeerId } from '../protocols/core.ts'
 import { limitBacklog } from './backlog.ts'
+import { boundCipherMemory } from './cipher-memory.ts'
 import type { DialOptions, DialWatch } from './dial-watch.ts'
 import type { Inbound } from './inbound.ts'
 import { writeTogether } from './write-together.ts'
@@ -75,6 +76,7 @@ export class DialWatches {
           if (watch !== undefined) this.#byConnection.set(connection, watch)
           watch?.reached('connected')
           const inside = await inner.protect(connection, options)
+          boundCipherMemory(inside)
           limitBacklog(inside)
           watch?.reached('heard')
           this.#inbound.progressed(connection, 'heard')

@@ -283,11 +283,10 @@ describe('the event loop after a stall', () => {
       onFrame = () => driver.receive(child.id, codec.encode('answer'))
       core.deadline = performance.now() + 50
       driver.command(go())
+      // What is sent leaves at the end of this turn.
+      me.links.send(child.id, testProtocol, new Uint8Array(100))
       // From here the loop goes to its timers first, and only then to the sockets.
-      setImmediate(() => {
-        me.links.send(child.id, testProtocol, new Uint8Array(100))
-        block(300)
-      })
+      setImmediate(() => block(300))
       await eventually('the wake', () => core.inputs.some((input) => input.type === 'wake'))
       const kinds = core.inputs.map((input) => input.type)
       assert.deepEqual(kinds, ['go', 'receive', 'wake'], `with ${turnsBeforeWake} turns`)
