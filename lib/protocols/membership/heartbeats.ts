@@ -82,10 +82,14 @@ export class Heartbeats {
   #otherLife(member: Member | undefined, asking: number | undefined): Signed<MemberRecord> | undefined {
     if (member === undefined || asking === undefined) return undefined
     const former = member.knowsGeneration === 0 ? member.previousLife : undefined
-    const proof = member.generation === asking ? former : member.record
+    const isLatest = member.generation === asking
+    const proof = isLatest ? former : member.record
     const { now } = this.#turn
-    if (proof === undefined || now - member.provedAt < Heartbeats.tellIntervalMs) return undefined
-    member.provedAt = now
+    const before = isLatest ? member.formerProvedAt : member.latestProvedAt
+    if (proof === undefined || now - before < Heartbeats.tellIntervalMs) return undefined
+    // Each for itself: two lives ask at once, and which of them ends is decided by what either hears.
+    if (isLatest) member.formerProvedAt = now
+    else member.latestProvedAt = now
     return proof
   }
 

@@ -59,9 +59,10 @@ export class Member {
   /** Heartbeats in a row that told another digest, and since when they do. */
   disagreements = 0
   disagreesSince = Number.NEGATIVE_INFINITY
-  /** When it was last told what is believed of it, and shown another life of its own. */
+  /** When it was last told what is believed of it, and when its latest life was shown the former, and others the latest. */
   toldAt = Number.NEGATIVE_INFINITY
-  provedAt = Number.NEGATIVE_INFINITY
+  formerProvedAt = Number.NEGATIVE_INFINITY
+  latestProvedAt = Number.NEGATIVE_INFINITY
   /** For newer records of itself, and for accusations by it; nothing was taken yet while undefined. */
   raises: Allowance | undefined
   charges: Allowance | undefined

@@ -167,4 +167,26 @@ describe('own identity', () => {
     lab.run(1000)
     assert.equal(lab.own.incarnation, 5)
   })
+
+  it('shows two lives of another that ask at once each the other one', () => {
+    const lab = new Lab()
+    const a = new ScriptedPeer('a')
+    lab.start()
+    lab.connect(a)
+    const [earlier, later] = [a.generation, a.generation + 1000]
+    lab.receive(a, a.ping())
+    const proofs = () =>
+      lab.sent(a).flatMap(({ body }) => (body.type === 'ack' ? (body.otherLife?.body.generation ?? []) : []))
+    assert.deepEqual(proofs(), [])
+    // Whom it knows not to know this life yet, as after a restart.
+    a.generation = later
+    lab.receive(a, a.ping([a.update()], { generation: 0 }))
+    a.generation = earlier
+    lab.receive(a, a.ping([]))
+    assert.deepEqual(
+      proofs(),
+      [earlier, later],
+      'the second decides which of them ends, and a moment later is too late',
+    )
+  })
 })
