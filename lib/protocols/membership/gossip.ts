@@ -35,10 +35,11 @@ export interface GossipPort {
 export class Gossip {
   /** News in one telling, and bytes: somebody's records may be large, and all tell them. */
   static readonly updatesAtOnce = 16
+  static readonly bytesAtOnce = 48 * 1024
   /** On rings: of all who are connected so many know it, from here or from others, when it is told no more. */
   static readonly shareOfWays = 5 / 8
+  /** Also of those who have hardly any connections yet. */
   static readonly fewestWays = 4
-  static readonly bytesAtOnce = 48 * 1024
   /** Own statements go to every connected member, up to this many. */
   static readonly announceToAtMost = 64
   readonly #init: MembershipInit

@@ -187,7 +187,8 @@ export class View {
   }
 
   /**
-   * What there is to tell of `member` is something else now: the digest says so. Rows of the gone do not count: members forget them at different times, and joiners never hear of them.
+   * What there is to tell of `member` is something else now: the digest says so. Rows of the gone
+   * do not count: members forget them at different times, and joiners never hear of them.
    */
   restated(member: Member): void {
     if (member.present) this.#digest.set(member.peer, member.digestRow())
