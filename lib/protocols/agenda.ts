@@ -14,6 +14,8 @@ export class Agenda<Timer> {
   static readonly deadAllowed = 64
   readonly #heap: Entry<Timer>[] = []
   readonly #live = new Map<TimerKey, Entry<Timer>>()
+  /** Those of them that may come early. */
+  readonly #loose = new Set<Entry<Timer>>()
   #order = 0
 
   /** Monotonic milliseconds of the earliest timer; undefined when there is none. */
@@ -23,10 +25,15 @@ export class Agenda<Timer> {
 
   /** Sets, or moves, the timer of `key` to the monotonic instant `at`. */
   schedule(key: TimerKey, at: number, timer: Timer): void {
-    this.cancel(key)
-    const entry: Entry<Timer> = { key, at, order: this.#order++, timer, live: true }
-    this.#live.set(key, entry)
-    this.#push(entry)
+    this.#add(key, at, at, timer)
+  }
+
+  /**
+   * Sets, or moves, a timer that is taken at `until`, or from `from` on together with any other that is due. What does
+   * not matter to the moment wakes nobody for itself: a wake-up costs more than most that is done in it.
+   */
+  scheduleLoosely(key: TimerKey, from: number, until: number, timer: Timer): void {
+    this.#loose.add(this.#add(key, from, until, timer))
   }
 
   /** Like `schedule`, but an earlier timer of the same key stays. */
@@ -42,8 +49,7 @@ export class Agenda<Timer> {
   cancel(key: TimerKey): void {
     const entry = this.#live.get(key)
     if (entry === undefined) return
-    entry.live = false
-    this.#live.delete(key)
+    this.#end(entry)
     this.#dropDead()
     this.#compact()
   }
@@ -56,16 +62,36 @@ export class Agenda<Timer> {
   clear(): void {
     this.#heap.length = 0
     this.#live.clear()
+    this.#loose.clear()
   }
 
-  /** Takes the earliest timer that is due; equal instants come in the order of scheduling. */
+  /** Takes the earliest timer that is due; equal instants come in the order of scheduling, and what may come early last. */
   takeDue(now: number): Timer | undefined {
     const top = this.#heap[0]
-    if (top === undefined || top.at > now) return undefined
-    this.#pop()
-    this.#live.delete(top.key)
+    const due = top !== undefined && top.at <= now ? top : this.#looseAt(now)
+    if (due === undefined) return undefined
+    this.#end(due)
     this.#dropDead()
-    return top.timer
+    return due.timer
+  }
+
+  #looseAt(now: number): Entry<Timer> | undefined {
+    for (const entry of this.#loose) if (entry.from <= now) return entry
+    return undefined
+  }
+
+  #add(key: TimerKey, from: number, at: number, timer: Timer): Entry<Timer> {
+    this.cancel(key)
+    const entry: Entry<Timer> = { key, from, at, order: this.#order++, timer, live: true }
+    this.#live.set(key, entry)
+    this.#push(entry)
+    return entry
+  }
+
+  #end(entry: Entry<Timer>): void {
+    entry.live = false
+    this.#live.delete(entry.key)
+    this.#loose.delete(entry)
   }
 
   #dropDead(): void {
@@ -113,6 +139,8 @@ export class Agenda<Timer> {
 
 interface Entry<Timer> {
   readonly key: TimerKey
+  /** It may be taken from then on, and is at the latest at `at`. */
+  readonly from: number
   readonly at: number
   readonly order: number
   readonly timer: Timer

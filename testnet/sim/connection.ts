@@ -155,6 +155,8 @@ export type EndState = 'opening' | 'open' | 'closed'
 /** One end of a connection. It belongs to one life of a process and ends with it. */
 export class End {
   readonly node: NetworkNode
+  /** Of the other machine. */
+  farIndex = -1
   process: Endpoint | undefined
   state: EndState = 'opening'
   /** True time at which it opened here. */
@@ -174,6 +176,7 @@ export class End {
 
   wire(world: World, links: Links, to: End): void {
     this.#other = to
+    this.farIndex = to.node.index
     this.#out = new Stream(world, links, this, to)
   }
 

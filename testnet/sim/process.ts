@@ -1,6 +1,7 @@
 import type { Codec, Core, Effect, Input, Instant, PeerId } from '../../lib/protocols/core.ts'
 import { WireError } from '../../lib/wire/errors.ts'
 import { maxControlFrameBytes } from '../../lib/wire/limits.ts'
+import type { HostClock } from './clock.ts'
 import type { End, Endpoint } from './connection.ts'
 import type { Frame } from './frame.ts'
 import { hash32, hashText, mixIn } from './hash.ts'
@@ -74,6 +75,9 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
   ageMs = 0
   readonly #world: World
   readonly #random: Random
+  readonly #index: number
+  readonly #clock: HostClock
+  readonly #core: Core<Message, Command, Event, Request>
   readonly #program: Program<Message, Command, Event, Request>
   readonly #frameLimit: number
   readonly #codecEvery: number
@@ -110,6 +114,9 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
   ) {
     this.#world = world
     this.#random = plan.random
+    this.#index = plan.machine.index
+    this.#clock = plan.machine.clock
+    this.#core = plan.program.core
     this.#program = plan.program
     this.#frameLimit = plan.frameLimit ?? maxControlFrameBytes
     this.#codecEvery = plan.codecEvery ?? 1
@@ -144,7 +151,7 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
   }
 
   get now(): Instant {
-    return this.machine.clock.instant(this.bornAt)
+    return this.#clock.instant(this.bornAt)
   }
 
   /** Open connections to `peer`, the oldest first. */
@@ -175,7 +182,7 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
   /** SIGCONT: what waits in the sockets is read, then the timers fire, late. */
   thaw(): void {
     if (!this.#alive || !this.#frozen) return
-    const { deadline } = this.#program.core
+    const { deadline } = this.#core
     const lagMs = deadline === undefined ? 0 : Math.max(0, this.now.monotonic - deadline)
     this.#frozen = false
     this.#backlog = 0
@@ -264,7 +271,7 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
       if (!(error instanceof WireError)) throw error
       this.figures.malformed++
       this.#program.malformed?.(peer, this)
-      this.#world.trace.step(this.#world.now, this.machine.index, frame.hash, 0)
+      this.#world.trace.step(this.#world.now, this.#index, frame.hash, 0)
       return
     }
     this.#step({ type: 'receive', from: peer, message }, frame.hash)
@@ -273,10 +280,10 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
   #step(input: Input<Message, Command>, inputHash = this.#hashInput(input)): void {
     if (!this.#alive) return
     this.figures.steps++
-    const effects = this.#program.core.step(input, this.now)
+    const effects = this.#core.step(input, this.now)
     let hash = 0
     for (const effect of effects) hash = mixIn(hash, this.#hashEffect(effect))
-    this.#world.trace.step(this.#world.now, this.machine.index, inputHash, hash)
+    this.#world.trace.step(this.#world.now, this.#index, inputHash, hash)
     this.#carryOutAll(effects)
     if (!this.#alive) return
     this.#program.stepped?.(this)
@@ -356,7 +363,7 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
     if (end === undefined) return
     const whole = this.#codecEvery === 1 || ++this.#sinceEncoded >= this.#codecEvery
     const frame = whole ? this.#encoded(message) : { bytes: noBytes, hash: 0, message }
-    this.#world.trace.step(this.#world.now, this.machine.index, end.other.node.index, frame.hash)
+    this.#world.trace.step(this.#world.now, this.#index, end.farIndex, frame.hash)
     if (!end.send(frame)) {
       this.figures.framesDropped++
       return
@@ -381,14 +388,14 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
   }
 
   #due(): boolean {
-    const { deadline } = this.#program.core
+    const { deadline } = this.#core
     return deadline !== undefined && deadline <= this.now.monotonic
   }
 
   #setAlarm(): void {
-    const { deadline } = this.#program.core
+    const { deadline } = this.#core
     if (deadline === undefined || !this.#alive) return
-    const at = Math.max(this.#world.now, this.machine.clock.worldTime(this.bornAt, deadline))
+    const at = Math.max(this.#world.now, this.#clock.worldTime(this.bornAt, deadline))
     // An earlier alarm looks again when it goes off.
     if (at >= this.#alarmAt) return
     this.#alarmAt = at
@@ -397,7 +404,7 @@ export class Process<Message, Command extends Tagged, Event, Request extends Tag
       if (this.#alarmAt !== at) return
       this.#alarmAt = Number.POSITIVE_INFINITY
       if (!this.#alive || this.#frozen) return
-      const due = this.#program.core.deadline
+      const due = this.#core.deadline
       if (due !== undefined && this.#due()) {
         this.#step({ type: 'wake', lagMs: Math.max(0, this.now.monotonic - due) })
       } else this.#setAlarm()

@@ -116,7 +116,8 @@ export class Accusers {
     accuser?.charges?.take(charges, this.#turn.now)
     if (evicted !== undefined) kept.delete(evicted)
     this.#keep(member, accusation)
-    this.#port.accused(member, body.accuser)
+    // Who is dead here is so by what was told already, which the others have too.
+    if (member.present || body.charge === 'dismissed') this.#port.accused(member, body.accuser)
     return true
   }
 

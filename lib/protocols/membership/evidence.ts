@@ -121,6 +121,10 @@ export class Evidence {
     this.#agenda.cancel(key(peer))
   }
 
+  isOpen(peer: PeerId): boolean {
+    return this.#inquiries.has(peer)
+  }
+
   /** Bytes came from it. */
   heard(member: Member): void {
     const inquiry = this.#inquiries.get(member.peer)
@@ -230,9 +234,9 @@ export class Evidence {
     this.#judge.stalled(member)
   }
 
-  #open({ peer, generation }: Member): Inquiry {
+  #open(member: Member): Inquiry {
     const inquiry = {
-      generation,
+      generation: member.generation,
       openedAt: this.#turn.now,
       failed: 0,
       unanswered: 0,
@@ -242,7 +246,8 @@ export class Evidence {
       resting: false,
       accuses: false,
     }
-    this.#inquiries.set(peer, inquiry)
+    this.#inquiries.set(member.peer, inquiry)
+    member.isExamined = true
     return inquiry
   }
 

@@ -64,6 +64,7 @@ export class FastPath {
     const { fastPath, knockAtMs } = this.#init.config
     if (!fastPath || !member.present || member.verified.size === 0) return
     this.void(member.peer)
+    member.isExamined = true
     const addresses = [...member.verified]
     this.#inquests.set(member.peer, {
       generation: member.generation,

@@ -92,6 +92,8 @@ export class Gossip {
   }
 
   run(): void {
+    // What was to be told has been told here by others since.
+    if (this.#news.size === 0) return
     this.#announce()
     if (this.#turn.now - this.#toldAt >= this.#tickMs) {
       const somebody = this.#view.neighbours.meshed ? this.#tellAtRandom() : this.#tellInTurn()

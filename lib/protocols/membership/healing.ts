@@ -110,8 +110,9 @@ export class Healing {
   }
 
   #schedule(): void {
-    const { healIntervalMs } = this.#init.config
-    const wait = healIntervalMs * (0.75 + 0.5 * this.#init.random())
-    this.#agenda.schedule('heal', this.#turn.now + wait, { type: 'heal' })
+    const { healIntervalMs, probePeriodMs } = this.#init.config
+    const wait = healIntervalMs * (0.75 + 0.5 * this.#init.random()) - probePeriodMs / 2
+    const from = this.#turn.now + wait
+    this.#agenda.scheduleLoosely('heal', from, from + probePeriodMs, { type: 'heal' })
   }
 }

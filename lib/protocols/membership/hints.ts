@@ -139,7 +139,8 @@ export class Hints {
     const { mesh, rings } = Hints.noteEveryMs
     const { neighbours, n } = this.#view
     const wait = this.#noted ? Math.max(1000, n * (neighbours.meshed ? mesh : rings)) : 0
-    this.#agenda.schedule('note-peers', this.#turn.now + wait, { type: 'note-peers' })
+    const from = this.#turn.now + wait
+    this.#agenda.scheduleLoosely('note-peers', from, from + wait, { type: 'note-peers' })
   }
 
   /**

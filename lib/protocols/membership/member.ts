@@ -46,6 +46,8 @@ export class Member {
   knowsIncarnation = -1
   #roundTrip: RoundTrip | undefined
   probedAt = Number.NEGATIVE_INFINITY
+  /** Its death, or its stop, is being looked into: that it is heard matters at once. */
+  isExamined = false
   /** Probes in a row that only some helpers say to be answered. */
   contradicted = 0
   loopLagMs = 0

@@ -184,11 +184,12 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
   }
 
   #connected(peer: PeerId): void {
-    const { connections, strangers, view, fastPath, own, prober } = this.#parts
+    const { connections, strangers, view, fastPath, own, prober, init } = this.#parts
     connections.add(peer)
     if (view.get(peer) === undefined) strangers.add(peer)
     fastPath.void(peer)
-    if (own.running) this.#parts.greet(peer)
+    // One ping and its answer tell both of both. Who joins waits for an answer to its own.
+    if (own.status === 'joining' || (own.running && init.self < peer)) this.#parts.greet(peer)
     prober.relays.connected(peer)
   }
 

@@ -21,8 +21,13 @@ export interface OverlayPort {
 
 export class Overlay {
   static readonly redialEveryMs = 1000
-  /** The lower id dials at once; the higher waits, or both would dial each other. */
-  static readonly mesh = { firstMs: 50, secondMs: 1500, spreadMs: 500 } as const
+  /**
+   * The lower id dials first; the higher waits, or both would dial each other. What comes to a newcomer is spread over
+   * time: a handshake is tens of milliseconds of work for a process that has just started, and with twelve at once
+   * it was a second later that it said to anybody that it is there.
+   */
+  static readonly mesh = { perMemberMs: 50, secondMs: 1500, spreadMs: 500 } as const
+  static readonly tendWithinMs = 50
   /** Whoever joins a large cluster waits so long at most for its view before it looks for its neighbours, ms. */
   static readonly catchUpMs = 10_000
   readonly #init: MembershipInit
@@ -64,11 +69,10 @@ export class Overlay {
   want(member: Member): void {
     if (member.status !== 'alive' || this.#port.isConnected(member.peer)) return
     if (!this.#view.neighbours.meshed) return
-    const { firstMs, secondMs, spreadMs } = Overlay.mesh
-    const wait =
-      this.#init.self < member.peer
-        ? this.#init.random() * firstMs
-        : secondMs + this.#init.random() * spreadMs
+    const { perMemberMs, secondMs, spreadMs } = Overlay.mesh
+    const { random, self } = this.#init
+    const firstMs = perMemberMs * this.#view.n
+    const wait = self < member.peer ? random() * firstMs : firstMs + secondMs + random() * spreadMs
     this.#dialAt(member.peer, this.#turn.now + wait)
   }
 
@@ -98,7 +102,7 @@ export class Overlay {
   /** The neighbours may be others now. */
   tendSoon(): void {
     this.#settled = false
-    const soon = this.#turn.now + this.#init.random() * Overlay.mesh.firstMs
+    const soon = this.#turn.now + this.#init.random() * Overlay.tendWithinMs
     this.#agenda.scheduleAtLatest('tend', soon, { type: 'tend' })
   }
 
@@ -113,7 +117,9 @@ export class Overlay {
     // Half a view shows the wrong neighbours.
     const catchingUp = this.#port.isSyncing() && now - this.#startedAt < Overlay.catchUpMs
     const complete = this.#settled || (!catchingUp && this.#dialSubjects())
-    this.#agenda.schedule('tend', now + (complete ? 4 : 1) * probePeriodMs, { type: 'tend' })
+    // With a round of probes, of which there is one in any such time.
+    const from = now + (complete ? 3.5 : 0.5) * probePeriodMs
+    this.#agenda.scheduleLoosely('tend', from, from + probePeriodMs, { type: 'tend' })
   }
 
   /** Whether there is a connection to each already. */

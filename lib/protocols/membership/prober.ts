@@ -31,12 +31,17 @@ interface Probe {
   readonly sentAt: number
   readonly endsAt: number
   readonly wasSuspect: boolean
-  readonly helpers: Set<PeerId>
-  readonly heardFrom: Set<PeerId>
-  /** Helpers that have asked it, and say that it has not answered. */
-  readonly deniers: Set<PeerId>
-  helpersAskedAt: number
+  /** Who was asked for help. Most probes need none. */
+  help: Help | undefined
   answered: boolean
+}
+
+interface Help {
+  readonly askedAt: number
+  readonly helpers: ReadonlySet<PeerId>
+  readonly heardFrom: Set<PeerId>
+  /** Those that have asked it, and say that it has not answered. */
+  readonly deniers: Set<PeerId>
 }
 
 export class Prober {
@@ -196,10 +201,7 @@ export class Prober {
       // A breath before the next round, which would find this one still open.
       endsAt: this.#turn.now + this.#periodMs - 1,
       wasSuspect: member.status === 'suspect',
-      helpers: new Set(),
-      heardFrom: new Set(),
-      deniers: new Set(),
-      helpersAskedAt: this.#turn.now,
+      help: undefined,
       answered: false,
     })
     if (this.#port.isConnected(member.peer)) this.#port.ping(member.peer, seq)
@@ -224,11 +226,11 @@ export class Prober {
       const member = this.#view.get(peer)
       if (member?.status === 'alive' && peer !== probe.subject) willing.push(member)
     }
-    probe.helpersAskedAt = this.#turn.now
-    const helpers = shuffled(willing, this.#init.random).slice(0, this.#init.config.indirectProbes)
+    const drawn = shuffled(willing, this.#init.random).slice(0, this.#init.config.indirectProbes)
+    const helpers = new Set(drawn.map(({ peer }) => peer))
+    probe.help = { askedAt: this.#turn.now, helpers, heardFrom: new Set(), deniers: new Set() }
     for (const helper of helpers) {
-      probe.helpers.add(helper.peer)
-      this.#port.send(helper.peer, { type: 'ping-request', seq, subject: probe.subject })
+      this.#port.send(helper, { type: 'ping-request', seq, subject: probe.subject })
     }
   }
 
@@ -250,7 +252,8 @@ export class Prober {
     if (this.#port.isSettling(member)) return
     if (!probe.wasSuspect) {
       this.#awareness.probeFailed()
-      if (probe.heardFrom.size < probe.helpers.size) this.#awareness.nackMissed()
+      const { help } = probe
+      if (help !== undefined && help.heardFrom.size < help.helpers.size) this.#awareness.nackMissed()
     }
     if (this.#turn.now >= this.#accuseNotBefore) this.#port.failed(member)
   }
@@ -259,8 +262,8 @@ export class Prober {
    * Some helpers say that it has answered, others that it has not: so often in a row, and it
    * has to say so itself. One helper that lies could else hide any death.
    */
-  #isDisputed(member: Member, { deniers }: Probe): boolean {
-    if (deniers.size > 0) member.contradicted++
+  #isDisputed(member: Member, { help }: Probe): boolean {
+    if (help !== undefined && help.deniers.size > 0) member.contradicted++
     else member.contradicted = 0
     return member.contradicted >= Prober.maxContradictions
   }
@@ -277,11 +280,11 @@ export class Prober {
   }
 
   nacked(from: PeerId, seq: number): void {
-    const probe = this.#probes.get(seq)
-    if (probe === undefined || !probe.helpers.has(from)) return
-    probe.heardFrom.add(from)
+    const help = this.#probes.get(seq)?.help
+    if (help?.helpers.has(from) !== true) return
+    help.heardFrom.add(from)
     // Sooner it says no more than that it could not ask.
-    if (this.#turn.now - probe.helpersAskedAt >= nackAfterMs(this.#init.config)) probe.deniers.add(from)
+    if (this.#turn.now - help.askedAt >= nackAfterMs(this.#init.config)) help.deniers.add(from)
   }
 
   measure(peer: PeerId, token: number): void {
@@ -312,9 +315,9 @@ export class Prober {
       if (!probe.answered) this.#view.get(from)?.roundTrip.measured(this.#turn.now - probe.sentAt)
       this.#forget(seq)
       if (this.#view.get(from)?.generation === probe.generation) this.#awareness.probeSucceeded()
-    } else if (probe.helpers.has(from)) {
-      probe.heardFrom.add(from)
-      probe.deniers.delete(from)
+    } else if (probe.help?.helpers.has(from) === true) {
+      probe.help.heardFrom.add(from)
+      probe.help.deniers.delete(from)
       probe.answered = true
     }
   }

@@ -57,8 +57,10 @@ export class Reception {
     const { turn, isolation, evidence, fastPath } = this.#parts
     member.heard(turn.now)
     isolation.heard()
+    if (!member.isExamined) return
     evidence.heard(member)
     fastPath.void(member.peer)
+    member.isExamined = evidence.isOpen(member.peer)
   }
 
   #receiveBody(from: PeerId, packet: Packet, current: Member | undefined): void {

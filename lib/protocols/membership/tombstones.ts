@@ -163,7 +163,8 @@ export class Tombstones {
 
   #noteSoon(): void {
     if (this.#agenda.has('note-tombstones')) return
-    this.#agenda.schedule('note-tombstones', this.#turn.now + Tombstones.noteAfterMs, {
+    const from = this.#turn.now + Tombstones.noteAfterMs / 2
+    this.#agenda.scheduleLoosely('note-tombstones', from, from + Tombstones.noteAfterMs, {
       type: 'note-tombstones',
     })
   }

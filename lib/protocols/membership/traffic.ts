@@ -37,6 +37,8 @@ export class Traffic {
   /** Whose connections closed; who did longest ago comes first. */
   readonly #former = new Map<PeerId, Account>()
   readonly #packets = new Allowance()
+  /** The packet at hand was one of few: nobody is near any limit. */
+  #isCalm = true
   readonly #isConnected: (peer: PeerId) => boolean
 
   constructor(config: MembershipConfig, isConnected: (peer: PeerId) => boolean) {
@@ -47,12 +49,14 @@ export class Traffic {
   /** One with so many updates. */
   takesPacket(from: PeerId, updates: number, now: number): boolean {
     const cost = 1 + Math.floor(updates / Traffic.updatesForOne)
-    if (this.#packets.take(Traffic.together, now, cost)) return true
+    this.#isCalm = this.#packets.take(Traffic.together, now, cost)
+    if (this.#isCalm) return true
     return this.#of(from).packets.take(Traffic.packets, now, cost)
   }
 
+  /** In the packet that was taken last. */
   takesPing(from: PeerId, now: number): boolean {
-    return this.#of(from).pings.take(Traffic.pings, now)
+    return this.#isCalm || this.#of(from).pings.take(Traffic.pings, now)
   }
 
   /** One with a record of `bytes`. */

@@ -16,6 +16,36 @@ describe('agenda', () => {
     assert.equal(agenda.deadline, undefined)
   })
 
+  it('takes what may come early together with what is due, and alone at its end', () => {
+    const agenda = new Agenda<string>()
+    agenda.scheduleLoosely('loose', 10, 30, 'loose')
+    agenda.schedule('early', 5, 'early')
+    agenda.schedule('due', 20, 'due')
+    assert.deepEqual([agenda.takeDue(5), agenda.takeDue(5)], ['early', undefined])
+    assert.equal(agenda.deadline, 20)
+    assert.deepEqual(
+      [agenda.takeDue(20), agenda.takeDue(20), agenda.takeDue(99)],
+      ['due', 'loose', undefined],
+    )
+    agenda.scheduleLoosely('loose', 110, 130, 'loose')
+    assert.equal(agenda.deadline, 130)
+    assert.deepEqual([agenda.takeDue(130), agenda.takeDue(130)], ['loose', undefined])
+  })
+
+  it('forgets what was cancelled, also of what may come early', () => {
+    const agenda = new Agenda<string>()
+    agenda.scheduleLoosely('a', 10, 30, 'first')
+    agenda.scheduleLoosely('a', 20, 40, 'second')
+    assert.equal(agenda.takeDue(15), undefined)
+    agenda.scheduleLoosely('b', 10, 30, 'b')
+    agenda.cancel('b')
+    assert.deepEqual([agenda.takeDue(25), agenda.takeDue(50)], ['second', undefined])
+    agenda.scheduleLoosely('c', 10, 30, 'c')
+    agenda.clear()
+    assert.equal(agenda.takeDue(30), undefined)
+    assert.equal(agenda.deadline, undefined)
+  })
+
   it('does not grow with what is put off again and again', () => {
     const agenda = new Agenda<string>()
     for (let at = 0; at < 10_000; at++) {

@@ -465,7 +465,7 @@ describe('a member that is held for alive', () => {
     for (const peer of others) lab.connect(peer)
     lab.runWhile(3000, others)
     lab.receive(teller, teller.packet({ type: 'gossip' }, [subject.update()]))
-    lab.runWhile(200, others)
+    lab.runWhile(1000, others)
     const dials = lab.requests().flatMap((r) => (r.type === 'dial' && r.peer === subject.id ? [r.id] : []))
     assert.equal(dials.length, 1)
     lab.take()

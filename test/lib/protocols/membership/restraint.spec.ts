@@ -68,4 +68,84 @@ describe('restraint', () => {
     assert.ok(probes(60_000) <= 70)
     assert.equal(lab.member(subject)?.status, 'suspect')
   })
+
+  it('leaves it to the lower of two ids to ask first, but for one that joins', () => {
+    const asks = (lab: Lab, peer: ScriptedPeer): boolean => {
+      lab.take()
+      lab.command({ type: 'connected', peer: peer.id })
+      return lab.sent(peer).some(({ body }) => body.type === 'ping')
+    }
+    const [lower, higher] = [new ScriptedPeer('a'), new ScriptedPeer('z')]
+    const founder = new Lab()
+    founder.start()
+    assert.deepEqual([asks(founder, lower), asks(founder, higher)], [false, true])
+    const joiner = new Lab()
+    joiner.start(['/ip4/10.0.0.1/tcp/1'])
+    assert.deepEqual([asks(joiner, lower), asks(joiner, higher)], [true, true])
+    joiner.receive(lower, lower.ack(1, { generation: joiner.own.generation }))
+    assert.equal(asks(joiner, new ScriptedPeer('b')), false, 'it is in')
+  })
+
+  it('dials a mesh of many over some time, and of few at once', () => {
+    const slowest = (members: number): number => {
+      let drawn = 0
+      const lab = new Lab({ random: () => (drawn++ % 97) / 97 })
+      const contact = new ScriptedPeer('a')
+      lab.start()
+      lab.connect(contact)
+      const others = Array.from({ length: members }, (_, i) => new ScriptedPeer(`z${i}`))
+      lab.receive(
+        contact,
+        contact.packet(
+          { type: 'gossip' },
+          others.map((peer) => peer.update()),
+        ),
+      )
+      const dials = () => new Set(lab.requests().flatMap((one) => (one.type === 'dial' ? [one.peer] : [])))
+      const from = lab.now
+      while (dials().size < members) lab.run(10)
+      return lab.now - from
+    }
+    assert.ok(slowest(2) <= 200, `${slowest(2)}`)
+    const many = slowest(16)
+    assert.ok(many >= 400 && many <= 900, `${many}`)
+  })
+
+  it('tells no further accusation of whom it has seen dead', () => {
+    const lab = new Lab()
+    const subject = new ScriptedPeer('z')
+    const [a, b, c, listener] = ['a', 'b', 'c', 'd'].map((name) => new ScriptedPeer(name)) as [
+      ScriptedPeer,
+      ScriptedPeer,
+      ScriptedPeer,
+      ScriptedPeer,
+    ]
+    const others = [a, b, c, listener]
+    lab.start()
+    for (const peer of [subject, ...others]) lab.connect(peer)
+    lab.command({ type: 'disconnected', peer: subject.id, closedBy: 'remote' })
+    const record = subject.record()
+    const accuse = (peer: ScriptedPeer): void =>
+      lab.receive(
+        peer,
+        peer.packet({ type: 'gossip' }, [
+          { record, accusations: [peer.accuse(record, { charge: 'refused' })], contact: true },
+        ]),
+      )
+    accuse(a)
+    accuse(b)
+    lab.runWhile(2000, others)
+    lab.failDials()
+    assert.equal(lab.member(subject)?.status, 'dead')
+    lab.runWhile(5000, others)
+    lab.take()
+    accuse(c)
+    lab.runWhile(2000, others)
+    const told = lab.sent(listener).flatMap(({ updates }) => updates)
+    assert.deepEqual(
+      told.filter((update) => update.record.body.peer === subject.id),
+      [],
+    )
+    assert.equal(lab.member(subject)?.accusers?.length, 3)
+  })
 })
