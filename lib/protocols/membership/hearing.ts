@@ -11,6 +11,7 @@ export class Hearing {
   readonly #turn: MembershipTurn
   readonly #traffic: Traffic
   #speaker: PeerId | undefined
+  #isView = false
   #spoilt = false
 
   constructor(init: MembershipInit, turn: MembershipTurn, traffic: Traffic) {
@@ -19,10 +20,16 @@ export class Hearing {
     this.#traffic = traffic
   }
 
-  /** A step: with a packet of `speaker`, or without any. */
-  begin(speaker: PeerId | undefined): void {
+  /** A step: with a packet of `speaker`, or without any. `isView`: rows of its view, asked for or not. */
+  begin(speaker: PeerId | undefined, isView: boolean): void {
     this.#speaker = speaker
+    this.#isView = isView
     this.#spoilt = false
+  }
+
+  /** What it says is no news where it comes from. */
+  get isView(): boolean {
+    return this.#isView
   }
 
   /** It broke the rules; the rest of it is dropped. */

@@ -105,10 +105,14 @@ export class Membership implements Core<Packet, MembershipCommand, MembershipEve
     now: Instant,
   ): readonly Effect<Packet, MembershipEvent, MembershipRequest>[] {
     this.#parts.turn.begin(now)
-    this.#parts.hearing.begin(input.type === 'receive' ? input.from : undefined)
-    if (input.type === 'wake') this.#wake(input.lagMs)
-    else if (input.type === 'receive') this.#reception.receive(input.from, input.message)
-    else this.#command(input)
+    if (input.type === 'receive') {
+      this.#parts.hearing.begin(input.from, input.message.body.type === 'sync')
+      this.#reception.receive(input.from, input.message)
+    } else {
+      this.#parts.hearing.begin(undefined, false)
+      if (input.type === 'wake') this.#wake(input.lagMs)
+      else this.#command(input)
+    }
     this.#parts.isolation.tell(input.type === 'wake')
     return this.#parts.turn.end()
   }

@@ -65,6 +65,11 @@ export class Overlay {
     this.#drawAt = this.#turn.now + this.#init.random() * this.#init.config.randomDialMs
   }
 
+  /** It has started a moment ago, and learns who is there. */
+  get isNew(): boolean {
+    return this.#turn.now - this.#startedAt < Overlay.catchUpMs
+  }
+
   /** In a mesh, where one is missing. */
   want(member: Member): void {
     if (member.status !== 'alive' || this.#port.isConnected(member.peer)) return
@@ -115,7 +120,7 @@ export class Overlay {
     this.#dials.release()
     if (now >= this.#drawAt) this.#dialAtRandom()
     // Half a view shows the wrong neighbours.
-    const catchingUp = this.#port.isSyncing() && now - this.#startedAt < Overlay.catchUpMs
+    const catchingUp = this.#port.isSyncing() && this.isNew
     const complete = this.#settled || (!catchingUp && this.#dialSubjects())
     // With a round of probes, of which there is one in any such time.
     const from = now + (complete ? 3.5 : 0.5) * probePeriodMs

@@ -212,7 +212,9 @@ export class Parts {
     const source = this.hearing.sourceOf(peer)
     // A suspicion travels with its accusations, and death is for everybody to see for itself.
     const quiet = change === 'suspect' || change === 'stalled' || change === 'dead'
-    if (!quiet) this.gossip.tell(peer, source)
+    // Whom a newcomer finds in the views of others is news to nobody else.
+    const old = change === 'joined' && this.hearing.isView && this.reach.overlay.isNew
+    if (!quiet && !old) this.gossip.tell(peer, source)
     if (member.status !== 'suspect') this.evidence.closed(peer)
     if (change === 'alive' && source !== 'author') this.reach.revivals.revived(member)
     if (change === 'joined' || change === 'restarted') {

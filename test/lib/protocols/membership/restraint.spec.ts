@@ -148,4 +148,26 @@ describe('restraint', () => {
     )
     assert.equal(lab.member(subject)?.accusers?.length, 3)
   })
+
+  it('tells nobody of those whom it found in the view of its contact, and of others as ever', () => {
+    const lab = new Lab()
+    const [contact, listener, found, rumoured] = ['a', 'b', 'y', 'z'].map(
+      (name) => new ScriptedPeer(name),
+    ) as [ScriptedPeer, ScriptedPeer, ScriptedPeer, ScriptedPeer]
+    lab.start(['/ip4/10.0.0.1/tcp/1'])
+    lab.connect(contact)
+    lab.connect(listener)
+    const view = { type: 'sync', buckets: undefined, reply: false, more: false } as const
+    lab.receive(contact, contact.packet(view, [found.update()]))
+    lab.receive(contact, contact.packet({ type: 'gossip' }, [rumoured.update()]))
+    lab.take()
+    lab.runWhile(3000, [contact, listener])
+    const told = new Set(
+      lab.sent(listener).flatMap(({ updates }) => updates.map(({ record }) => record.body.peer)),
+    )
+    assert.deepEqual(
+      [lab.member(found)?.status, told.has(found.id), told.has(rumoured.id)],
+      ['alive', false, true],
+    )
+  })
 })
