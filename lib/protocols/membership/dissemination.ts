@@ -29,6 +29,12 @@ export class Dissemination {
     return this.#announced.size > 0
   }
 
+  /** Whether there is anything that `to` is not known to know. */
+  isNewTo(to: string): boolean {
+    for (const { knownTo } of this.#pending.values()) if (!knownTo.includes(to)) return true
+    return false
+  }
+
   /** `tellings`: how often yet. `announce`: first of all once to everybody. `urgent`: before all that is not. */
   enqueue(peer: string, tellings: number, announce: boolean, urgent = false): void {
     const waiting = this.#pending.get(peer)

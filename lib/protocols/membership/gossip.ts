@@ -127,13 +127,12 @@ export class Gossip {
    */
   #tellInTurn(): boolean {
     const { random, config } = this.#init
-    const asked = new Set<PeerId>()
     let told = 0
     for (let tries = 2 * this.#port.connectionCount(); told < config.gossipFanout && tries > 0; tries--) {
       if (this.#queue.length === 0) this.#queue = shuffled([...this.#port.connected()], random)
       const peer = this.#queue.pop()
-      if (peer === undefined || asked.has(peer) || !this.#isTellable(peer)) continue
-      asked.add(peer)
+      // Whoever comes twice has been told by then.
+      if (peer === undefined || !this.#news.isNewTo(peer) || !this.#isTellable(peer)) continue
       if (this.#tellNews(peer, peer)) told++
     }
     // Whoever is there knows it.
