@@ -8,6 +8,7 @@ import { Network } from '../../testnet/cluster/network.ts'
 import { Reaper } from '../../testnet/cluster/reaper.ts'
 import type { Bench, BenchTools } from '../harness.ts'
 import { serfIsInstalled } from '../serf.ts'
+import { measureBareStarts } from './bare.ts'
 import { Cluster } from './cluster.ts'
 import { measureJoins, measureNews } from './coming-and-going.ts'
 import { measureKills, measureSilence } from './deaths.ts'
@@ -32,16 +33,19 @@ export const membership: Bench = {
     const measurement: Measurement = { size, effort, network, tools }
     const ours = { lan: noSamples(), local: noSamples() }
     const theirs = noSamples()
+    const bareMs: number[] = []
     try {
       await measure('ours', 'lan', ours.lan, measurement)
       if (serfIsInstalled()) await measure('serf', 'local', theirs, measurement)
       else tools.progress('serf is not installed: nothing to compare with')
       await measure('ours', 'local', ours.local, measurement)
+      tools.progress(`bare libp2p nodes, ${size}`)
+      bareMs.push(...(await measureBareStarts(size, effort.joins + 1, reaper, tools.signal)))
     } finally {
       network?.close()
       await reaper.close()
       // Also when something failed: what is known by then took minutes.
-      report({ ours, theirs, size, effort, tools })
+      report({ ours, theirs, bareMs, size, effort, tools })
     }
   },
 }

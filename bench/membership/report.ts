@@ -6,6 +6,8 @@ import type { Profile } from './side.ts'
 export interface Answers {
   readonly ours: Readonly<Record<Profile, Samples>>
   readonly theirs: Samples
+  /** Of bare libp2p nodes, until each has heard all. */
+  readonly bareMs: readonly number[]
   readonly size: number
   readonly effort: Effort
   readonly tools: BenchTools
@@ -13,7 +15,7 @@ export interface Answers {
 
 type Asked = Omit<Question, 'samples' | 'rival' | 'rivalSamples'> & { readonly of: keyof Samples }
 
-export function report({ ours, theirs, size, effort, tools }: Answers): void {
+export function report({ ours, theirs, bareMs, size, effort, tools }: Answers): void {
   for (const profile of ['lan', 'local'] as const) {
     for (const { of, question, ...asked } of questions(profile, size, effort)) {
       tools.report({
@@ -24,6 +26,13 @@ export function report({ ours, theirs, size, effort, tools }: Answers): void {
         rivalSamples: theirs[of],
       })
     }
+    tools.report({
+      question: `start of one more, beside a bare libp2p node until it has heard ${size} (${profile}, n = ${size})`,
+      unit: 'ms',
+      samples: ours[profile].joinMs,
+      rival: 'libp2p',
+      rivalSamples: bareMs,
+    })
   }
 }
 
