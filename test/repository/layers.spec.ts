@@ -80,7 +80,11 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   ],
   // Programs on their own, like an app's: the library by its public entry, and the rival's stack. They
   // lose frames where the host sends them.
-  'bench/rivals/': ['dist/lib/host/outbound-link.js', 'dist/lib/host/with-resolvers.js'],
+  'bench/rivals/': [
+    'dist/daemon/bundle.js',
+    'dist/lib/host/outbound-link.js',
+    'dist/lib/host/with-resolvers.js',
+  ],
 }
 
 const stack = /^(libp2p$|@libp2p\/|@chainsafe\/|@multiformats\/)/
