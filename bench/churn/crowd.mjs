@@ -55,7 +55,7 @@ await obey({
     const guest = present.shift()
     if (guest === undefined) return
     await guest.peer.leave({ force: true })
-    await rm(guest.dataDir, { recursive: true, force: true })
+    await rm(guest.dataDir, { recursive: true, force: true, maxRetries: 5 })
   },
   async stop() {
     const guest = present.shift()
