@@ -7,12 +7,18 @@ import { authorKeyOf } from './dots.ts'
 import type { AuthorKey, MemberStanding } from './messages.ts'
 
 export class Directory {
+  /** Members that are gone and wrote nothing that was taken here: as many as membership lists by default. */
+  static readonly maxFormer = 1024
   readonly #self: PeerId
   readonly #crypto: Crypto
   readonly #keys = new Map<PeerId, AuthorKey>()
   readonly #peers = new Map<AuthorKey, PeerId>()
-  /** Members and former members, and authors of what was delivered. */
+  /** Members, the former members that are remembered, and authors. */
   readonly #known = new Set<PeerId>()
+  /** Authors of what was taken: what they wrote is kept, and names them. */
+  readonly #authors = new Set<PeerId>()
+  /** Known for nothing but that they were members; who went first comes first. */
+  readonly #former = new Set<PeerId>()
   readonly #connected = new Set<PeerId>()
   /** Members that are neither dead nor departed. */
   readonly #others = new Set<PeerId>()
@@ -45,21 +51,22 @@ export class Directory {
 
   /** Its messages are taken from now on. */
   author(peer: PeerId): void {
-    if (this.#known.has(peer)) return
-    const key = this.keyOf(peer)
-    // An identity that collides with a known one in twelve bytes of SHA-256 is not admitted.
-    if (this.#peers.has(key)) return
-    this.#known.add(peer)
-    this.#keys.set(peer, key)
-    this.#peers.set(key, peer)
+    if (this.#authors.has(peer) || !this.#know(peer)) return
+    this.#authors.add(peer)
+    this.#former.delete(peer)
   }
 
   /** Returns the groups that it has newly entered. */
   member(peer: PeerId, standing: MemberStanding, groups: readonly string[]): readonly string[] {
-    this.author(peer)
+    const isKnown = this.#know(peer)
     const present = standing === 'alive' || standing === 'suspect'
-    if (present) this.#others.add(peer)
-    else this.#others.delete(peer)
+    if (present) {
+      this.#others.add(peer)
+      this.#former.delete(peer)
+    } else {
+      this.#others.delete(peer)
+      if (isKnown) this.#gone(peer)
+    }
     const before = this.#groupsOf.get(peer) ?? []
     const after = present ? groups : []
     for (const name of before) if (!after.includes(name)) this.#absent(name, peer)
@@ -102,6 +109,32 @@ export class Directory {
   /** Those of them with an open connection. */
   reachable(name: string): readonly PeerId[] {
     return this.membersOf(name).filter((peer) => this.#connected.has(peer))
+  }
+
+  /** False for an identity that collides with a known one in twelve bytes of SHA-256: it is not admitted. */
+  #know(peer: PeerId): boolean {
+    if (this.#known.has(peer)) return true
+    const key = this.keyOf(peer)
+    if (this.#peers.has(key)) return false
+    this.#known.add(peer)
+    this.#keys.set(peer, key)
+    this.#peers.set(key, peer)
+    return true
+  }
+
+  /** Something that it wrote may still come; there is no end to members that come once. */
+  #gone(peer: PeerId): void {
+    if (this.#authors.has(peer)) return
+    this.#former.add(peer)
+    const [first] = this.#former
+    if (this.#former.size > Directory.maxFormer && first !== undefined) this.#forget(first)
+  }
+
+  #forget(peer: PeerId): void {
+    this.#former.delete(peer)
+    this.#known.delete(peer)
+    this.#peers.delete(this.keyOf(peer))
+    this.#keys.delete(peer)
   }
 
   #absent(name: string, peer: PeerId): void {

@@ -100,10 +100,11 @@ export function groupIdOf(name: string, sha256: Sha256): string {
   return toHex(sha256(ascii(`p2pd group\0${name}`)).subarray(0, 16))
 }
 
+/** In one piece: a text put together pair by pair is kept as its pieces, six times as large. */
 export function toHex(bytes: Uint8Array): string {
-  let text = ''
-  for (const byte of bytes) text += hexPairs[byte]
-  return text
+  const codes: number[] = []
+  for (const byte of bytes) codes.push(hexDigits.charCodeAt(byte >>> 4), hexDigits.charCodeAt(byte & 0xf))
+  return String.fromCharCode(...codes)
 }
 
 /** Throws `WireError` ERR_MALFORMED for what is not pairs of lower-case hexadecimal digits. */
@@ -113,9 +114,7 @@ export function fromHex(text: string): Uint8Array {
   return bytes
 }
 
-const hexPairs: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
-  byte.toString(16).padStart(2, '0'),
-)
+const hexDigits = '0123456789abcdef'
 
 const noDigit = 0xff
 const digits = new Uint8Array(256).fill(noDigit)
