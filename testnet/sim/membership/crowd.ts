@@ -43,7 +43,7 @@ export const crowdDefaults = {
   profile: 'lan',
   churn: 0.01,
   loss: 0.05,
-  codecEvery: 512,
+  codecEvery: 128,
   split: false,
 } as const satisfies CrowdOptions
 
