@@ -5,7 +5,7 @@ import { describeRun } from './describe-run.ts'
 import { itReplays } from './replays.ts'
 
 /** Beyond this, `npm run sim` goes on; here is what every commit has to pass. */
-const seeds = 80
+const seeds = 40
 
 describe('membership in simulated clusters', function () {
   this.timeout(300_000)
