@@ -78,6 +78,10 @@ describe('a cluster with hostile insiders', () => {
     await eventually('its links', () =>
       honest.every(({ peerId }) => member.raw.connections.of(peerId).length > 0),
     )
+    // Of who is unknown anything is taken that its owner could say at its start.
+    await eventually('that all know it', () =>
+      honest.every((peer) => peer.members().some((row) => row.peer === member.id)),
+    )
     return member
   }
 
