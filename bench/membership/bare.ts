@@ -1,6 +1,7 @@
 /**
  * What a start costs below our own protocols: a bare libp2p node, bundled and compiled beforehand as the daemon
- * is, until it has asked something of each of the others and heard the answer. No daemon on libp2p can be there sooner.
+ * is, until it has asked something of each of the others and heard the answer. A daemon is listed before it is
+ * connected with all; so this is what its mesh costs, and no bound for being seen.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -27,6 +27,7 @@ export class Overlay {
    * it was a second later that it said to anybody that it is there.
    */
   static readonly mesh = { perMemberMs: 50, secondMs: 1500, spreadMs: 500 } as const
+  /** After a birth or a death: several come at once, ms. */
   static readonly tendWithinMs = 50
   /** Whoever joins a large cluster waits so long at most for its view before it looks for its neighbours, ms. */
   static readonly catchUpMs = 10_000
